@@ -1,0 +1,163 @@
+"""The engine's oracle: the same operations in plain torch, slow and obvious, in float64, one sequence at a time.
+
+A graph is a bare list of arcs here, so that nothing of the engine is needed to read or to run it. With frames t,
+states j and arcs a = (i → j, w_a), all values natural logarithms and −inf forbidding:
+
+    score(path) = initial[s_0] + Σ_t scores[t, pdf[s_t]] + Σ_t arc(s_{t−1} → s_t) + final[s_{T−1}]
+
+Parallel arcs count as their maximum in ``viterbi`` and as their log-sum elsewhere. Without a path (T = 0 included)
+the states are −1, the score and the log-likelihood −inf, and every posterior 0.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+NO_PATH = float("-inf")
+
+
+class Arcs(NamedTuple):
+    """A graph as a list of A arcs between S states; the tensors may have any integer or floating dtype."""
+
+    num_states: int
+    src: Tensor  # (A,) states that the arcs leave
+    dst: Tensor  # (A,) states that they enter
+    weight: Tensor  # (A,) log-weights
+    pdfs: Tensor  # (S,) column of the scores that each state emits
+    initial: Tensor  # (S,)
+    final: Tensor  # (S,)
+
+
+class BestPath(NamedTuple):
+    """``states`` (T,) int64, −1 throughout if there is no path, and its ``score``."""
+
+    states: Tensor
+    score: float
+
+
+def viterbi(scores: Tensor, arcs: Arcs) -> BestPath:
+    """Best path through ``scores`` (T, V).
+
+    α_0[j] = initial[j] + scores[0, pdf_j]
+    α_t[j] = max_{a: i→j} (α_{t−1}[i] + w_a) + scores[t, pdf_j]
+    score  = max_j (α_{T−1}[j] + final[j])
+
+    Ties: the lowest source state wins, at the end the lowest state.
+    """
+    arcs = _in_float64(arcs)
+    emitted = scores.double()[:, arcs.pdfs]
+    frames, size = emitted.shape
+    states = torch.full((frames,), -1, dtype=torch.int64)
+    if frames == 0:
+        return BestPath(states, NO_PATH)
+    alpha = arcs.initial + emitted[0]
+    came_from = torch.zeros(frames, size, dtype=torch.int64)
+    for t in range(1, frames):
+        arriving = alpha[arcs.src] + arcs.weight
+        best = _scatter_max(arriving, arcs.dst, size)
+        winners = torch.where(arriving == best[arcs.dst], arcs.src, size)
+        came_from[t] = torch.full((size,), size).scatter_reduce(0, arcs.dst, winners, "amin")
+        alpha = best + emitted[t]
+    ending = alpha + arcs.final
+    score = float(ending.max())
+    if score == NO_PATH:
+        return BestPath(states, NO_PATH)
+    states[-1] = int((ending == score).nonzero()[0])
+    for t in range(frames - 1, 0, -1):
+        states[t - 1] = came_from[t, states[t]]
+    return BestPath(states, score)
+
+
+def log_likelihood(scores: Tensor, arcs: Arcs) -> float:
+    """Log of the sum over all paths of exp(score(path)), for ``scores`` (T, V).
+
+    α as in ``viterbi`` with log Σ exp in place of max; the result is log Σ_j exp(α_{T−1}[j] + final[j]).
+    """
+    if scores.shape[0] == 0:
+        return NO_PATH
+    return float(torch.logsumexp(_forward(scores, arcs)[-1] + arcs.final.double(), 0))
+
+
+def posteriors(scores: Tensor, arcs: Arcs) -> Tensor:
+    """Probability (T, S) of each state at each frame given ``scores`` (T, V).
+
+    γ_t[j] = exp(α_t[j] + β_t[j] − log-likelihood)
+    """
+    total = log_likelihood(scores, arcs)
+    if total == NO_PATH:
+        return torch.zeros(scores.shape[0], arcs.num_states, dtype=torch.float64)
+    return (_forward(scores, arcs) + _backward(scores, arcs) - total).exp()
+
+
+def pdf_posteriors(scores: Tensor, arcs: Arcs) -> Tensor:
+    """Probability (T, V) of each column: Σ_{j: pdf_j = v} γ_t[j]. It is d log_likelihood / d ``scores``."""
+    by_state = posteriors(scores, arcs)
+    return torch.zeros(scores.shape, dtype=torch.float64).index_add(1, arcs.pdfs.long(), by_state)
+
+
+def arc_counts(scores: Tensor, arcs: Arcs) -> Tensor:
+    """Expected number of times (A,) that each arc is passed. It is d log_likelihood / d ``arcs.weight``.
+
+    Σ_{t>0} exp(α_{t−1}[i] + w_a + scores[t, pdf_j] + β_t[j] − log-likelihood) for a = (i → j)
+
+    (The derivatives with respect to ``initial`` and ``final`` are γ_0 and γ_{T−1}.)
+    """
+    total = log_likelihood(scores, arcs)
+    counts = torch.zeros(arcs.weight.shape, dtype=torch.float64)
+    if total == NO_PATH:
+        return counts
+    alpha, beta = _forward(scores, arcs), _backward(scores, arcs)
+    arcs = _in_float64(arcs)
+    emitted = scores.double()[:, arcs.pdfs]
+    for t in range(1, scores.shape[0]):
+        counts += (alpha[t - 1][arcs.src] + arcs.weight + (emitted[t] + beta[t])[arcs.dst] - total).exp()
+    return counts
+
+
+def _forward(scores: Tensor, arcs: Arcs) -> Tensor:
+    """(T, S): α_0[j] = initial[j] + scores[0, pdf_j], α_t[j] = log Σ_{i→j} exp(α_{t−1}[i] + w_a) + scores[t, pdf_j]."""
+    arcs = _in_float64(arcs)
+    emitted = scores.double()[:, arcs.pdfs]
+    alpha = arcs.initial + emitted
+    for t in range(1, len(emitted)):
+        alpha[t] = _scatter_log_sum(alpha[t - 1][arcs.src] + arcs.weight, arcs.dst, arcs.num_states) + emitted[t]
+    return alpha
+
+
+def _backward(scores: Tensor, arcs: Arcs) -> Tensor:
+    """(T, S): β_{T−1}[i] = final[i], β_{t−1}[i] = log Σ_{i→j} exp(w_a + scores[t, pdf_j] + β_t[j])."""
+    arcs = _in_float64(arcs)
+    emitted = scores.double()[:, arcs.pdfs]
+    beta = arcs.final.repeat(len(emitted), 1)
+    for t in range(len(emitted) - 1, 0, -1):
+        beta[t - 1] = _scatter_log_sum(arcs.weight + (emitted[t] + beta[t])[arcs.dst], arcs.src, arcs.num_states)
+    return beta
+
+
+def _scatter_max(values: Tensor, index: Tensor, size: int) -> Tensor:
+    """(size,) maximum of the values that go to each place, −inf where none does."""
+    return torch.full((size,), NO_PATH, dtype=torch.float64).scatter_reduce(0, index, values, "amax")
+
+
+def _scatter_log_sum(values: Tensor, index: Tensor, size: int) -> Tensor:
+    """(size,) log Σ exp of the values that go to each place, −inf where none does."""
+    top = _scatter_max(values, index, size)
+    top = torch.where(top == NO_PATH, 0.0, top)
+    total = torch.zeros(size, dtype=torch.float64).index_add(0, index, (values - top[index]).exp())
+    return total.log() + top
+
+
+def _in_float64(arcs: Arcs) -> Arcs:
+    """The same arcs with int64 indices and float64 weights, outside of autograd."""
+    return Arcs(
+        arcs.num_states,
+        arcs.src.detach().long(),
+        arcs.dst.detach().long(),
+        arcs.weight.detach().double(),
+        arcs.pdfs.detach().long(),
+        arcs.initial.detach().double(),
+        arcs.final.detach().double(),
+    )
