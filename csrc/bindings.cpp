@@ -1,0 +1,87 @@
+// streamhmm._C: the table of contents of the compiled core. Pointers arrive as integers; streamhmm/ops.py has checked
+// the tensors behind them.
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <string>
+
+#include "cpu/isa.h"
+#include "forward_backward.h"
+#include "viterbi.h"
+
+namespace py = pybind11;
+
+namespace streamhmm {
+namespace {
+
+template <class T>
+T* pointer(uintptr_t address) {
+  return reinterpret_cast<T*>(address);
+}
+
+void raise_invalid(const InvalidScore& invalid) {
+  if (invalid.sequence < 0) return;
+  throw py::value_error("scores must be finite or -inf where the graph reads them, got NaN or +inf in sequence " +
+                        std::to_string(invalid.sequence) + ", frame " + std::to_string(invalid.frame));
+}
+
+Batch make_batch(uintptr_t scores, bool is_double, int64_t batch, int64_t frames, int64_t columns, int64_t batch_stride,
+                 int64_t frame_stride, uintptr_t lengths, uintptr_t structure, int64_t structure_size,
+                 uintptr_t weights, int64_t weights_size, int64_t memory_budget, int32_t threads) {
+  return {pointer<void>(scores),
+          is_double,
+          batch,
+          frames,
+          columns,
+          batch_stride,
+          frame_stride,
+          pointer<int64_t>(lengths),
+          pointer<int32_t>(structure),
+          structure_size,
+          pointer<void>(weights),
+          weights_size,
+          memory_budget,
+          threads};
+}
+
+void run_viterbi(const Batch& batch, uintptr_t states, uintptr_t score) {
+  InvalidScore invalid;
+  {
+    py::gil_scoped_release release;
+    invalid = viterbi(batch, pointer<int64_t>(states), pointer<double>(score));
+  }
+  raise_invalid(invalid);
+}
+
+void run_forward_backward(const Batch& batch, uintptr_t log_likelihood, uintptr_t by_state, int64_t states_wide,
+                          uintptr_t by_pdf, uintptr_t counts, int64_t counts_stride) {
+  const Sums sums{pointer<double>(log_likelihood), pointer<void>(by_state), states_wide,
+                  pointer<void>(by_pdf),           pointer<double>(counts), counts_stride};
+  InvalidScore invalid;
+  {
+    py::gil_scoped_release release;
+    invalid = forward_backward(batch, sums);
+  }
+  raise_invalid(invalid);
+}
+
+}  // namespace
+}  // namespace streamhmm
+
+PYBIND11_MODULE(_C, m) {
+  using namespace streamhmm;
+  m.doc() = "The compiled HMM engine. Use streamhmm.viterbi and its neighbours; this layer checks no tensors.";
+
+  py::class_<Batch>(m, "Batch")
+      .def(py::init(&make_batch), py::arg("scores"), py::arg("is_double"), py::arg("batch"), py::arg("frames"),
+           py::arg("columns"), py::arg("batch_stride"), py::arg("frame_stride"), py::arg("lengths"),
+           py::arg("structure"), py::arg("structure_size"), py::arg("weights"), py::arg("weights_size"),
+           py::arg("memory_budget"), py::arg("threads"));
+
+  m.def("viterbi", &run_viterbi, py::arg("batch"), py::arg("states"), py::arg("score"));
+  m.def("forward_backward", &run_forward_backward, py::arg("batch"), py::arg("log_likelihood"), py::arg("by_state"),
+        py::arg("states_wide"), py::arg("by_pdf"), py::arg("counts"), py::arg("counts_stride"));
+
+  m.def("available_isas", &available_isas, "Instruction sets that this build and this processor share, best first.");
+  m.def("select_isa", &select_isa, py::arg("name"), "Chooses the instruction set; returns the one chosen before.");
+}

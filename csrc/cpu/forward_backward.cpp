@@ -1,0 +1,190 @@
+// The driver of forward and backward: segment by segment where memory is short, with the numbers that fit the range.
+#include "../forward_backward.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "../graph.h"
+#include "arc_summer.h"
+#include "batch_rows.h"
+#include "checkpoints.h"
+#include "linear_summer.h"
+#include "thread_pool.h"
+
+namespace streamhmm {
+namespace {
+
+constexpr double kImpossible = -std::numeric_limits<double>::infinity();
+
+// Where one sequence's results go; null pointers are left out.
+template <class Real>
+struct Targets {
+  Real* by_state;
+  int64_t states_wide;
+  Real* by_pdf;
+  double* counts;
+
+  bool any() const { return by_state != nullptr || by_pdf != nullptr || counts != nullptr; }
+};
+
+template <class Real>
+Targets<Real> targets_of(const Sums& sums, const Batch& batch, const GraphRecord& record, int64_t b) {
+  Targets<Real> to{};
+  if (sums.by_state != nullptr) {
+    to.by_state = static_cast<Real*>(sums.by_state) + b * batch.frames * sums.states_wide;
+    to.states_wide = sums.states_wide;
+  }
+  if (sums.by_pdf != nullptr) to.by_pdf = static_cast<Real*>(sums.by_pdf) + b * batch.frames * batch.columns;
+  if (sums.counts != nullptr) to.counts = sums.counts + b * sums.counts_stride + record.weights_offset;
+  return to;
+}
+
+template <class Summer, class Real>
+class SumFinder {
+ public:
+  SumFinder(Summer& summer, const GraphRecord& record, const ScoreRows<Real>& scores, int64_t budget, bool forward_only)
+      : summer_(summer),
+        record_(record),
+        scores_(scores),
+        segment_(forward_only ? std::min<int64_t>(scores.frames, kRolling)
+                              : segment_frames(scores.frames, summer.row_bytes(), summer.row_bytes(), budget)),
+        segments_((scores.frames + segment_ - 1) / segment_),
+        rows_(segment_ * summer.row_bytes()),
+        saved_(forward_only ? summer.row_bytes() : segments_ * summer.row_bytes()),
+        forward_only_(forward_only),
+        gamma_(forward_only ? 0 : record.states) {}
+
+  double log_likelihood() {
+    for (int64_t s = 0; s < segments_; ++s) {
+      if (s > 0) std::copy_n(row(begin(s) - 1, s - 1), summer_.row_bytes(), before(s));
+      fill_segment(s);
+    }
+    return summer_.finish(row(scores_.frames - 1, segments_ - 1));
+  }
+
+  void posteriors(const Targets<Real>& to) {
+    summer_.start_backward();
+    for (int64_t s = segments_ - 1; s >= 0; --s) {
+      if (s < segments_ - 1) fill_segment(s);
+      for (int64_t t = begin(s + 1) - 1; t >= begin(s); --t) {
+        summer_.posterior(row(t, s), gamma_.data());
+        deliver(to, t);
+        if (t > 0) summer_.backward(score_row(t), t > begin(s) ? row(t - 1, s) : before(s), to.counts);
+      }
+    }
+  }
+
+ private:
+  static constexpr int64_t kRolling = 16;  // rows kept when nothing has to come back
+
+  int64_t begin(int64_t s) const { return std::min(s * segment_, scores_.frames); }
+  const Real* score_row(int64_t t) const { return scores_.data + t * scores_.stride; }
+  uint8_t* row(int64_t t, int64_t s) { return rows_.data() + (t - s * segment_) * summer_.row_bytes(); }
+  // The row of the frame before segment s.
+  uint8_t* before(int64_t s) { return saved_.data() + (forward_only_ ? 0 : s) * summer_.row_bytes(); }
+
+  void fill_segment(int64_t s) {
+    for (int64_t t = begin(s); t < begin(s + 1); ++t) {
+      if (t == 0) {
+        summer_.start(score_row(0), row(0, 0));
+      } else {
+        summer_.forward(score_row(t), t > begin(s) ? row(t - 1, s) : before(s), row(t, s));
+      }
+    }
+  }
+
+  void deliver(const Targets<Real>& to, int64_t t) const {
+    const int32_t states = record_.states;
+    if (to.by_state != nullptr) std::copy_n(gamma_.data(), states, to.by_state + t * to.states_wide);
+    if (to.by_pdf != nullptr) {
+      Real* out = to.by_pdf + t * scores_.columns;
+      for (int32_t j = 0; j < states; ++j) out[record_.body[j]] += gamma_[j];
+    }
+    if (to.counts == nullptr) return;
+    double* final = to.counts + record_.weights_size - states;
+    double* initial = final - states;
+    for (int32_t j = 0; t == 0 && j < states; ++j) initial[j] += gamma_[j];
+    for (int32_t j = 0; t == scores_.frames - 1 && j < states; ++j) final[j] += gamma_[j];
+  }
+
+  Summer& summer_;
+  GraphRecord record_;
+  ScoreRows<Real> scores_;
+  int64_t segment_;
+  int64_t segments_;
+  Buffer<uint8_t> rows_;
+  Buffer<uint8_t> saved_;
+  bool forward_only_;
+  Buffer<Real> gamma_;
+};
+
+template <class Summer, class Real>
+double sum_with(Summer summer, const GraphRecord& record, const ScoreRows<Real>& scores, int64_t budget,
+                const Targets<Real>& to) {
+  SumFinder<Summer, Real> finder(summer, record, scores, budget, !to.any());
+  const double log_likelihood = finder.log_likelihood();
+  if (to.any() && log_likelihood > kImpossible) finder.posteriors(to);
+  return log_likelihood;
+}
+
+// The largest finite |value|.
+template <class Real>
+double largest_magnitude(const Real* values, int64_t count) {
+  double largest = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    const double value = std::fabs(static_cast<double>(values[i]));
+    if (value > largest && value < std::numeric_limits<double>::infinity()) largest = value;
+  }
+  return largest;
+}
+
+template <class Real>
+bool fits_range(const GraphRecord& record, const ScoreRows<Real>& scores, const Real* weights) {
+  double largest = largest_magnitude(weights + record.weights_offset, record.weights_size);
+  for (int64_t t = 0; t < scores.frames; ++t) {
+    largest = std::max(largest, largest_magnitude(scores.data + t * scores.stride, scores.columns));
+  }
+  return fits_scaled_range(2 * scores.frames + 2, largest);
+}
+
+template <class Real>
+double sum_paths(const GraphRecord& record, const ScoreRows<Real>& scores, const Real* weights, int64_t budget,
+                 const ColumnsRead& columns, const Targets<Real>& to) {
+  const bool linear = record.family == Family::linear;
+  if (!fits_range(record, scores, weights)) {
+    auto arcs = linear ? arc_list(linear_graph(record, weights)) : arc_list(sparse_graph(record, weights));
+    return sum_with(ArcSummer<Real, LogNumber>(std::move(arcs), columns), record, scores, budget, to);
+  }
+  if (linear) return sum_with(LinearSummer<Real>(linear_graph(record, weights), columns), record, scores, budget, to);
+  auto arcs = arc_list(sparse_graph(record, weights));
+  return sum_with(ArcSummer<Real, Scaled<Real>>(std::move(arcs), columns), record, scores, budget, to);
+}
+
+template <class Real>
+InvalidScore sum_batch(const Batch& batch, const Sums& sums) {
+  FirstInvalid invalid;
+  const BatchRows<Real> rows(batch);
+  parallel_for(batch.batch, batch.threads, [&](int64_t b) {
+    double result = kImpossible;
+    const ScoreRows<Real> scores = rows.sequence(b);
+    if (scores.frames > 0) {
+      const GraphRecord record = graph_record(batch, b);
+      const ColumnsRead columns(record, batch.columns);
+      const int64_t bad = first_invalid_frame(scores, columns);
+      if (bad >= 0) return invalid.report(b, bad);
+      result = sum_paths(record, scores, rows.weights(), rows.budget(), columns,
+                         targets_of<Real>(sums, batch, record, b));
+    }
+    if (sums.log_likelihood != nullptr) sums.log_likelihood[b] = result;
+  });
+  return invalid.result();
+}
+
+}  // namespace
+
+InvalidScore forward_backward(const Batch& batch, const Sums& sums) {
+  return batch.is_double ? sum_batch<double>(batch, sums) : sum_batch<float>(batch, sums);
+}
+
+}  // namespace streamhmm

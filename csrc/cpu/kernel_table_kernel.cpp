@@ -1,0 +1,23 @@
+// Collects one instruction set's kernels.
+#include "kernels.h"
+#include "target.h"
+
+#define STREAMHMM_TEXT_OF(name) #name
+#define STREAMHMM_TEXT(name) STREAMHMM_TEXT_OF(name)
+
+namespace streamhmm {
+namespace STREAMHMM_TARGET {
+
+void fill_linear_viterbi(Kernels& table);
+void fill_linear_sums(Kernels& table);
+void fill_row_scan(Kernels& table);
+
+void fill_table(Kernels& table) {
+  table.name = STREAMHMM_TEXT(STREAMHMM_TARGET);
+  fill_linear_viterbi(table);
+  fill_linear_sums(table);
+  fill_row_scan(table);
+}
+
+}  // namespace STREAMHMM_TARGET
+}  // namespace streamhmm

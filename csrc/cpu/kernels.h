@@ -1,0 +1,63 @@
+// The table of kernels that exist once per instruction set. Each file *_kernel.cpp is compiled once per set and defines
+// its kernels in a namespace of the set's name; kernel_table.cpp collects them.
+#pragma once
+
+#include <cstdint>
+
+#include "../params.h"
+#include "linear_sums.h"
+#include "linear_viterbi.h"
+
+namespace streamhmm {
+
+template <class Real>
+struct KernelsOf {
+  // Advances α over frames first … last−1 and writes their back-pointers, one frame after the other.
+  void (*linear_viterbi)(LinearViterbi<Real>& decoder, const ScoreRows<Real>& scores, int64_t first, int64_t last,
+                         uint8_t* pointers);
+
+  // The first frame with NaN or +inf in one of the columns, or −1.
+  int64_t (*first_invalid)(const ScoreRows<Real>& scores, const int32_t* columns, int32_t count);
+
+  // out[i] = exp(row[columns[i]])
+  void (*exponentials)(const Real* row, const int32_t* columns, int32_t count, ScaledRow<Real> out);
+
+  // out[j] = Σ_{i ∈ j, j−1, j−2} in[i] · w_ij, not normalised
+  void (*linear_forward)(const LinearSums<Real>& model, ConstScaledRow<Real> in, ScaledRow<Real> out);
+
+  // out[i] = Σ_{j ∈ i, i+1, i+2} w_ij · in[j], not normalised
+  void (*linear_backward)(const LinearSums<Real>& model, ConstScaledRow<Real> in, ScaledRow<Real> out);
+
+  // out[j] = in[j] · emissions[pdf[j]], normalised
+  void (*emit)(const LinearSums<Real>& model, ConstScaledRow<Real> emissions, ConstScaledRow<Real> in,
+               ScaledRow<Real> out);
+
+  // out[j] = a[j] · b[j] / total
+  void (*posterior)(int32_t states, ConstScaledRow<Real> a, ConstScaledRow<Real> b, ScaledNumber<Real> total,
+                    Real* out);
+
+  // counts[i] += a[i] · w[i] · b[i] / total
+  void (*count)(int32_t states, ConstScaledRow<Real> a, ConstScaledRow<Real> w, ConstScaledRow<Real> b,
+                ScaledNumber<Real> total, double* counts);
+};
+
+struct Kernels {
+  const char* name;
+  KernelsOf<float> single_precision;
+  KernelsOf<double> double_precision;
+};
+
+const Kernels& kernels();
+
+template <class Real>
+const KernelsOf<Real>& kernels_of();
+template <>
+inline const KernelsOf<float>& kernels_of<float>() {
+  return kernels().single_precision;
+}
+template <>
+inline const KernelsOf<double>& kernels_of<double>() {
+  return kernels().double_precision;
+}
+
+}  // namespace streamhmm

@@ -1,0 +1,175 @@
+// Vec<Real>: a vector of kLanes numbers, with the few operations that the Viterbi kernels need, for each target.
+// Comparisons give bit masks, lane 0 in bit 0. Lookup finds a row's entries by index: from registers where the row
+// fits, by gather elsewhere.
+#pragma once
+
+#include <cstdint>
+
+#include "target.h"
+
+#if defined(__AVX512F__) || defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+namespace streamhmm {
+namespace STREAMHMM_TARGET {
+
+template <class Real>
+struct Vec;
+
+#if defined(__AVX512F__)
+
+template <>
+struct Vec<float> {
+  static constexpr int kLanes = 16;
+  __m512 v;
+  STREAMHMM_KERNEL Vec load(const float* p) { return {_mm512_loadu_ps(p)}; }
+  STREAMHMM_KERNEL Vec fill(float x) { return {_mm512_set1_ps(x)}; }
+  STREAMHMM_KERNEL Vec first_lanes(float x, int lanes) {
+    return {_mm512_maskz_mov_ps(static_cast<__mmask16>((1u << lanes) - 1), _mm512_set1_ps(x))};
+  }
+  STREAMHMM_KERNEL Vec gather(const float* p, const int32_t* index) {
+    return {_mm512_i32gather_ps(_mm512_loadu_si512(index), p, 4)};
+  }
+  STREAMHMM_KERNEL void store(float* p, Vec x) { _mm512_storeu_ps(p, x.v); }
+  STREAMHMM_KERNEL Vec add(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }
+  STREAMHMM_KERNEL Vec max(Vec a, Vec b) { return {_mm512_max_ps(a.v, b.v)}; }
+  STREAMHMM_KERNEL uint32_t not_less(Vec a, Vec b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_GE_OQ); }
+};
+
+template <>
+struct Vec<double> {
+  static constexpr int kLanes = 8;
+  __m512d v;
+  STREAMHMM_KERNEL Vec load(const double* p) { return {_mm512_loadu_pd(p)}; }
+  STREAMHMM_KERNEL Vec fill(double x) { return {_mm512_set1_pd(x)}; }
+  STREAMHMM_KERNEL Vec first_lanes(double x, int lanes) {
+    return {_mm512_maskz_mov_pd(static_cast<__mmask8>((1u << lanes) - 1), _mm512_set1_pd(x))};
+  }
+  STREAMHMM_KERNEL Vec gather(const double* p, const int32_t* index) {
+    return {_mm512_i32gather_pd(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(index)), p, 8)};
+  }
+  STREAMHMM_KERNEL void store(double* p, Vec x) { _mm512_storeu_pd(p, x.v); }
+  STREAMHMM_KERNEL Vec add(Vec a, Vec b) { return {_mm512_add_pd(a.v, b.v)}; }
+  STREAMHMM_KERNEL Vec max(Vec a, Vec b) { return {_mm512_max_pd(a.v, b.v)}; }
+  STREAMHMM_KERNEL uint32_t not_less(Vec a, Vec b) { return _mm512_cmp_pd_mask(a.v, b.v, _CMP_GE_OQ); }
+};
+
+#elif defined(__AVX2__)
+
+template <>
+struct Vec<float> {
+  static constexpr int kLanes = 8;
+  __m256 v;
+  STREAMHMM_KERNEL Vec load(const float* p) { return {_mm256_loadu_ps(p)}; }
+  STREAMHMM_KERNEL Vec fill(float x) { return {_mm256_set1_ps(x)}; }
+  STREAMHMM_KERNEL Vec first_lanes(float x, int lanes) {
+    return {_mm256_setr_ps(x, lanes > 1 ? x : 0.0f, 0, 0, 0, 0, 0, 0)};
+  }
+  STREAMHMM_KERNEL Vec gather(const float* p, const int32_t* index) {
+    return {_mm256_i32gather_ps(p, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(index)), 4)};
+  }
+  STREAMHMM_KERNEL void store(float* p, Vec x) { _mm256_storeu_ps(p, x.v); }
+  STREAMHMM_KERNEL Vec add(Vec a, Vec b) { return {_mm256_add_ps(a.v, b.v)}; }
+  STREAMHMM_KERNEL Vec max(Vec a, Vec b) { return {_mm256_max_ps(a.v, b.v)}; }
+  STREAMHMM_KERNEL uint32_t not_less(Vec a, Vec b) {
+    return static_cast<uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(a.v, b.v, _CMP_GE_OQ)));
+  }
+};
+
+template <>
+struct Vec<double> {
+  static constexpr int kLanes = 4;
+  __m256d v;
+  STREAMHMM_KERNEL Vec load(const double* p) { return {_mm256_loadu_pd(p)}; }
+  STREAMHMM_KERNEL Vec fill(double x) { return {_mm256_set1_pd(x)}; }
+  STREAMHMM_KERNEL Vec first_lanes(double x, int lanes) { return {_mm256_setr_pd(x, lanes > 1 ? x : 0.0, 0, 0)}; }
+  STREAMHMM_KERNEL Vec gather(const double* p, const int32_t* index) {
+    return {_mm256_i32gather_pd(p, _mm_loadu_si128(reinterpret_cast<const __m128i*>(index)), 8)};
+  }
+  STREAMHMM_KERNEL void store(double* p, Vec x) { _mm256_storeu_pd(p, x.v); }
+  STREAMHMM_KERNEL Vec add(Vec a, Vec b) { return {_mm256_add_pd(a.v, b.v)}; }
+  STREAMHMM_KERNEL Vec max(Vec a, Vec b) { return {_mm256_max_pd(a.v, b.v)}; }
+  STREAMHMM_KERNEL uint32_t not_less(Vec a, Vec b) {
+    return static_cast<uint32_t>(_mm256_movemask_pd(_mm256_cmp_pd(a.v, b.v, _CMP_GE_OQ)));
+  }
+};
+
+#else
+
+// Any processor that the compiler's vector extension knows: SSE2, NEON, or plain registers.
+template <class Real>
+struct Vec {
+  static constexpr int kLanes = 16 / sizeof(Real);
+  typedef Real Native __attribute__((vector_size(16)));
+  typedef Real Unaligned __attribute__((vector_size(16), aligned(sizeof(Real)), may_alias));
+  Native v;
+  STREAMHMM_KERNEL Vec load(const Real* p) { return {*reinterpret_cast<const Unaligned*>(p)}; }
+  STREAMHMM_KERNEL Vec fill(Real x) { return {Native{} + x}; }
+  STREAMHMM_KERNEL Vec first_lanes(Real x, int lanes) {
+    Vec result = {Native{}};
+    for (int lane = 0; lane < lanes; ++lane) result.v[lane] = x;
+    return result;
+  }
+  STREAMHMM_KERNEL Vec gather(const Real* p, const int32_t* index) {
+    Vec result = {Native{}};
+    for (int lane = 0; lane < kLanes; ++lane) result.v[lane] = p[index[lane]];
+    return result;
+  }
+  STREAMHMM_KERNEL void store(Real* p, Vec x) { *reinterpret_cast<Unaligned*>(p) = x.v; }
+  STREAMHMM_KERNEL Vec add(Vec a, Vec b) { return {a.v + b.v}; }
+  STREAMHMM_KERNEL Vec max(Vec a, Vec b) { return {a.v > b.v ? a.v : b.v}; }
+  STREAMHMM_KERNEL uint32_t not_less(Vec a, Vec b) {
+    const auto mask = a.v >= b.v;
+    uint32_t bits = 0;
+    for (int lane = 0; lane < kLanes; ++lane) bits |= static_cast<uint32_t>(mask[lane] & 1) << lane;
+    return bits;
+  }
+};
+
+#endif
+
+// Entries of one row by index. kTables = 0: gather from memory. kTables = 2, 4: rows of up to 32, 64 floats held in
+// registers and looked up by permutation, several times faster than a gather.
+template <class Real, int kTables>
+struct Lookup {
+  const Real* row;
+  STREAMHMM_KERNEL Lookup over(const Real* row, int64_t) { return {row}; }
+  STREAMHMM_KERNEL Vec<Real> at(const Lookup& lookup, const int32_t* index) {
+    return Vec<Real>::gather(lookup.row, index);
+  }
+};
+
+#if defined(__AVX512F__)
+
+template <int kTables>
+struct RegisterLookup {
+  __m512 table[kTables];
+  STREAMHMM_KERNEL RegisterLookup over(const float* row, int64_t columns) {
+    RegisterLookup result;
+    for (int i = 0; i < kTables; ++i) {
+      const int64_t left = columns - 16 * i;
+      const uint32_t lanes = left >= 16 ? 0xffffu : left > 0 ? (1u << left) - 1 : 0u;
+      result.table[i] = _mm512_maskz_loadu_ps(static_cast<__mmask16>(lanes), row + 16 * i);
+    }
+    return result;
+  }
+  STREAMHMM_KERNEL Vec<float> at(const RegisterLookup& lookup, const int32_t* index) {
+    const __m512i lanes = _mm512_loadu_si512(index);
+    const __m512 low = _mm512_permutex2var_ps(lookup.table[0], lanes, lookup.table[1]);
+    if constexpr (kTables == 2) return {low};
+    const __m512 high = _mm512_permutex2var_ps(lookup.table[kTables - 2], lanes, lookup.table[kTables - 1]);
+    const __mmask16 use_high = _mm512_test_epi32_mask(lanes, _mm512_set1_epi32(32));
+    return {_mm512_mask_blend_ps(use_high, low, high)};
+  }
+};
+
+template <>
+struct Lookup<float, 2> : RegisterLookup<2> {};
+template <>
+struct Lookup<float, 4> : RegisterLookup<4> {};
+
+#endif
+
+}  // namespace STREAMHMM_TARGET
+}  // namespace streamhmm

@@ -1,0 +1,137 @@
+#include "thread_pool.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#if defined(__unix__) || defined(__APPLE__)
+#include <pthread.h>
+#define STREAMHMM_HAS_FORK
+#endif
+
+namespace streamhmm {
+namespace {
+
+// One call's work: indices are handed out one by one to whoever asks.
+struct Job {
+  const std::function<void(int64_t)>& run;
+  const int64_t count;
+  std::atomic<int64_t> next{0};
+  std::mutex mutex;
+  std::exception_ptr error;
+
+  Job(const std::function<void(int64_t)>& run, int64_t count) : run(run), count(count) {}
+
+  void work() {
+    for (int64_t i = next++; i < count; i = next++) {
+      try {
+        run(i);
+      } catch (...) {
+        std::lock_guard<std::mutex> lock(mutex);
+        if (!error) error = std::current_exception();
+        next = count;
+      }
+    }
+  }
+};
+
+class Pool {
+ public:
+  // Runs the job with up to `helpers` helpers; false if the pool is taken.
+  bool run(Job& job, int helpers) {
+    std::unique_lock<std::mutex> taken(busy_, std::try_to_lock);
+    if (!taken.owns_lock()) return false;
+    while (static_cast<int>(threads_.size()) < helpers) {
+      threads_.emplace_back([this, index = threads_.size()] { serve(index); });
+    }
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      job_ = &job;
+      wanted_ = helpers;
+      running_ = helpers;
+      ++round_;
+    }
+    wake_.notify_all();
+    job.work();
+    std::unique_lock<std::mutex> lock(mutex_);
+    done_.wait(lock, [this] { return running_ == 0; });
+    job_ = nullptr;
+    return true;
+  }
+
+  ~Pool() {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+ private:
+  void serve(size_t index) {
+    uint64_t seen = 0;
+    std::unique_lock<std::mutex> lock(mutex_);
+    for (;;) {
+      wake_.wait(lock, [&] { return stopping_ || (round_ != seen && job_ != nullptr); });
+      if (stopping_) return;
+      seen = round_;
+      if (static_cast<int>(index) >= wanted_) continue;
+      Job* job = job_;
+      lock.unlock();
+      job->work();
+      lock.lock();
+      if (--running_ == 0) done_.notify_one();
+    }
+  }
+
+  std::mutex busy_;
+  std::mutex mutex_;
+  std::condition_variable wake_, done_;
+  std::vector<std::thread> threads_;
+  Job* job_ = nullptr;
+  int wanted_ = 0;
+  int running_ = 0;
+  uint64_t round_ = 0;
+  bool stopping_ = false;
+};
+
+// Never destroyed: at exit helpers may already be gone, and a forked child must not join its parent's threads.
+Pool*& pool() {
+  static Pool* instance = nullptr;
+  return instance;
+}
+std::mutex& pool_mutex() {
+  static std::mutex* mutex = new std::mutex;
+  return *mutex;
+}
+
+Pool& shared_pool() {
+  std::lock_guard<std::mutex> lock(pool_mutex());
+  if (pool() == nullptr) {
+    pool() = new Pool;
+#ifdef STREAMHMM_HAS_FORK
+    static const int registered = pthread_atfork([] { pool_mutex().lock(); }, [] { pool_mutex().unlock(); },
+                                                 [] {
+                                                   pool() = nullptr;
+                                                   pool_mutex().unlock();
+                                                 });
+    static_cast<void>(registered);
+#endif
+  }
+  return *pool();
+}
+
+}  // namespace
+
+void parallel_for(int64_t count, int threads, const std::function<void(int64_t)>& job) {
+  Job work(job, count);
+  const int64_t helpers = (threads < count ? threads : count) - 1;
+  if (helpers < 1 || !shared_pool().run(work, static_cast<int>(helpers))) work.work();
+  if (work.error) std::rethrow_exception(work.error);
+}
+
+}  // namespace streamhmm

@@ -1,0 +1,44 @@
+// The packed form in which graphs reach the core: one int32 tensor `structure`, one tensor `weights`.
+//
+//   structure = [ G, record₀, …, record_{G−1}, body₀, … ]        G = 1 (shared by the batch) or one graph a sequence
+//   record    = [ family, states, arcs, has_skip, structure_offset, weights_offset ]
+//
+//   linear    body:    pdf (S), source (E), target (E)           E = arcs outside the band
+//             weights: stay (S), advance (S), [skip (S)], extra (E), initial (S), final (S)
+//   sparse    body:    pdf (S), begin (S+1), source (A)
+//             weights: arcs (A), initial (S), final (S)
+//
+// `streamhmm/graph.py` writes it; this is the only place that reads it. Every index is checked here, before any kernel.
+#pragma once
+
+#include <cstdint>
+
+#include "params.h"
+
+namespace streamhmm {
+
+enum class Family : int32_t { linear = 0, sparse = 1 };
+
+struct GraphRecord {
+  Family family;
+  int32_t states;
+  int32_t arcs;
+  bool has_skip;
+  const int32_t* body;
+  int64_t weights_offset;
+  int64_t weights_size;
+};
+
+// The number of graphs in the batch's structure (1 or the batch's size).
+int64_t graph_count(const Batch& batch);
+
+// The record of the graph of sequence `index`, with every index in it checked; throws std::invalid_argument.
+GraphRecord graph_record(const Batch& batch, int64_t index);
+
+template <class Real>
+LinearGraph<Real> linear_graph(const GraphRecord& record, const Real* weights);
+
+template <class Real>
+SparseGraph<Real> sparse_graph(const GraphRecord& record, const Real* weights);
+
+}  // namespace streamhmm

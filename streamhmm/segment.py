@@ -1,0 +1,24 @@
+"""The unit of every result: a labelled stretch of time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A word or a phone and when it is spoken.
+
+    ``start`` and ``end`` are seconds from the beginning of the audio, the end exclusive. A word's ``label`` is the
+    user's own spelling, a phone's is ARPAbet without stress. ``score`` is in 0…1, or None where there is none.
+    """
+
+    label: str
+    start: float
+    end: float
+    score: float | None = None
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return self.end - self.start
