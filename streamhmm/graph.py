@@ -1,0 +1,292 @@
+"""Graphs: which state may follow which, at what weight, and what each state emits.
+
+A graph has states, arcs with log-weights, and for each state the column of the score matrix that it emits (``pdf``).
+The constructors look at the arcs' ends, never at their weights, and find the kernel family that fits. Weights stay the
+user's own tensors, so gradients reach them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+NEVER = float("-inf")
+FAMILIES = ("linear", "sparse")  # in the order of csrc/graph.h
+BAND = 3  # a linear graph's arcs go 0, 1 or 2 states ahead
+MAX_EXTRAS_INTO_STATE = 250  # csrc keeps a slot's winner in one byte, the band's arcs included
+
+Weights = float | Sequence[float] | Tensor
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A run of ``size`` packed weights: ``values`` spread over it, or put at ``places`` and −inf elsewhere."""
+
+    values: Tensor
+    size: int
+    places: Tensor | None = None
+
+    def packed(self, dtype: torch.dtype) -> Tensor:
+        values = self.values.to(dtype)
+        if self.places is None:
+            return values.expand(self.size)
+        return values.new_full((self.size,), NEVER).index_put((self.places,), values)
+
+    def to(self, device: torch.device | str) -> Piece:
+        places = None if self.places is None else self.places.to(device)
+        return Piece(self.values.to(device), self.size, places)
+
+
+@dataclass
+class Graph:
+    """States and arcs for :func:`streamhmm.viterbi` and its neighbours; made by the static methods below.
+
+    ``num_states``, ``num_arcs`` and ``family`` ("linear" or "sparse", the kernel family that runs) tell what it is;
+    ``num_pdfs`` is the number of score columns that it needs.
+    """
+
+    family: str
+    num_states: int
+    num_arcs: int
+    num_pdfs: int
+    record: tuple[int, int, int]  # states, listed arcs, whether there is a skip: csrc/graph.h
+    body: Tensor  # int32, csrc/graph.h
+    pieces: tuple[Piece, ...]
+    _cache: dict[torch.dtype, tuple[list[int], Tensor]] = field(default_factory=dict, repr=False)
+
+    @staticmethod
+    def linear(
+        pdfs: Sequence[int] | Tensor,
+        *,
+        self_loop: Weights = 0.0,
+        advance: Weights = 0.0,
+        skip: Weights | None = None,
+        initial: Weights | None = None,
+        final: Weights | None = None,
+    ) -> Graph:
+        """A left-to-right graph: each state repeats itself, goes to the next one and, with ``skip``, to the one after.
+
+        Args:
+            pdfs: (S,) score column of each state.
+            self_loop, advance, skip: log-weight of s→s, s→s+1, s→s+2: one number or (S,), by source state. Weights of
+                arcs that would leave the graph are ignored.
+            initial, final: (S,) log-weights; by default it starts in the first state and ends in the last.
+
+        Raises:
+            ValueError: for shapes and values that are not as said.
+        """
+        columns = _pdf_tensor(pdfs)
+        states = len(columns)
+        named = {"self_loop": self_loop, "advance": advance, "skip": skip}
+        band = [_piece(weights, states, name) for name, weights in named.items() if weights is not None]
+        ends = [
+            _piece(_only(states, [0]) if initial is None else initial, states, "initial"),
+            _piece(_only(states, [states - 1]) if final is None else final, states, "final"),
+        ]
+        arcs = sum(max(states - step, 0) for step in range(len(band)))
+        return _linear(columns, band, [], [], [], arcs, ends)
+
+    @staticmethod
+    def ctc(labels: Sequence[int] | Tensor, blank: int = 0) -> Graph:
+        """The CTC topology of a label sequence (Graves et al. 2006): blank, label, blank, … label, blank.
+
+        2·L + 1 states; every arc weighs 0; the blank between two labels may be passed over unless they are equal.
+
+        Args:
+            labels: (L,) score columns; may be empty.
+            blank: the score column of the blank; no label may equal it.
+        """
+        sequence = _index_tensor(labels, "labels", allow_empty=True)
+        if blank < 0:
+            raise ValueError(f"blank must be a column index of at least 0, got {blank}")
+        if bool((sequence == blank).any()):
+            raise ValueError(f"labels must not contain the blank ({blank}), got it at {int((sequence == blank).nonzero()[0])}")
+        states = 2 * len(sequence) + 1
+        pdfs = torch.full((states,), blank, dtype=torch.int64)
+        pdfs[1::2] = sequence
+        skip = torch.full((states,), NEVER, dtype=torch.float64)
+        skip[1:-2:2] = torch.where(sequence[1:] != sequence[:-1], 0.0, NEVER)
+        ends = [_only(states, [0, min(1, states - 1)]), _only(states, [states - 1, max(states - 2, 0)])]
+        return Graph.linear(pdfs, skip=skip, initial=ends[0], final=ends[1])
+
+    @staticmethod
+    def from_arcs(
+        num_states: int,
+        src: Sequence[int] | Tensor,
+        dst: Sequence[int] | Tensor,
+        weight: Weights,
+        *,
+        pdfs: Sequence[int] | Tensor | None = None,
+        initial: Weights | None = None,
+        final: Weights | None = None,
+    ) -> Graph:
+        """Any graph from its arcs.
+
+        Parallel arcs add up: the largest counts in :func:`viterbi`, the log-sum elsewhere.
+
+        Args:
+            num_states: S, at least 1.
+            src, dst: (A,) states that the arcs leave and enter.
+            weight: one number or (A,) log-weights.
+            pdfs: (S,) score column of each state; by default state s emits column s.
+            initial, final: (S,) log-weights, or one number; 0 everywhere by default.
+
+        Raises:
+            ValueError: for shapes and values that are not as said.
+        """
+        if num_states < 1:
+            raise ValueError(f"num_states must be at least 1, got {num_states}")
+        columns = torch.arange(num_states) if pdfs is None else _pdf_tensor(pdfs)
+        if len(columns) != num_states:
+            raise ValueError(f"pdfs must be ({num_states},), one a state, got shape ({len(columns)},)")
+        source = _state_tensor(src, num_states, "src")
+        target = _state_tensor(dst, num_states, "dst")
+        if len(source) != len(target):
+            raise ValueError(f"src and dst must have the same length, got {len(source)} and {len(target)}")
+        weights = _piece(weight, len(source), "weight")
+        ends = [
+            _piece(0.0 if initial is None else initial, num_states, "initial"),
+            _piece(0.0 if final is None else final, num_states, "final"),
+        ]
+        return _from_arcs(columns, source, target, weights, ends)
+
+    def to(self, device: torch.device | str) -> Graph:
+        """The same graph with its weights on ``device``; gradients still reach the original tensors."""
+        pieces = tuple(piece.to(device) for piece in self.pieces)
+        return Graph(self.family, self.num_states, self.num_arcs, self.num_pdfs, self.record, self.body, pieces)
+
+    def packed_weights(self, dtype: torch.dtype) -> Tensor:
+        """All weights as one tensor in the order of csrc/graph.h; kept from call to call unless gradients flow."""
+        if any(piece.values.requires_grad for piece in self.pieces):
+            return self._pack(dtype)
+        version = [0 if piece.values.is_inference() else piece.values._version for piece in self.pieces]
+        kept = self._cache.get(dtype)
+        if kept is None or kept[0] != version:
+            kept = self._cache[dtype] = (version, self._pack(dtype))
+        return kept[1]
+
+    def _pack(self, dtype: torch.dtype) -> Tensor:
+        return torch.cat([piece.packed(dtype) for piece in self.pieces])
+
+    @cached_property
+    def structure(self) -> Tensor:
+        """The structure of a batch that shares this graph."""
+        return pack_structure([self])
+
+    @property
+    def num_weights(self) -> int:
+        """Length of the packed weights."""
+        return sum(piece.size for piece in self.pieces)
+
+
+def pack_structure(graphs: Sequence[Graph]) -> Tensor:
+    """The int32 tensor of csrc/graph.h that describes the graphs of a batch."""
+    header: list[int] = [len(graphs)]
+    offset, weights_offset = 1 + 6 * len(graphs), 0
+    for graph in graphs:
+        header += [FAMILIES.index(graph.family), *graph.record, offset, weights_offset]
+        offset += len(graph.body)
+        weights_offset += graph.num_weights
+    if max(offset, weights_offset) >= 2**31:
+        raise ValueError(f"the graphs of a batch must fit in 2^31 entries, got {max(offset, weights_offset)}")
+    return torch.cat([torch.tensor(header, dtype=torch.int32), *(graph.body for graph in graphs)])
+
+
+def _linear(
+    pdfs: Tensor,
+    band: Sequence[Piece],
+    extra_source: Sequence[int] | Tensor,
+    extra_target: Sequence[int] | Tensor,
+    extra: Sequence[Piece],
+    arcs: int,
+    ends: Sequence[Piece],
+) -> Graph:
+    states = len(pdfs)
+    ints = [torch.as_tensor(x, dtype=torch.int32) for x in (pdfs, extra_source, extra_target)]
+    record = (states, len(extra_source), int(sum(piece.size for piece in band) == BAND * states))
+    return Graph("linear", states, arcs, int(pdfs.max()) + 1, record, torch.cat(ints), (*band, *extra, *ends))
+
+
+def _from_arcs(pdfs: Tensor, source: Tensor, target: Tensor, weights: Piece, ends: Sequence[Piece]) -> Graph:
+    states, arcs = len(pdfs), len(source)
+    order = torch.argsort(target * states + source, stable=True)  # by target, then source, then as given
+    source, target = source[order], target[order]
+    step = target - source
+    repeated = torch.zeros(arcs, dtype=torch.bool)
+    repeated[1:] = (source[1:] == source[:-1]) & (target[1:] == target[:-1])
+    extra = (step < 0) | (step >= BAND) | repeated
+    places = torch.empty(arcs, dtype=torch.int64)
+    if not _suits_linear(extra, target, states):
+        places[order] = torch.arange(arcs)
+        begin = torch.zeros(states + 1, dtype=torch.int64)
+        begin[1:] = torch.bincount(target, minlength=states).cumsum(0)
+        body = torch.cat([pdfs, begin, source]).to(torch.int32)
+        piece = _placed(weights, arcs, places)
+        return Graph("sparse", states, arcs, int(pdfs.max()) + 1, (states, arcs, 0), body, (piece, *ends))
+    width = BAND * states
+    extras = int(extra.sum())
+    places[order] = torch.where(extra, width + extra.cumsum(0) - 1, step * states + source)
+    piece = _placed(weights, width + extras, places)
+    pieces = (piece, *ends)
+    body = torch.cat([pdfs, source[extra], target[extra]]).to(torch.int32)
+    return Graph("linear", states, arcs, int(pdfs.max()) + 1, (states, extras, 1), body, pieces)
+
+
+def _suits_linear(extra: Tensor, target: Tensor, states: int) -> bool:
+    """Whether the vector kernel with a list of extra arcs beats going arc by arc."""
+    if 2 * int(extra.sum()) > len(extra):
+        return False
+    return int(torch.bincount(target[extra], minlength=states).max()) <= MAX_EXTRAS_INTO_STATE
+
+
+def _placed(weights: Piece, size: int, places: Tensor) -> Piece:
+    return Piece(weights.values.expand(weights.size), size, places.to(weights.values.device))
+
+
+def _piece(weights: Weights, size: int, name: str) -> Piece:
+    values = weights if isinstance(weights, Tensor) else torch.as_tensor(weights, dtype=torch.float64)
+    if not values.is_floating_point():
+        values = values.to(torch.float64)
+    if values.dim() > 0 and tuple(values.shape) != (size,):
+        raise ValueError(f"{name} must be one number or ({size},), got shape {tuple(values.shape)}")
+    return Piece(values, size)
+
+
+def _only(states: int, allowed: list[int]) -> Tensor:
+    weights = torch.full((states,), NEVER, dtype=torch.float64)
+    weights[allowed] = 0.0
+    return weights
+
+
+def _index_tensor(values: Sequence[int] | Tensor, name: str, *, allow_empty: bool = False) -> Tensor:
+    tensor = torch.as_tensor(values)
+    if tensor.dim() != 1:
+        raise ValueError(f"{name} must be one-dimensional, got shape {tuple(tensor.shape)}")
+    if len(tensor) == 0:
+        if allow_empty:
+            return tensor.to(torch.int64)
+        raise ValueError(f"{name} must not be empty")
+    if tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool:
+        raise TypeError(f"{name} must be integers, got {tensor.dtype}")
+    tensor = tensor.detach().to("cpu", torch.int64)
+    if int(tensor.min()) < 0:
+        raise ValueError(f"{name} must be at least 0, got {int(tensor.min())}")
+    return tensor
+
+
+def _pdf_tensor(pdfs: Sequence[int] | Tensor) -> Tensor:
+    tensor = _index_tensor(pdfs, "pdfs")
+    if int(tensor.max()) >= 2**31:
+        raise ValueError(f"pdfs must be below 2^31, got {int(tensor.max())}")
+    return tensor
+
+
+def _state_tensor(values: Sequence[int] | Tensor, num_states: int, name: str) -> Tensor:
+    tensor = _index_tensor(values, name, allow_empty=True)
+    if len(tensor) > 0 and int(tensor.max()) >= num_states:
+        raise ValueError(f"{name} must be in 0…{num_states - 1}, got {int(tensor.max())}")
+    return tensor
