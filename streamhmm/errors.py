@@ -29,3 +29,7 @@ class ModelError(StreamHMMError):
 
 class BackendUnavailable(StreamHMMError):
     """A runtime, precision or device that was named is not available here."""
+
+
+class OutputError(StreamHMMError):
+    """A result file can't be written, or read again: no permission, a full device, damaged."""
