@@ -29,6 +29,7 @@ class Piece:
     values: Tensor
     size: int
     places: Tensor | None = None
+    given: bool = False  # the user's own tensor, which may change between calls
 
     def packed(self, dtype: torch.dtype) -> Tensor:
         values = self.values.to(dtype)
@@ -38,7 +39,7 @@ class Piece:
 
     def to(self, device: torch.device | str) -> Piece:
         places = None if self.places is None else self.places.to(device)
-        return Piece(self.values.to(device), self.size, places)
+        return Piece(self.values.to(device), self.size, places, self.given)
 
 
 @dataclass
@@ -161,9 +162,11 @@ class Graph:
 
     def packed_weights(self, dtype: torch.dtype) -> Tensor:
         """All weights as one tensor in the order of csrc/graph.h; kept from call to call unless gradients flow."""
-        if any(piece.values.requires_grad for piece in self.pieces):
-            return self._pack(dtype)
-        version = [0 if piece.values.is_inference() else piece.values._version for piece in self.pieces]
+        version = []
+        for values in self._given:
+            if values.requires_grad:
+                return self._pack(dtype)
+            version.append(0 if values.is_inference() else values._version)
         kept = self._cache.get(dtype)
         if kept is None or kept[0] != version:
             kept = self._cache[dtype] = (version, self._pack(dtype))
@@ -171,6 +174,10 @@ class Graph:
 
     def _pack(self, dtype: torch.dtype) -> Tensor:
         return torch.cat([piece.packed(dtype) for piece in self.pieces])
+
+    @cached_property
+    def _given(self) -> list[Tensor]:
+        return [piece.values for piece in self.pieces if piece.given]
 
     @cached_property
     def structure(self) -> Tensor:
@@ -244,16 +251,17 @@ def _suits_linear(extra: Tensor, target: Tensor, states: int) -> bool:
 
 
 def _placed(weights: Piece, size: int, places: Tensor) -> Piece:
-    return Piece(weights.values.expand(weights.size), size, places.to(weights.values.device))
+    return Piece(weights.values.expand(weights.size), size, places.to(weights.values.device), weights.given)
 
 
 def _piece(weights: Weights, size: int, name: str) -> Piece:
+    given = isinstance(weights, Tensor)
     values = weights if isinstance(weights, Tensor) else torch.as_tensor(weights, dtype=torch.float64)
     if not values.is_floating_point():
         values = values.to(torch.float64)
     if values.dim() > 0 and tuple(values.shape) != (size,):
         raise ValueError(f"{name} must be one number or ({size},), got shape {tuple(values.shape)}")
-    return Piece(values, size)
+    return Piece(values, size, given=given)
 
 
 def _only(states: int, allowed: list[int]) -> Tensor:

@@ -50,7 +50,7 @@ def viterbi(
         ValueError, TypeError: for arguments that are not as said; NaN or +inf in a column that the graph reads.
     """
     call = _prepare(scores, graph, lengths, memory_budget)
-    states, score = torch.ops.streamhmm.viterbi(*call.arguments)
+    states, score = _VITERBI(*call.arguments)
     return Path(states, score) if call.batched else Path(states[0], score[0])
 
 
@@ -66,7 +66,7 @@ def log_likelihood(
         (B,) float64, or () without a batch axis; −inf where no path fits (its gradients are 0).
     """
     call = _prepare(scores, graph, lengths, memory_budget)
-    result: Tensor = torch.ops.streamhmm.log_likelihood(*call.arguments)
+    result: Tensor = _LOG_LIKELIHOOD(*call.arguments)
     return result if call.batched else result[0]
 
 
@@ -93,7 +93,7 @@ def posteriors(
         raise ValueError(f'by must be "state" or "pdf", got {by!r}')
     call = _prepare(scores.detach(), graph, lengths, memory_budget)
     states = max((g.num_states for g in call.graphs), default=0)
-    result: Tensor = torch.ops.streamhmm.posteriors(*call.arguments, 0 if by == "pdf" else states)
+    result: Tensor = _POSTERIORS(*call.arguments, 0 if by == "pdf" else states)
     return result if call.batched else result[0]
 
 
@@ -252,6 +252,12 @@ _LIBRARY.impl("log_likelihood", _log_likelihood_cpu, "CPU")
 _LIBRARY.impl("posteriors", _posteriors_cpu, "CPU")
 _LIBRARY.impl("gradients", _gradients_cpu, "CPU")
 
+# Looking an operation up by name costs as much as dispatching it.
+_VITERBI = torch.ops.streamhmm.viterbi.default
+_LOG_LIKELIHOOD = torch.ops.streamhmm.log_likelihood.default
+_POSTERIORS = torch.ops.streamhmm.posteriors.default
+_GRADIENTS = torch.ops.streamhmm.gradients.default
+
 
 @torch.library.register_fake("streamhmm::viterbi", lib=_LIBRARY)
 def _viterbi_fake(scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
@@ -281,7 +287,7 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 
 def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     wants_scores, _, _, wants_weights, _ = ctx.needs_input_grad
-    by_pdf, by_weight = torch.ops.streamhmm.gradients(grad, *ctx.saved_tensors, ctx.memory_budget, wants_weights)
+    by_pdf, by_weight = _GRADIENTS(grad, *ctx.saved_tensors, ctx.memory_budget, wants_weights)
     return by_pdf if wants_scores else None, None, None, by_weight if wants_weights else None, None
 
 

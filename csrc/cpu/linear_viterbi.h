@@ -36,7 +36,7 @@ struct LinearViterbi {
 
 // Back-pointers of a frame: for each group a word, bit k of its lower half set where the arc from j−1 beat the stay,
 // of its upper half where the arc from j−2 beat both; then a byte a slot, the number of the arc that won.
-inline int64_t linear_groups(int32_t states) { return (states + kGroup - 1) / kGroup; }
+inline int64_t linear_groups(int64_t states) { return (states + kGroup - 1) / kGroup; }
 inline int64_t linear_frame_bytes(int32_t states, int32_t slots) {
   return linear_groups(states) * static_cast<int64_t>(sizeof(uint32_t)) + (slots + 3) / 4 * 4;
 }

@@ -13,7 +13,7 @@ constexpr int32_t kGroupsPerTile = kTile / kGroup;
 
 // α of the states that lie `steps` before those at `first`, as their tile sees it.
 template <class Real, bool kEdge>
-STREAMHMM_KERNEL Vec<Real> before(const LinearViterbi<Real>& d, int32_t first, int steps) {
+STREAMHMM_KERNEL Vec<Real> before(const LinearViterbi<Real>& d, int64_t first, int steps) {
   using V = Vec<Real>;
   const V alpha = V::load(d.alpha + first - steps);
   if constexpr (!kEdge) return alpha;
@@ -22,7 +22,7 @@ STREAMHMM_KERNEL Vec<Real> before(const LinearViterbi<Real>& d, int32_t first, i
 
 // Advances one vector of states; returns the winners' bits: lower half advance, upper half skip.
 template <class Real, bool kSkip, bool kFree, bool kEdge, class Table>
-STREAMHMM_KERNEL uint32_t advance_vector(const LinearViterbi<Real>& d, const Table& table, int32_t first) {
+STREAMHMM_KERNEL uint32_t advance_vector(const LinearViterbi<Real>& d, const Table& table, int64_t first) {
   using V = Vec<Real>;
   V stay = V::load(d.alpha + first);
   V advance = before<Real, kEdge>(d, first, 1);
@@ -42,7 +42,7 @@ STREAMHMM_KERNEL uint32_t advance_vector(const LinearViterbi<Real>& d, const Tab
 }
 
 template <class Real, bool kSkip, bool kFree, bool kEdge, class Table>
-STREAMHMM_KERNEL uint32_t advance_group(const LinearViterbi<Real>& d, const Table& table, int32_t first) {
+STREAMHMM_KERNEL uint32_t advance_group(const LinearViterbi<Real>& d, const Table& table, int64_t first) {
   constexpr int kLanes = Vec<Real>::kLanes;
   uint32_t bits = 0;
   for (int lane = kGroup - kLanes; lane > 0; lane -= kLanes) {
@@ -52,13 +52,13 @@ STREAMHMM_KERNEL uint32_t advance_group(const LinearViterbi<Real>& d, const Tabl
 }
 
 template <class Real, bool kSkip, bool kFree, class Table>
-STREAMHMM_KERNEL void advance_frame(const LinearViterbi<Real>& d, const Table& table, uint32_t* words) {
+STREAMHMM_KERNEL void advance_frame(const LinearViterbi<Real>& d, const Table& table, int64_t groups, uint32_t* words) {
   constexpr bool kShifted = sizeof(Real) == sizeof(float);  // double precision has no offsets
-  for (int32_t group = (d.live + kGroup - 1) / kGroup - 1; group >= 0; --group) {
-    const int32_t first = group * kGroup;
-    words[group] = kShifted && group % kGroupsPerTile == 0
-                       ? advance_group<Real, kSkip, kFree, kShifted>(d, table, first)
-                       : advance_group<Real, kSkip, kFree, false>(d, table, first);
+  for (int64_t group = groups - 1; group >= 0; --group) {
+    for (; group % kGroupsPerTile != 0; --group) {
+      words[group] = advance_group<Real, kSkip, kFree, false>(d, table, group * kGroup);
+    }
+    words[group] = advance_group<Real, kSkip, kFree, kShifted>(d, table, group * kGroup);
   }
 }
 
@@ -88,19 +88,21 @@ STREAMHMM_KERNEL void apply_slots(const LinearViterbi<Real>& d, const Real* row)
 }
 
 template <class Real, bool kSkip, bool kFree, int kTables>
-void run(LinearViterbi<Real>& d, const ScoreRows<Real>& scores, int64_t first, int64_t last, uint8_t* pointers) {
+void run(LinearViterbi<Real>& decoder, const ScoreRows<Real>& scores, int64_t first, int64_t last, uint8_t* pointers) {
   using Table = Lookup<Real, kTables>;
+  const LinearViterbi<Real> d = decoder;  // a copy that no store can change: its pointers stay in registers
   const int64_t groups = linear_groups(d.states);
   const int64_t frame_bytes = linear_frame_bytes(d.states, d.slots);
+  int64_t live = d.live;
   for (int64_t t = first; t < last; ++t, pointers += frame_bytes) {
     const Real* row = scores.data + t * scores.stride;
-    const int64_t ahead = static_cast<int64_t>(d.live) + d.reach;
-    d.live = static_cast<int32_t>(ahead < d.states ? ahead : d.states);
+    live = live + d.reach < d.states ? live + d.reach : d.states;
     uint32_t* words = reinterpret_cast<uint32_t*>(pointers);
     choose_slot_arcs(d, reinterpret_cast<uint8_t*>(words + groups));
-    advance_frame<Real, kSkip, kFree>(d, Table::over(row, scores.columns), words);
+    advance_frame<Real, kSkip, kFree>(d, Table::over(row, scores.columns), linear_groups(live), words);
     apply_slots(d, row);
   }
+  decoder.live = static_cast<int32_t>(live);
 }
 
 template <class Real, int kTables>
