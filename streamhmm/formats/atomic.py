@@ -1,0 +1,81 @@
+"""Result files appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TextIO
+
+from streamhmm.errors import OutputError
+
+
+@contextmanager
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[TextIO]:
+    """Open ``path`` for writing UTF-8 text; it takes its new content when the block ends without an error.
+
+    The text goes to a hidden temporary file in the same folder, which is synchronised and renamed. After any error the
+    temporary file is gone and what was at ``path`` is untouched. A link is followed, an existing file keeps its
+    permissions. A device or a pipe is written to directly.
+
+    Raises:
+        OutputError: no permission, no such folder, a full device and the like; the cause is the ``OSError``.
+    """
+    target = os.path.realpath(path)
+    try:
+        if os.path.exists(target) and not os.path.isfile(target):
+            with _text_file(target) as file:
+                yield file
+        else:
+            with _replacement(target) as file:
+                yield file
+    except OSError as error:
+        raise OutputError(f"{os.fspath(path)}: {_reason(error, target)}") from error
+
+
+@contextmanager
+def _replacement(target: str) -> Iterator[TextIO]:
+    temporary = os.path.join(os.path.dirname(target), f".{secrets.token_hex(8)}.tmp")
+    mode = _mode_of(target)
+    # Made by hand, because tempfile's files ignore the umask.
+    descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    try:
+        with _text_file(descriptor) as file:
+            yield file
+            file.flush()
+            os.fsync(descriptor)
+        if mode is not None:
+            os.chmod(temporary, mode)
+        os.replace(temporary, target)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def _text_file(file: str | int) -> TextIO:
+    # Undecodable bytes of file names are the only characters that UTF-8 can't hold.
+    return open(file, "w", encoding="utf-8", errors="backslashreplace", newline="\n")
+
+
+def _mode_of(target: str) -> int | None:
+    """The permissions of a file that is there, None if there is none. Raises OSError if it may not be written."""
+    if not os.path.exists(target):
+        return None
+    os.close(os.open(target, os.O_WRONLY))
+    return stat.S_IMODE(os.stat(target).st_mode)
+
+
+def _reason(error: OSError, target: str) -> str:
+    if isinstance(error, PermissionError):
+        return "no permission to write it; choose another folder or change the permissions"
+    if isinstance(error, FileNotFoundError):
+        return f"there is no folder {os.path.dirname(target)}; make it first"
+    if isinstance(error, IsADirectoryError):
+        return "this is a directory; name a file in it"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "the device is full, nothing was written; free some space or choose another folder"
+    return f"can't be written ({error.strerror or error}); choose another place"

@@ -1,0 +1,87 @@
+"""JSON with everything that an alignment holds, one word or phone a line.
+
+``{"streamhmm": 1, "audio": name, "duration": seconds, "text": text, "warnings": [text],
+"words": [{"label", "start", "end", "score"}], "phones": [{"label", "start", "end", "score", "word"}]}``
+
+Times are seconds; ``score`` may be null; ``word`` is the index of the phone's word, null if it belongs to none.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from streamhmm.errors import OutputError
+from streamhmm.formats.reading import damaged, read_result
+from streamhmm.formats.tiers import Tiers, to_decimals
+from streamhmm.segment import Segment
+
+SCHEMA = 1
+"""Goes up when a reader of older files would misread newer ones."""
+
+
+def format_json(tiers: Tiers) -> str:
+    """The alignment as JSON text."""
+    words = [_entry(word) for word in tiers.words]
+    phones = [
+        {**_entry(phone), "word": None if word < 0 else word}
+        for phone, word in zip(tiers.phones, tiers.phone_words, strict=True)
+    ]
+    fields = {
+        "streamhmm": _dumps(SCHEMA),
+        "audio": _dumps(tiers.audio),
+        "duration": _dumps(to_decimals(tiers.duration)),
+        "text": _dumps(tiers.text),
+        "warnings": _lines(list(tiers.warnings)),
+        "words": _lines(words),
+        "phones": _lines(phones),
+    }
+    return "{\n" + ",\n".join(f'"{name}": {value}' for name, value in fields.items()) + "\n}\n"
+
+
+def read_json(path: str | os.PathLike[str]) -> Tiers:
+    """Read what ``format_json`` wrote. Raises OutputError for an unreadable or damaged file, or a newer schema."""
+    text = read_result(path)
+    try:
+        content = json.loads(text)
+        schema = int(content["streamhmm"])
+        if schema > SCHEMA:
+            raise OutputError(f"{os.fspath(path)}: has schema {schema}, known are up to {SCHEMA}; update streamhmm")
+        return Tiers(
+            words=tuple(_segment(entry) for entry in content["words"]),
+            phones=tuple(_segment(entry) for entry in content["phones"]),
+            phone_words=tuple(-1 if entry["word"] is None else int(entry["word"]) for entry in content["phones"]),
+            duration=float(content["duration"]),
+            audio=str(content["audio"]),
+            text=str(content["text"]),
+            warnings=tuple(str(warning) for warning in content["warnings"]),
+        )
+    except (ValueError, TypeError) as error:
+        raise damaged(path, str(error)) from error
+    except KeyError as error:
+        raise damaged(path, f"{error} is missing") from error
+
+
+def _entry(segment: Segment) -> dict[str, Any]:
+    return {
+        "label": segment.label,
+        "start": to_decimals(segment.start),
+        "end": to_decimals(segment.end),
+        "score": None if segment.score is None else to_decimals(segment.score),
+    }
+
+
+def _segment(entry: dict[str, Any]) -> Segment:
+    score = entry["score"]
+    return Segment(
+        str(entry["label"]), float(entry["start"]), float(entry["end"]), None if score is None else float(score)
+    )
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _lines(items: list[Any]) -> str:
+    return "[" + ",".join(f"\n  {_dumps(item)}" for item in items) + ("\n]" if items else "]")

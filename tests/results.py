@@ -1,0 +1,15 @@
+"""Alignments to write, for the tests of the formats."""
+
+from streamhmm.formats import Tiers
+from streamhmm.segment import Segment
+
+
+def small():
+    """Two words with a pause between them and at both ends."""
+    words = (Segment("Hello,", 0.1, 0.4, 0.9), Segment("O’Neill", 0.5, 0.75))
+    phones = (
+        Segment("HH", 0.1, 0.2, 0.5),
+        Segment("OW", 0.2, 0.4, 1.0),
+        Segment("N", 0.5, 0.75, None),
+    )
+    return Tiers(words, phones, (0, 0, 1), 1.0, "café.wav", 'Hello,\n"O’Neill"', ("too quiet", "says “what”"))
