@@ -106,6 +106,16 @@ def explicit_case(arcs: Arcs) -> Case:
 # ---- random graphs of any size
 
 
+def random_scores(rng: np.random.Generator, *shape: int) -> Tensor:
+    """Small integers in float64: sums are exact in every precision, and paths tie."""
+    return torch.from_numpy(rng.integers(-3, 4, shape).astype(np.float64))
+
+
+def unlike_cases(rng: np.random.Generator, columns: int) -> list[Case]:
+    """One graph of each family, no two of the same size, for a batch."""
+    return [random_case(rng, family, size, columns) for family, size in zip(FAMILIES, (6, 17, 70, 9, 33), strict=True)]
+
+
 def random_case(rng: np.random.Generator, family: str, size: int, columns: int) -> Case:
     """A graph of about ``size`` states over ``columns`` columns, its weights small integers, so that paths tie."""
     if family == "ctc":

@@ -7,16 +7,12 @@ import math
 import numpy as np
 import pytest
 import torch
-from cases import FAMILIES, NEVER, Case, explicit_arcs, random_case, small_cases, small_scores
+from cases import FAMILIES, NEVER, Case, explicit_arcs, random_case, random_scores, small_cases, small_scores
 from hypothesis import given, settings
 from oracle import enumerate_paths, linear_best_path, rescore
 from torch import Tensor
 
 from streamhmm import reference
-
-
-def random_scores(rng: np.random.Generator, frames: int, columns: int) -> Tensor:
-    return torch.from_numpy(rng.integers(-3, 4, (frames, columns)).astype(np.float64))
 
 
 @settings(derandomize=True, deadline=None, max_examples=150)
