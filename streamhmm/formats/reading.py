@@ -17,7 +17,7 @@ def read_result(path: str | os.PathLike[str]) -> str:
         raise OutputError(f"{os.fspath(path)}: can't be read ({error.strerror or error}); check the path") from error
     is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        return data.decode("utf-16" if is_utf16 else "utf-8-sig")
+        return data.decode("utf-16" if is_utf16 else "utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise damaged(path, f"byte {error.start} is not {error.encoding}") from error
 

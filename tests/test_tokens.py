@@ -1,0 +1,173 @@
+"""The user's words and the words spoken for them."""
+
+import io
+
+import pytest
+from permissions import unprivileged
+
+from streamhmm.errors import TextError
+from streamhmm.text import Token, read_text, tokenize
+from streamhmm.text.normalise import lookup_key, spoken_forms, without_accents
+
+TOKENS = [
+    ("Hello, World!", [("Hello", "hello"), ("World", "world")]),
+    ("well-known", [("well-known", "well known")]),
+    ("An e‑mail", [("An", "an"), ("e‑mail", "e mail")]),
+    ("and/or", [("and/or", "and or")]),
+    ("1914–1918", [("1914–1918", "one nine one four one nine one eight")]),
+    ("wait—what", [("wait", "wait"), ("what", "what")]),
+    ("wait -- what", [("wait", "wait"), ("what", "what")]),
+    ("so...yes…no", [("so", "so"), ("yes", "yes"), ("no", "no")]),
+    ("one,two;three", [("one", "one"), ("two", "two"), ("three", "three")]),
+    ("“Quoted” «text» [in] (it)", [("Quoted", "quoted"), ("text", "text"), ("in", "in"), ("it", "it")]),
+    ("• bullet\n- dash\n* star\n– dash", [("bullet", "bullet"), ("dash", "dash"), ("star", "star"), ("dash", "dash")]),
+    ("It’s O’Neill’s", [("It’s", "it's"), ("O’Neill’s", "o'neill's")]),
+    ("‘hello’ 'world' \"'both'\"", [("hello", "hello"), ("world", "world"), ("both", "both")]),
+    ("'tis ’Twas 'it", [("'tis", "'tis"), ("’Twas", "'twas"), ("it", "it")]),
+    ("dogs' bones, goin' home'", [("dogs'", "dogs'"), ("bones", "bones"), ("goin'", "goin'"), ("home", "home")]),
+    ("rock 'n' roll", [("rock", "rock"), ("'n'", "'n'"), ("roll", "roll")]),
+    ("rock ’n roll", [("rock", "rock"), ("’n", "'n"), ("roll", "roll")]),
+    ("the ’90s", [("the", "the"), ("’90s", "nine zero s")]),
+    ("café cafe\u0301 naïve Straße Ærø Łódź", [
+        ("café", "cafe"), ("cafe\u0301", "cafe"), ("naïve", "naive"), ("Straße", "strasse"), ("Ærø", "aero"),
+        ("Łódź", "lodz"),
+    ]),
+    ("soft\u00adhyphen zero\u200bwidth \ufeffmark", [
+        ("soft\u00adhyphen", "softhyphen"), ("zero\u200bwidth", "zerowidth"), ("mark", "mark"),
+    ]),
+    ("ﬁne ＡＢ", [("ﬁne", "fine"), ("ＡＢ", "ab")]),
+    ("R&D & 50% of $5 at 20°", [
+        ("R&D", "r and d"), ("&", "and"), ("50%", "five zero percent"), ("of", "of"), ("$5", "dollars five"),
+        ("at", "at"), ("20°", "two zero degrees"),
+    ]),
+    ("2+2=4 @home C++", [
+        ("2+2=4", "two plus two equals four"), ("@home", "at home"), ("C++", "c plus plus"),
+    ]),
+    ("42 3.14 1,000 MP3", [
+        ("42", "four two"), ("3.14", "three point one four"), ("1,000", "one zero zero zero"), ("MP3", "mp three"),
+    ]),
+    ("The U.S.A. at 5 p.m. Yes.", [
+        ("The", "the"), ("U.S.A.", "u s a"), ("at", "at"), ("5", "five"), ("p.m.", "p m"), ("Yes", "yes"),
+    ]),
+    ("tabs\tand\u00a0no-break\x00control", [
+        ("tabs", "tabs"), ("and", "and"), ("no-break", "no break"), ("control", "control"),
+    ]),
+    ("😀 smile ☕️", [("smile", "smile")]),
+    ("Москва हिन्दी 北京", [("Москва", "москва"), ("हिन्दी", "हिन्दी"), ("北京", "北京")]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "expected"), TOKENS)
+def test_tokens(text, expected):
+    assert tokenize(text) == [Token(label, tuple(spoken.split())) for label, spoken in expected]
+
+
+def test_a_list_of_words_is_taken_as_given():
+    words = ["Hello,", "New York", "well-known", "42", "  'tis "]
+    assert tokenize(words) == [
+        Token("Hello,", ("hello",)),
+        Token("New York", ("new", "york")),
+        Token("well-known", ("well", "known")),
+        Token("42", ("four", "two")),
+        Token("  'tis ", ("'tis",)),
+    ]
+    assert tokenize(tuple(words)) == tokenize(words)
+
+
+@pytest.mark.parametrize("text", ["", " \n\t", []])
+def test_an_empty_text(text):
+    with pytest.raises(TextError, match="the text is empty; give the words that are spoken"):
+        tokenize(text)
+
+
+@pytest.mark.parametrize("text", ["...", "— • *\n!?", "''", "++", "😀"])
+def test_punctuation_only(text):
+    with pytest.raises(TextError, match="the text has no words, only punctuation; give the words that are spoken"):
+        tokenize(text)
+
+
+@pytest.mark.parametrize("word", ["", "—", "?!"])
+def test_a_list_with_an_element_that_is_no_word(word):
+    with pytest.raises(TextError) as caught:
+        tokenize(["one", word])
+    assert str(caught.value) == f"word 1 of the list, {word!r}, has nothing to speak; leave it out"
+
+
+@pytest.mark.parametrize("text", ["good \udce9vil", ["good", "\udce9vil"]])
+def test_half_a_surrogate_pair(text):
+    with pytest.raises(TextError, match=r"of the text \('\\udce9'\) is not a valid character; save the text as UTF-8"):
+        tokenize(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"bytes", "text must be a str or a list of str, got bytes"),
+        (3, "text must be a str or a list of str, got int"),
+        (["one", 2], "text must be a str or a list of str, got int at index 1"),
+    ],
+)
+def test_something_else_than_text(text, message):
+    with pytest.raises(TypeError, match=message):
+        tokenize(text)
+
+
+def test_keys_and_accents():
+    assert lookup_key("O`NEILL´S ‐ ＡＢＣ\u200d☕\ufe0f") == "o'neill's - abc☕"
+    assert lookup_key("CAFÉ") == lookup_key("cafe\u0301") == "café"
+    assert without_accents("crème brûlée q̈ й") == "creme brulee q й"
+    assert spoken_forms("'") == ()
+
+
+# Text files.
+
+
+def test_text_files(tmp_path):
+    path = tmp_path / "a.txt"
+    for data in ("Grüße\n".encode(), b"\xef\xbb\xbf" + "Grüße\n".encode()):
+        path.write_bytes(data)
+        assert read_text(path) == read_text(str(path)) == read_text(io.BytesIO(data)) == "Grüße\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "the file is empty; write the words that are spoken into it"),
+        (b" \n\xef\xbb\xbf"[:2], "the file is empty"),
+        (b"caf\xe9", "byte 3 (0xe9) is not UTF-8 text; save the file as UTF-8"),
+        (b"\xef\xbb\xbfcaf\xe9", "byte 6 (0xe9) is not UTF-8 text"),
+        (b"RIFF\0\0", "this is a binary file (byte 4 is zero); name a text file"),
+        ("text".encode("utf-16"), "this is UTF-16 text; save it as UTF-8"),
+    ],
+)
+def test_unusable_content(tmp_path, data, message):
+    path = tmp_path / "a.txt"
+    path.write_bytes(data)
+    named = io.BytesIO(data)
+    named.name = "<stdin>"
+    for source, name in ((path, str(path)), (named, "<stdin>"), (io.BytesIO(data), "<text>")):
+        with pytest.raises(TextError) as caught:
+            read_text(source)
+        assert str(caught.value).startswith(f"{name}: {message}")
+
+
+def test_unreadable_files(tmp_path):
+    loop = tmp_path / "loop.txt"
+    loop.symlink_to(loop)
+    for path, message in (
+        (tmp_path / "no.txt", "there is no such file; check the path"),
+        (tmp_path, "this is a directory; name one text file in it"),
+        (loop, "can't be read (Too many levels of symbolic links)"),
+    ):
+        with pytest.raises(TextError) as caught:
+            read_text(path)
+        assert str(caught.value) == f"{path}: {message}"
+
+
+def test_a_file_without_permission():
+    with unprivileged() as folder:
+        path = folder / "a.txt"
+        path.write_text("text")
+        path.chmod(0)
+        with pytest.raises(TextError, match="no permission to read it; change the file's permissions or copy it"):
+            read_text(path)
