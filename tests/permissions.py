@@ -9,7 +9,7 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def unprivileged():
-    """Yield a folder of one's own; root acts as a user without rights meanwhile."""
+    """Yield a folder of one's own; root acts as a user without rights meanwhile, who may not even import modules."""
     folder = Path(tempfile.mkdtemp())
     root = os.geteuid() == 0
     nobody = 65_534

@@ -210,9 +210,10 @@ def test_directory(tmp_path):
 
 
 def test_no_permission():
+    data = encode(noise(100), 16_000)
     with unprivileged() as folder:
         path = folder / "secret.wav"
-        path.write_bytes(encode(noise(100), 16_000))
+        path.write_bytes(data)
         path.chmod(0)
         fails(str(path), "no permission to read it")
 

@@ -70,7 +70,7 @@ def as_audio(
     samples: Any,
     sample_rate: int,
     *,
-    to_rate: int = 16_000,
+    target_rate: int = 16_000,
     channel: int | None = None,
     name: str = "<samples>",
 ) -> Audio:
@@ -79,7 +79,7 @@ def as_audio(
     Args:
         samples: (frames,) or (frames, channels); floats with full scale ±1, or int16 or int32 PCM.
         sample_rate: samples a second of ``samples``.
-        to_rate: samples a second of the result.
+        target_rate: samples a second of the result.
         channel: the channel to keep, counted from 1; None takes the mean of all.
         name: what messages call the recording.
 
@@ -88,10 +88,10 @@ def as_audio(
         ValueError, TypeError: another shape or type, an impossible sample rate or channel.
     """
     frames = _frames_of(samples)
-    converter = Converter(name, sample_rate, frames.shape[1], sample_rate=to_rate, channel=channel)
+    converter = Converter(name, sample_rate, frames.shape[1], sample_rate=target_rate, channel=channel)
     for start in range(0, len(frames), _BLOCK_FRAMES):
         converter.push(_to_float(frames[start : start + _BLOCK_FRAMES]))
-    return Audio(converter.finish(), to_rate, name, sample_rate, frames.shape[1], "array")
+    return Audio(converter.finish(), target_rate, name, sample_rate, frames.shape[1], "array")
 
 
 def _named(source: str | os.PathLike[str] | BinaryIO) -> tuple[str | BinaryIO, str]:
