@@ -1,0 +1,77 @@
+"""Log-mel features whose frames do not depend on how the audio is chunked."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+SAMPLE_RATE = 16000
+HOP = 160
+WINDOW = 400
+LEAD = 120
+"""Samples of a window that lie before its frame: window t is centred on the middle of frame t."""
+FFT_SIZE = 512
+N_MELS = 80
+FLOOR = 1e-7
+CENTRE, SPREAD = -5.0, 4.0
+"""Fixed normalisation of the log energies: no statistics of the utterance, which streaming could not know."""
+
+SILENCE = (math.log(FLOOR) - CENTRE) / SPREAD
+"""The feature value of digital silence."""
+
+
+class LogMel(nn.Module):
+    """16 kHz mono samples to 80 log-mel energies every 10 ms.
+
+    Frame t describes the samples 160 t … 160 t + 159. Its Hann window of 25 ms is centred on them: 160 t − 120 …
+    160 t + 279, zeros outside the audio. N samples give ceil(N / 160) frames. The last 7.5 ms of a window lie after
+    its frame, so :meth:`forward` gives the frames that are complete and :meth:`finish` the rest.
+    """
+
+    window: Tensor
+    mel: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("window", torch.hann_window(WINDOW, periodic=False), persistent=False)
+        self.register_buffer("mel", mel_filters(), persistent=False)
+
+    def initial_cache(self) -> Tensor:
+        """The cache before any sample: the zeros that the first window reaches back to."""
+        return torch.zeros(LEAD)
+
+    def forward(self, samples: Tensor, cache: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Frames that ``samples`` (N,) complete, (T, 80), and the cache (the samples that later frames need)."""
+        if samples.dim() != 1 or samples.dtype != torch.float32:
+            raise ValueError(f"samples must be (N,) float32, got shape {tuple(samples.shape)} {samples.dtype}")
+        pending = torch.cat((self.initial_cache() if cache is None else cache, samples))
+        frames = max(0, (len(pending) - WINDOW) // HOP + 1)
+        return self._energies(pending, frames), pending[frames * HOP :].clone()
+
+    def finish(self, cache: Tensor | None) -> Tensor:
+        """The frames that still wait for their window's end, (T, 80), zeros taken for the samples after the last."""
+        pending = self.initial_cache() if cache is None else cache
+        frames = max(0, math.ceil((len(pending) - LEAD) / HOP))
+        missing = (frames - 1) * HOP + WINDOW - len(pending)
+        return self._energies(torch.cat((pending, pending.new_zeros(max(0, missing)))), frames)
+
+    def _energies(self, pending: Tensor, frames: int) -> Tensor:
+        if frames == 0:
+            return pending.new_zeros(0, N_MELS)
+        windows = pending.unfold(0, WINDOW, HOP)[:frames] * self.window
+        spectrum = torch.fft.rfft(windows, FFT_SIZE)
+        power = spectrum.real.square() + spectrum.imag.square()
+        energies: Tensor = power @ self.mel
+        return ((energies + FLOOR).log() - CENTRE) / SPREAD
+
+
+def mel_filters() -> Tensor:
+    """(257, 80) triangles of unit height, evenly spaced on the mel scale (2595 log10(1 + f/700)), 40 to 7,800 Hz."""
+    low, high = (2595 * math.log10(1 + hz / 700) for hz in (40.0, 7800.0))
+    edges = 700 * (10 ** (torch.linspace(low, high, N_MELS + 2, dtype=torch.float64) / 2595) - 1)
+    bins = torch.arange(FFT_SIZE // 2 + 1, dtype=torch.float64)[:, None] * (SAMPLE_RATE / FFT_SIZE)
+    rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
+    return torch.minimum(rising, falling).clamp(min=0).float()

@@ -1,0 +1,128 @@
+"""The acoustic model as the aligner uses it: samples in, log-posteriors or HMM scores out."""
+
+from __future__ import annotations
+
+import os
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from streamhmm.acoustic.backends import Backend, open_backend
+from streamhmm.acoustic.checkpoint import Checkpoint, load_checkpoint
+from streamhmm.acoustic.features import HOP, SAMPLE_RATE, LogMel
+from streamhmm.acoustic.labels import SILENCE
+from streamhmm.errors import ModelError
+
+PRIOR_SCALE = 0.5
+"""Share of the log prior taken from the log-posterior to get the HMM's score."""
+BLOCK_S = 30.0
+"""Long audio goes through the network in blocks of this many seconds, with caches, which bounds the memory."""
+
+
+class AcousticModel:
+    """Features and network with their labels.
+
+    Attributes:
+        labels: names of the V columns: 39 phones in alphabetical order, then "SIL", whose column is ``silence``.
+        log_prior: (V,) log relative frequency of the labels in training.
+        sample_rate: 16000. ``frame_s``: 0.01.
+        lookahead_s: audio needed after the end of a frame before its scores come out, at most.
+        backend: the runtime; its ``name``, ``precision`` and ``device`` tell what runs.
+        training: notes on how the model was trained.
+    """
+
+    sample_rate = SAMPLE_RATE
+    frame_s = HOP / SAMPLE_RATE
+
+    def __init__(
+        self, checkpoint: Checkpoint, backend: str = "auto", precision: str = "auto", device: str = "auto"
+    ) -> None:
+        self.labels = checkpoint.labels
+        self.silence = checkpoint.labels.index(SILENCE)
+        self.log_prior = checkpoint.log_prior
+        self.lookahead_s = checkpoint.network.lookahead_s
+        self.training = checkpoint.training
+        self.backend: Backend = open_backend(checkpoint, backend, precision, device)
+        self.features = LogMel()
+
+    @classmethod
+    def load(
+        cls,
+        name_or_path: str | os.PathLike[str] = "en",
+        backend: str = "auto",
+        precision: str = "auto",
+        device: str = "auto",
+    ) -> AcousticModel:
+        """A shipped model by its name, or a model file by its path.
+
+        Raises:
+            ModelError: there is no such model, or the file is damaged or of another kind.
+            BackendUnavailable: the runtime, precision or device is not available here.
+        """
+        return cls(load_checkpoint(_find(name_or_path)), backend, precision, device)
+
+    @torch.inference_mode()
+    def log_posteriors(self, samples: Tensor) -> Tensor:
+        """(T, V) log-posteriors of (N,) float32 samples, T = ceil(N / 160)."""
+        stream = ScoreStream(self, prior_scale=0.0)
+        result = samples.new_empty(-(-len(samples) // HOP), len(self.labels))
+        done = 0
+        size = round(BLOCK_S * SAMPLE_RATE)
+        for start in range(0, len(samples), size):
+            part = stream.push(samples[start : start + size])
+            result[done : done + len(part)] = part
+            done += len(part)
+        result[done:] = stream.finish()
+        return result
+
+    @torch.inference_mode()
+    def scores(self, samples: Tensor, prior_scale: float = PRIOR_SCALE) -> Tensor:
+        """(T, V) scores for the HMM: log-posterior − ``prior_scale`` · log prior."""
+        return self.log_posteriors(samples).sub_(prior_scale * self.log_prior)
+
+    def stream(self, prior_scale: float = PRIOR_SCALE) -> ScoreStream:
+        """An object that takes samples as they come and gives the same scores."""
+        return ScoreStream(self, prior_scale)
+
+
+class ScoreStream:
+    """Scores of audio that comes in chunks of any size; equal to :meth:`AcousticModel.scores` of the whole."""
+
+    def __init__(self, model: AcousticModel, prior_scale: float) -> None:
+        self._model = model
+        self._offset = prior_scale * model.log_prior
+        self._audio_cache: Tensor | None = None
+        self._network_cache: Any | None = None
+
+    @torch.inference_mode()
+    def push(self, samples: Tensor) -> Tensor:
+        """(T', V) scores of the frames that (N,) float32 samples complete; T' may be 0."""
+        frames, self._audio_cache = self._model.features(samples, self._audio_cache)
+        posteriors, self._network_cache = self._model.backend.log_posteriors(frames, self._network_cache)
+        return posteriors - self._offset
+
+    @torch.inference_mode()
+    def finish(self) -> Tensor:
+        """The remaining scores; the stream starts anew afterwards."""
+        frames = self._model.features.finish(self._audio_cache)
+        posteriors, cache = self._model.backend.log_posteriors(frames, self._network_cache)
+        rest = self._model.backend.finish(cache)
+        self._audio_cache = self._network_cache = None
+        return torch.cat((posteriors, rest)) - self._offset
+
+
+def _find(name_or_path: str | os.PathLike[str]) -> Path:
+    name = os.fspath(name_or_path)
+    shipped = Path(str(resources.files("streamhmm.acoustic"))) / "models"
+    if name.isidentifier() and not Path(name).exists():
+        path = shipped / name / "model.safetensors"
+        if not path.is_file():
+            available = ", ".join(sorted(found.parent.name for found in shipped.glob("*/model.safetensors"))) or "none"
+            raise ModelError(
+                f"no shipped model is called {name!r}; shipped are: {available}; or give a model file's path"
+            )
+        return path
+    return Path(name)
