@@ -1,0 +1,235 @@
+"""The training loop: cross-entropy on labelled frames, the best averaged weights by boundary error kept."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+
+from streamhmm.acoustic.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from streamhmm.acoustic.features import HOP, LogMel
+from streamhmm.acoustic.labels import LABELS
+from streamhmm.acoustic.network import AcousticNetwork
+from streamhmm.acoustic.training.augment import augment_audio, mask_features
+from streamhmm.acoustic.training.boundaries import BoundaryError, boundary_errors, summarise
+from streamhmm.acoustic.training.config import TrainingConfig, read_config
+from streamhmm.acoustic.training.dataset import Item, epoch_rows, load_samples, to_float
+from streamhmm.acoustic.training.manifest import Utterance, read_manifest
+from streamhmm.acoustic.training.targets import MASKED
+from streamhmm.errors import ModelError, TextError
+
+
+def train(config_path: str | os.PathLike[str], resume: bool = False, console: Console | None = None) -> Path:
+    """Train as the configuration says and write the model; the path of the model.
+
+    With ``resume`` the run goes on after its last complete epoch, exactly as if it had not been stopped.
+
+    Raises:
+        TextError, AudioError: the configuration, a manifest or an audio file can't be used.
+        ModelError: nothing to resume from, or the initial model can't be loaded.
+    """
+    config = read_config(Path(config_path))
+    torch.set_num_threads(config.schedule.threads)
+    trainer = Trainer(config, console or Console())
+    if resume:
+        trainer.restore()
+    trainer.run()
+    return Path(config.output)
+
+
+class Trainer:
+    """One run; all its state is in the attributes that :meth:`state` lists."""
+
+    def __init__(self, config: TrainingConfig, console: Console) -> None:
+        self.config, self.console = config, console
+        torch.manual_seed(config.schedule.seed)
+        self.items = [item for source in config.train for item in _items(source.manifest, source)]
+        self.dev = {name: _labelled(Path(name)) for name in config.dev}
+        self.features = LogMel()
+        self.network = AcousticNetwork(config.network)
+        if config.initial:
+            self.network.load_state_dict(load_checkpoint(config.initial).network.state_dict())
+        _keep_convolutions_in_float32(self.network)
+        self.average = AcousticNetwork(config.network).eval().requires_grad_(False)
+        self.average.load_state_dict(self.network.state_dict())
+        schedule = config.schedule
+        self.optimiser = torch.optim.AdamW(
+            self.network.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay
+        )
+        self.row_frames = round(schedule.row_s * 100)
+        frames = sum(len(item.samples) // HOP for item in self.items)
+        self.steps_per_epoch = max(1, frames // (schedule.batch * self.row_frames))
+        self.epoch = self.step = self.epochs_since_best = 0
+        self.best_s = math.inf
+        self.seconds = 0.0
+        self.label_counts = torch.zeros(len(LABELS), dtype=torch.float64)
+
+    def run(self) -> None:
+        """Train until the last epoch, or until boundaries on the dev sets have stopped getting better."""
+        schedule = self.config.schedule
+        while self.epoch < schedule.epochs and self.epochs_since_best < schedule.patience:
+            started = time.monotonic()
+            loss = self._epoch()
+            self.epoch += 1
+            results = {name: self._dev_error(utterances) for name, utterances in self.dev.items()}
+            error_s = sum(result.mean_s for result in results.values()) / len(results)
+            self.epochs_since_best = 0 if error_s < self.best_s else self.epochs_since_best + 1
+            self.seconds += time.monotonic() - started
+            if error_s < self.best_s:
+                self.best_s = error_s
+                self._write_model(results)
+            self._write_state()
+            sets = ", ".join(f"{r.mean_s * 1e3:.2f} ms {r.within_20_ms:.1%}" for r in results.values())
+            self.console.print(
+                f"epoch {self.epoch}: loss {loss:.4f}, dev {sets}, {self.seconds:.0f} s", highlight=False
+            )
+
+    def _epoch(self) -> float:
+        schedule = self.config.schedule
+        generator = torch.Generator().manual_seed(schedule.seed * 1000 + self.epoch)
+        rows = epoch_rows(self.items, schedule.batch, self.row_frames, schedule.seed * 1000 + self.epoch)
+        total, batches = 0.0, 0
+        with self._progress() as advance:
+            for samples, targets in rows:
+                total += self._update(augment_audio(samples, self.config.augment, generator), targets, generator)
+                batches += 1
+                advance()
+        return total / max(1, batches)
+
+    def _update(self, samples: Tensor, targets: Tensor, generator: torch.Generator) -> float:
+        schedule = self.config.schedule
+        with torch.no_grad():
+            features = torch.stack([self._whole_features(row) for row in samples])
+            features = mask_features(features, self.config.augment, generator)
+        self.network.train()
+        for group in self.optimiser.param_groups:
+            group["lr"] = schedule.learning_rate * self._rate_factor()
+        with torch.autocast("cpu", torch.bfloat16, enabled=schedule.bfloat16):
+            posteriors = whole_log_posteriors(self.network, features)
+        loss = nn.functional.nll_loss(posteriors.float().flatten(0, 1), targets.flatten(), ignore_index=MASKED)
+        self.optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimiser.step()
+        self.step += 1
+        self.label_counts += torch.bincount(targets[targets != MASKED], minlength=len(LABELS))
+        keep = min(schedule.average, self.step / (self.step + 10))
+        with torch.no_grad():
+            for averaged, current in zip(self.average.parameters(), self.network.parameters(), strict=True):
+                averaged.lerp_(current, 1 - keep)
+        return float(loss.detach())
+
+    def _rate_factor(self) -> float:
+        schedule = self.config.schedule
+        total = max(1, schedule.epochs * self.steps_per_epoch)
+        warm = min(1.0, (self.step + 1) / max(1, schedule.warmup_steps))
+        return warm * max(0.01, 0.5 * (1 + math.cos(math.pi * min(1.0, self.step / total))))
+
+    def _dev_error(self, utterances: list[Utterance]) -> BoundaryError:
+        errors: list[float] = []
+        log_prior = self._log_prior()
+        with torch.inference_mode():
+            for utterance in utterances:
+                features = self._whole_features(to_float(load_samples(utterance)))
+                scores = whole_log_posteriors(self.average, features[None])[0] - 0.5 * log_prior
+                errors += boundary_errors(scores, utterance.units or ())
+        return summarise(errors)
+
+    def _whole_features(self, samples: Tensor) -> Tensor:
+        frames, cache = self.features(samples)
+        return torch.cat((frames, self.features.finish(cache)))
+
+    def _log_prior(self) -> Tensor:
+        counts = self.label_counts + 1
+        return (counts / counts.sum()).log().float()
+
+    def _write_model(self, results: dict[str, BoundaryError]) -> None:
+        dev = {name: {"mean_ms": r.mean_s * 1e3, "within_20_ms": r.within_20_ms} for name, r in results.items()}
+        notes = {"epoch": self.epoch, "steps": self.step, "seed": self.config.schedule.seed, "dev": dev}
+        output = Path(self.config.output)
+        output.parent.mkdir(parents=True, exist_ok=True)
+        save_checkpoint(Checkpoint(self.average, self._log_prior(), LABELS, notes), output)
+
+    @property
+    def _state_path(self) -> Path:
+        return Path(self.config.work_dir) / "last.pt"
+
+    def state(self) -> dict[str, Any]:
+        """All that a resumed run needs."""
+        modules: dict[str, Any] = {"network": self.network, "average": self.average, "optimiser": self.optimiser}
+        counters = ("epoch", "step", "epochs_since_best", "best_s", "seconds", "label_counts")
+        state = {name: module.state_dict() for name, module in modules.items()}
+        return state | {name: getattr(self, name) for name in counters} | {"random": torch.get_rng_state()}
+
+    def restore(self) -> None:
+        """Go back to the end of the last complete epoch.
+
+        Raises:
+            ModelError: there is none.
+        """
+        if not self._state_path.is_file():
+            raise ModelError(f"{self._state_path}: nothing to resume from; start without --resume")
+        state = torch.load(self._state_path, weights_only=True)
+        for name in ("network", "average", "optimiser"):
+            getattr(self, name).load_state_dict(state.pop(name))
+        torch.set_rng_state(state.pop("random"))
+        for name, value in state.items():
+            setattr(self, name, value)
+
+    def _write_state(self) -> None:
+        self._state_path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self._state_path.with_suffix(".part")
+        torch.save(self.state(), temporary)
+        temporary.replace(self._state_path)
+
+    @contextlib.contextmanager
+    def _progress(self) -> Iterator[Any]:
+        columns = (TextColumn(f"epoch {self.epoch + 1}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal) as progress:
+            task = progress.add_task("", total=self.steps_per_epoch)
+            yield lambda: progress.advance(task)
+
+
+def whole_log_posteriors(network: AcousticNetwork, features: Tensor) -> Tensor:
+    """(B, T, V) log-posteriors of complete utterances (B, T, 80)."""
+    posteriors, cache = network(features)
+    return torch.cat((posteriors, network.finish(cache)), dim=1)
+
+
+def _items(manifest: str, source: Any) -> list[Item]:
+    utterances = _labelled(Path(manifest))
+    return [Item(load_samples(u), u.units or (), source.masks, source.speeds) for u in utterances]
+
+
+def _labelled(path: Path) -> list[Utterance]:
+    utterances = read_manifest(path)
+    for utterance in utterances:
+        if utterance.units is None:
+            raise TextError(f"{path}: {utterance.audio.name} has no phones; label the manifest first")
+    return utterances
+
+
+def _keep_convolutions_in_float32(network: AcousticNetwork) -> None:
+    """Depthwise convolutions, whose bfloat16 gradient is three times slower than the float32 one, leave autocast."""
+
+    def wrapped(convolution: nn.Module) -> Callable[[Tensor], Tensor]:
+        forward: Callable[[Tensor], Tensor] = convolution.forward
+
+        def in_float32(x: Tensor) -> Tensor:
+            with torch.autocast("cpu", enabled=False):
+                return forward(x.float())
+
+        return in_float32
+
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            setattr(module, "forward", wrapped(module))  # noqa: B010 (mypy forbids assigning a method)
