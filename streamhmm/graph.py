@@ -8,7 +8,7 @@ user's own tensors, so gradients reach them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
@@ -26,6 +26,7 @@ Weights = float | Sequence[float] | Tensor
 class Piece:
     """A run of ``size`` packed weights: ``values`` spread over it, or put at ``places`` and −inf elsewhere."""
 
+    name: str
     values: Tensor
     size: int
     places: Tensor | None = None
@@ -33,16 +34,25 @@ class Piece:
 
     def packed(self, dtype: torch.dtype) -> Tensor:
         values = self.values.to(dtype)
+        check_weights(values, self.name)
         if self.places is None:
             return values.expand(self.size)
         return values.new_full((self.size,), NEVER).index_put((self.places,), values)
 
     def to(self, device: torch.device | str) -> Piece:
         places = None if self.places is None else self.places.to(device)
-        return Piece(self.values.to(device), self.size, places, self.given)
+        return replace(self, values=self.values.to(device), places=places)
 
 
-@dataclass
+def check_weights(values: Tensor, name: str) -> None:
+    """Raises ValueError for NaN or +inf."""
+    wrong = ~(values.detach() < float("inf"))
+    if bool(wrong.any()):
+        found = values.detach().expand(wrong.shape)[wrong].flatten()[0].item()
+        raise ValueError(f"{name} must be finite or -inf as {values.dtype}, got {found}")
+
+
+@dataclass(eq=False)
 class Graph:
     """States and arcs for :func:`streamhmm.viterbi` and its neighbours; made by the static methods below.
 
@@ -172,6 +182,7 @@ class Graph:
             kept = self._cache[dtype] = (version, self._pack(dtype))
         return kept[1]
 
+    @torch.inference_mode(False)
     def _pack(self, dtype: torch.dtype) -> Tensor:
         return torch.cat([piece.packed(dtype) for piece in self.pieces])
 
@@ -195,6 +206,7 @@ class Graph:
         return sum(piece.size for piece in self.pieces)
 
 
+@torch.inference_mode(False)
 def pack_structure(graphs: Sequence[Graph]) -> Tensor:
     """The int32 tensor of csrc/graph.h that describes the graphs of a batch."""
     header: list[int] = [len(graphs)]
@@ -254,17 +266,24 @@ def _suits_linear(extra: Tensor, target: Tensor, states: int) -> bool:
 
 
 def _placed(weights: Piece, size: int, places: Tensor) -> Piece:
-    return Piece(weights.values.expand(weights.size), size, places.to(weights.values.device), weights.given)
+    values = weights.values.expand(weights.size)
+    return replace(weights, values=values, size=size, places=places.to(values.device))
 
 
 def _piece(weights: Weights, size: int, name: str) -> Piece:
     given = isinstance(weights, Tensor)
-    values = weights if isinstance(weights, Tensor) else torch.as_tensor(weights, dtype=torch.float64)
-    if not values.is_floating_point():
-        values = values.to(torch.float64)
+    if isinstance(weights, Tensor):
+        values = weights if weights.is_floating_point() else weights.to(torch.float64)
+    else:
+        try:
+            values = torch.as_tensor(weights, dtype=torch.float64)
+        except (TypeError, ValueError, RuntimeError):
+            kind = type(weights).__name__
+            raise TypeError(f"{name} must be a number, numbers or a tensor, got {kind}") from None
     if values.dim() > 0 and tuple(values.shape) != (size,):
         raise ValueError(f"{name} must be one number or ({size},), got shape {tuple(values.shape)}")
-    return Piece(values, size, given=given)
+    check_weights(values, name)
+    return Piece(name, values, size, given=given)
 
 
 def _only(states: int, allowed: list[int]) -> Tensor:

@@ -136,6 +136,8 @@ def _prepare(scores: Tensor, graph: GraphOrGraphs, lengths: Lengths, memory_budg
 
 
 def _check_graphs(graph: GraphOrGraphs, scores: Tensor) -> Sequence[Graph]:
+    if not isinstance(graph, Graph | Sequence):
+        raise TypeError(f"graph must be a Graph or a list of them, got {type(graph).__name__}")
     graphs = (graph,) if isinstance(graph, Graph) else tuple(graph)
     for g in graphs:
         if not isinstance(g, Graph):
@@ -233,8 +235,11 @@ def _gradients_cpu(
     shared = int(structure[0]) == 1
     counts = torch.zeros((batch if shared else 1, size if wants_weights else 0), dtype=torch.float64)
     call = _batch(scores, lengths, structure, weights, memory_budget)
+    total = torch.empty(batch, dtype=torch.float64)
     stride = size if shared else 0
-    _C.forward_backward(call, 0, 0, 0, by_pdf.data_ptr(), counts.data_ptr() if wants_weights else 0, stride)
+    to_counts = counts.data_ptr() if wants_weights else 0
+    _C.forward_backward(call, total.data_ptr(), 0, 0, by_pdf.data_ptr(), to_counts, stride)
+    grad = grad.masked_fill(total == float("-inf"), 0.0)  # where no path fits, whatever comes from above
     by_pdf.mul_(grad.to(scores.dtype)[:, None, None])
     if not wants_weights:
         return by_pdf, counts[0].to(scores.dtype)
@@ -299,4 +304,9 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     return by_pdf if wants_scores else None, None, None, by_weight if wants_weights else None, None
 
 
+def _backward_of_backward(ctx: Any, *grads: Tensor) -> None:
+    raise NotImplementedError("log_likelihood has first derivatives only")
+
+
 torch.library.register_autograd("streamhmm::log_likelihood", _backward, setup_context=_setup_context, lib=_LIBRARY)
+torch.library.register_autograd("streamhmm::gradients", _backward_of_backward, lib=_LIBRARY)
