@@ -1,0 +1,1 @@
+"""Text against audio: when each word and phone is spoken."""

@@ -1,0 +1,91 @@
+"""What an alignment is, and how it is read off a path."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from streamhmm import formats
+from streamhmm.align.topology import Topology
+from streamhmm.segment import Segment
+
+
+@dataclass(frozen=True)
+class Alignment(formats.Tiers):
+    """When the words and phones of a text are spoken in a recording.
+
+    Attributes:
+        words: one :class:`~streamhmm.Segment` for each word of the text, in the user's own spelling.
+        phones: the phones (ARPAbet without stress) of the pronunciation that was heard.
+        phone_words: for each phone the index of its word.
+        duration: length of the recording in seconds.
+        audio, text: the recording's name and the text as given.
+        warnings: what the user should know, such as words without a known pronunciation.
+
+    A segment's ``score`` is the geometric mean, over its frames, of the network's posterior of the phone: 0…1, not
+    calibrated.
+    """
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write to a file whose suffix names the format, whole or not at all.
+
+        Raises:
+            ValueError: an unknown suffix.
+            OutputError: the file can't be written.
+        """
+        formats.save(path, self)
+
+
+class PhoneSegments(NamedTuple):
+    """The phones along a path: segments and, for each, the index of its word."""
+
+    segments: tuple[Segment, ...]
+    words: tuple[int, ...]
+
+
+def phone_segments(
+    states: Tensor, topology: Topology, log_posteriors: Tensor, frame_s: float, duration: float
+) -> PhoneSegments:
+    """The phones along a best path.
+
+    Args:
+        states: (T,) states of the path.
+        topology: the graph that they belong to.
+        log_posteriors: (T, V) of the network.
+        frame_s: seconds a frame; frame t covers t·frame_s … (t+1)·frame_s.
+        duration: seconds of the recording, which ends within the last frame.
+    """
+    phone_of_frame = topology.phone_of_state[states]
+    pdfs = topology.graph.pdfs[states]
+    frame_scores = log_posteriors.gather(1, pdfs[:, None])[:, 0].double()
+    changes = (torch.nonzero(phone_of_frame[1:] != phone_of_frame[:-1])[:, 0] + 1).tolist()
+    bounds = [0, *changes, len(states)]
+    sums = torch.cat([frame_scores.new_zeros(1), frame_scores.cumsum(0)])[bounds].diff()
+    means = (sums / torch.tensor(bounds).diff()).exp().clamp(max=1.0).tolist()
+    segments, words = [], []
+    for phone, begin, end, score in zip(phone_of_frame[bounds[:-1]].tolist(), bounds, bounds[1:], means, strict=False):
+        if phone >= 0:
+            label, word = topology.phones[phone]
+            segments.append(Segment(label, begin * frame_s, min(end * frame_s, duration), score))
+            words.append(word)
+    return PhoneSegments(tuple(segments), tuple(words))
+
+
+def word_segments(labels: Sequence[str], phones: PhoneSegments) -> tuple[Segment, ...]:
+    """One segment a word: from its first phone's start to its last phone's end, scores weighted by duration."""
+    members: list[list[Segment]] = [[] for _ in labels]
+    for segment, word in zip(phones.segments, phones.words, strict=True):
+        members[word].append(segment)
+    return tuple(_joined(label, parts) for label, parts in zip(labels, members, strict=True))
+
+
+def _joined(label: str, parts: Sequence[Segment]) -> Segment:
+    weights = torch.tensor([part.duration for part in parts], dtype=torch.float64)
+    scores = torch.tensor([part.score for part in parts], dtype=torch.float64)
+    mean = (weights * scores.clamp(min=1e-30).log()).sum() / weights.sum()
+    return Segment(label, parts[0].start, parts[-1].end, float(mean.exp().clamp(max=1.0)))

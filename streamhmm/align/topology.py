@@ -1,0 +1,133 @@
+"""From pronounced words to the graph that the engine aligns.
+
+A phone is a chain of states, one a frame of its shortest duration, the last one repeating. The pronunciations of a
+word lie one behind the other; between words, before the first and after the last there may be silence. So nearly all
+arcs go to the next state, and the graph runs on the linear kernel.
+
+    … ─> word ─┬──────────────┬─> word, pronunciation 1 ─┬─> …
+               └─> silence ───┴─> word, pronunciation 2 ─┘
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from streamhmm.graph import NEVER, Graph
+from streamhmm.text.phones import SILENCE
+from streamhmm.text.pronounce import SpokenWord
+
+SILENCE_FRAMES = 3  # a shorter pause is part of a stop's closure
+DEFAULT_PHONE_FRAMES = 3
+
+
+class Phone(NamedTuple):
+    """One phone of one pronunciation, and the index of its word."""
+
+    label: str
+    word: int
+
+
+@dataclass(frozen=True)
+class Topology:
+    """The graph of a text, and what its states stand for.
+
+    ``phone_of_state`` (S,) int64 indexes ``phones``; −1 is silence. ``min_frames`` is the length of its shortest path.
+    """
+
+    graph: Graph
+    phones: tuple[Phone, ...]
+    phone_of_state: Tensor
+    min_frames: int
+
+
+def build_topology(
+    words: Sequence[SpokenWord], columns: Mapping[str, int], phone_frames: Mapping[str, int] | None = None
+) -> Topology:
+    """The graph of ``words``.
+
+    Args:
+        words: at least one, each with its pronunciations.
+        columns: score column of each phone and of silence.
+        phone_frames: shortest duration of phones that are not of the default length, in frames.
+    """
+    builder = _Builder(columns, phone_frames or {})
+    for index, word in enumerate(words):
+        for alternatives in word.parts:
+            builder.add_alternatives(index, alternatives)
+        builder.add_optional_silence()
+    return builder.topology()
+
+
+@dataclass
+class _Builder:
+    columns: Mapping[str, int]
+    phone_frames: Mapping[str, int]
+    pdfs: list[int] = field(default_factory=list)
+    phone_of_state: list[int] = field(default_factory=list)
+    phones: list[Phone] = field(default_factory=list)
+    sources: list[int] = field(default_factory=list)
+    targets: list[int] = field(default_factory=list)
+    entries: list[int] = field(default_factory=list)  # states that a path may start in
+    open_ends: list[int] = field(default_factory=list)  # states that lead on to what comes next
+    at_start: bool = True  # no phone so far: what comes next may start a path
+    min_frames: int = 0
+
+    def __post_init__(self) -> None:
+        self.add_optional_silence()
+
+    def add_optional_silence(self) -> None:
+        first, last = self._add_chain(SILENCE, -1, SILENCE_FRAMES)
+        self._enter(first)
+        self.open_ends = [*self.open_ends, last]
+
+    def add_alternatives(self, word: int, pronunciations: Sequence[Sequence[str]]) -> None:
+        ends, lengths = [], []
+        for pronunciation in pronunciations:
+            start = len(self.pdfs)
+            chains = [self._add_phone(label, word) for label in pronunciation]
+            self._enter(chains[0][0])
+            for (_, last), (first, _) in zip(chains, chains[1:], strict=False):
+                self._connect(last, first)
+            ends.append(chains[-1][1])
+            lengths.append(len(self.pdfs) - start)
+        self.open_ends = ends
+        self.at_start = False
+        self.min_frames += min(lengths)
+
+    def topology(self) -> Topology:
+        states = len(self.pdfs)
+        initial, final = torch.full((2, states), NEVER, dtype=torch.float64)
+        initial[self.entries] = 0.0
+        final[self.open_ends] = 0.0
+        graph = Graph.from_arcs(
+            states, self.sources, self.targets, 0.0, pdfs=self.pdfs, initial=initial, final=final
+        )
+        return Topology(graph, tuple(self.phones), torch.tensor(self.phone_of_state), self.min_frames)
+
+    def _add_phone(self, label: str, word: int) -> tuple[int, int]:
+        self.phones.append(Phone(label, word))
+        return self._add_chain(label, len(self.phones) - 1, self.phone_frames.get(label, DEFAULT_PHONE_FRAMES))
+
+    def _add_chain(self, label: str, phone: int, frames: int) -> tuple[int, int]:
+        first = len(self.pdfs)
+        last = first + frames - 1
+        self.pdfs += [self.columns[label]] * frames
+        self.phone_of_state += [phone] * frames
+        self.sources += [*range(first, last), last]
+        self.targets += [*range(first + 1, last + 1), last]
+        return first, last
+
+    def _enter(self, state: int) -> None:
+        if self.at_start:
+            self.entries.append(state)
+        for end in self.open_ends:
+            self._connect(end, state)
+
+    def _connect(self, source: int, target: int) -> None:
+        self.sources.append(source)
+        self.targets.append(target)
