@@ -108,25 +108,36 @@ class LinearDecoder {
     std::copy_n(graph_.advance, states - 1, advance_.data() + 1);
     if (graph_.skip != nullptr && states > 2) std::copy_n(graph_.skip, states - 2, skip_.data() + 2);
     for (int64_t i = 0; i < padded_; ++i) narrow_pdf_[i] = static_cast<uint8_t>(pdf_[i]);
-    for (int64_t group = 0; group < padded_ / kGroup; ++group) {
-      moves_[group] = {present(stay_, group), present(advance_, group), present(skip_, group)};
-    }
-    const auto is_weighted = [](Real weight) { return weight != 0 && weight != kNever; };
-    const auto any_weighted = [&](const Buffer<Real>& weights) {
-      return std::any_of(weights.data(), weights.data() + weights.size(), is_weighted);
-    };
-    d_.weighted = any_weighted(stay_) || any_weighted(advance_) || any_weighted(skip_);
-    d_.complete = std::all_of(stay_.data(), stay_.data() + states, [](Real w) { return w == 0; }) &&
-                  std::all_of(advance_.data() + 1, advance_.data() + states, [](Real w) { return w == 0; });
+    d_.weighted = note_moves(stay_, &GroupMoves::stay) | note_moves(advance_, &GroupMoves::advance) |
+                  note_moves(skip_, &GroupMoves::skip);
+    d_.complete = !d_.weighted && is_complete();
     d_.reach = graph_.skip != nullptr ? 2 : 1;
   }
 
-  static uint16_t present(const Buffer<Real>& weights, int64_t group) {
-    uint32_t bits = 0;
-    for (int64_t i = group * kGroup; i < std::min((group + 1) * kGroup, weights.size()); ++i) {
-      bits |= static_cast<uint32_t>(weights[i] != kNever) << i % kGroup;
+  // Sets the bits of the arcs that do not weigh −inf; whether one of them weighs other than 0.
+  bool note_moves(const Buffer<Real>& weights, uint16_t GroupMoves::*bits) {
+    bool weighted = false;
+    for (int64_t group = 0; group < weights.size() / kGroup; ++group) {
+      uint32_t present = 0;
+      for (int32_t i = 0; i < kGroup; ++i) {
+        const Real weight = weights[group * kGroup + i];
+        present |= static_cast<uint32_t>(weight != kNever) << i;
+        weighted |= (weight != kNever) & (weight != 0);
+      }
+      moves_[group].*bits = static_cast<uint16_t>(present);
     }
-    return static_cast<uint16_t>(bits);
+    return weighted;
+  }
+
+  // Whether every state stays and every one but the first is entered from the one before.
+  bool is_complete() const {
+    for (int64_t group = 0; group < moves_.size(); ++group) {
+      const int64_t left = graph_.states - group * kGroup;
+      const uint32_t all = left >= kGroup ? 0xffffu : (1u << left) - 1;
+      const uint32_t entered = group == 0 ? all & ~1u : all;
+      if ((moves_[group].stay & all) != all || (moves_[group].advance & entered) != entered) return false;
+    }
+    return true;
   }
 
   void recentre_tiles() {
