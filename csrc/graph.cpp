@@ -87,8 +87,8 @@ LinearGraph<Real> linear_graph(const GraphRecord& record, const Real* weights) {
   const Real* skip = record.has_skip ? take(states) : nullptr;
   const Real* extra = take(record.arcs);
   const Real* initial = take(states);
-  return {record.states,        record.body, stay,    advance,      skip, record.arcs, source,
-          source + record.arcs, extra,       initial, take(states)};
+  return {record.states, record.body,          stay,  advance, skip,        record.arcs,
+          source,        source + record.arcs, extra, initial, take(states)};
 }
 
 template <class Real>

@@ -34,7 +34,7 @@ struct LinearGraph {
 template <class Real>
 struct SparseGraph {
   int32_t states;
-  const int32_t* pdf;     // (states)
+  const int32_t* pdf;  // (states)
   int32_t arcs;
   const int32_t* begin;   // (states + 1)  arcs into state j are begin[j] … begin[j+1]−1
   const int32_t* source;  // (arcs)

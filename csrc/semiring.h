@@ -13,8 +13,8 @@
 
 namespace streamhmm {
 
-constexpr int32_t kZeroExponent = -(1 << 29);       // exponent of zero: below every other, safe to add to another
-constexpr double kExponentLimit = 1 << 27;          // exponents of numbers that are not zero stay within ± this
+constexpr int32_t kZeroExponent = -(1 << 29);  // exponent of zero: below every other, safe to add to another
+constexpr double kExponentLimit = 1 << 27;     // exponents of numbers that are not zero stay within ± this
 constexpr double kLog2 = 0.693147180559945309417;
 
 template <class Real>
@@ -27,16 +27,15 @@ struct Scaled {
     const double exponent = std::floor(value / kLog2);
     return {static_cast<Real>(std::exp(value - exponent * kLog2)), static_cast<Exponent<Real>>(exponent)};
   }
-  double log() const {
-    return std::log(static_cast<double>(mantissa)) + static_cast<double>(exponent) * kLog2;
-  }
+  double log() const { return std::log(static_cast<double>(mantissa)) + static_cast<double>(exponent) * kLog2; }
   bool is_zero() const { return mantissa == 0; }
 
   friend Scaled operator*(Scaled a, Scaled b) { return normalised(a.mantissa * b.mantissa, a.exponent + b.exponent); }
   friend Scaled operator+(Scaled a, Scaled b) {
     if (a.exponent < b.exponent) return b + a;
     const Exponent<Real> gap = b.exponent - a.exponent;
-    const Real small = gap < -200 * static_cast<int>(sizeof(Real)) ? Real(0) : std::ldexp(b.mantissa, static_cast<int>(gap));
+    const Real small =
+        gap < -200 * static_cast<int>(sizeof(Real)) ? Real(0) : std::ldexp(b.mantissa, static_cast<int>(gap));
     return normalised(a.mantissa + small, a.exponent);
   }
   // The quotient as an ordinary number.

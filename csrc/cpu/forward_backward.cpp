@@ -173,8 +173,8 @@ InvalidScore sum_batch(const Batch& batch, const Sums& sums) {
       const ColumnsRead columns(record, batch.columns);
       const int64_t bad = first_invalid_frame(scores, columns);
       if (bad >= 0) return invalid.report(b, bad);
-      result = sum_paths(record, scores, rows.weights(), rows.budget(), columns,
-                         targets_of<Real>(sums, batch, record, b));
+      result =
+          sum_paths(record, scores, rows.weights(), rows.budget(), columns, targets_of<Real>(sums, batch, record, b));
     }
     if (sums.log_likelihood != nullptr) sums.log_likelihood[b] = result;
   });

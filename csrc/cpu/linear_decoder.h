@@ -115,7 +115,7 @@ class LinearDecoder {
   }
 
   // Sets the bits of the arcs that do not weigh −inf; whether one of them weighs other than 0.
-  bool note_moves(const Buffer<Real>& weights, uint16_t GroupMoves::*bits) {
+  bool note_moves(const Buffer<Real>& weights, uint16_t GroupMoves::* bits) {
     bool weighted = false;
     for (int64_t group = 0; group < weights.size() / kGroup; ++group) {
       uint32_t present = 0;

@@ -100,8 +100,8 @@ class LinearSummer {
   void start_backward() { load(beta_, graph_.final, graph_.states); }
 
   void posterior(const uint8_t* alpha, Real* out) const {
-    kernels_of<Real>().posterior(graph_.states, layout_.row(alpha), weights(beta_),
-                                 {total_.mantissa, total_.exponent}, out);
+    kernels_of<Real>().posterior(graph_.states, layout_.row(alpha), weights(beta_), {total_.mantissa, total_.exponent},
+                                 out);
   }
 
   // β_t → β_{t−1}; `scores` are those of frame t. Adds ξ_t to `counts`, in the order of the packed weights.

@@ -62,8 +62,8 @@ STREAMHMM_KERNEL void sum2(Real m0, Exponent<Real> e0, Real m1, Exponent<Real> e
 
 template <class Real>
 void linear_forward(const LinearSums<Real>& g, ConstScaledRow<Real> in, ScaledRow<Real> out) {
-  const Real *__restrict m = in.mantissa, *__restrict sm = g.stay.mantissa, *__restrict am = g.advance.mantissa;
-  const auto *__restrict e = in.exponent, *__restrict se = g.stay.exponent, *__restrict ae = g.advance.exponent;
+  const Real* __restrict m = in.mantissa, * __restrict sm = g.stay.mantissa, * __restrict am = g.advance.mantissa;
+  const auto* __restrict e = in.exponent, * __restrict se = g.stay.exponent, * __restrict ae = g.advance.exponent;
   Real* __restrict om = out.mantissa;
   auto* __restrict oe = out.exponent;
   if (g.skip.mantissa == nullptr) {
@@ -82,8 +82,8 @@ void linear_forward(const LinearSums<Real>& g, ConstScaledRow<Real> in, ScaledRo
 
 template <class Real>
 void linear_backward(const LinearSums<Real>& g, ConstScaledRow<Real> in, ScaledRow<Real> out) {
-  const Real *__restrict m = in.mantissa, *__restrict sm = g.stay.mantissa, *__restrict am = g.advance.mantissa;
-  const auto *__restrict e = in.exponent, *__restrict se = g.stay.exponent, *__restrict ae = g.advance.exponent;
+  const Real* __restrict m = in.mantissa, * __restrict sm = g.stay.mantissa, * __restrict am = g.advance.mantissa;
+  const auto* __restrict e = in.exponent, * __restrict se = g.stay.exponent, * __restrict ae = g.advance.exponent;
   Real* __restrict om = out.mantissa;
   auto* __restrict oe = out.exponent;
   if (g.skip.mantissa == nullptr) {
@@ -103,8 +103,8 @@ void linear_backward(const LinearSums<Real>& g, ConstScaledRow<Real> in, ScaledR
 template <class Real>
 void emit(const LinearSums<Real>& g, ConstScaledRow<Real> emissions, ConstScaledRow<Real> in, ScaledRow<Real> out) {
   using B = Bits<Real>;
-  const Real *__restrict m = in.mantissa, *__restrict bm = emissions.mantissa;
-  const auto *__restrict e = in.exponent, *__restrict be = emissions.exponent;
+  const Real* __restrict m = in.mantissa, * __restrict bm = emissions.mantissa;
+  const auto* __restrict e = in.exponent, * __restrict be = emissions.exponent;
   const int32_t* __restrict pdf = g.pdf;
   Real* __restrict om = out.mantissa;
   auto* __restrict oe = out.exponent;
@@ -120,8 +120,8 @@ void emit(const LinearSums<Real>& g, ConstScaledRow<Real> emissions, ConstScaled
 template <class Real>
 void posterior(int32_t states, ConstScaledRow<Real> a, ConstScaledRow<Real> b, ScaledNumber<Real> total,
                Real* __restrict out) {
-  const Real *__restrict am = a.mantissa, *__restrict bm = b.mantissa;
-  const auto *__restrict ae = a.exponent, *__restrict be = b.exponent;
+  const Real* __restrict am = a.mantissa, * __restrict bm = b.mantissa;
+  const auto* __restrict ae = a.exponent, * __restrict be = b.exponent;
   const Real scale = 1 / total.mantissa;
   for (int64_t j = 0; j < states; ++j) {
     out[j] = am[j] * bm[j] * scale * power_of_two<Real>(ae[j] + be[j] - total.exponent);
@@ -131,8 +131,8 @@ void posterior(int32_t states, ConstScaledRow<Real> a, ConstScaledRow<Real> b, S
 template <class Real>
 void count(int32_t states, ConstScaledRow<Real> a, ConstScaledRow<Real> w, ConstScaledRow<Real> b,
            ScaledNumber<Real> total, double* __restrict counts) {
-  const Real *__restrict am = a.mantissa, *__restrict wm = w.mantissa, *__restrict bm = b.mantissa;
-  const auto *__restrict ae = a.exponent, *__restrict we = w.exponent, *__restrict be = b.exponent;
+  const Real* __restrict am = a.mantissa, * __restrict wm = w.mantissa, * __restrict bm = b.mantissa;
+  const auto* __restrict ae = a.exponent, * __restrict we = w.exponent, * __restrict be = b.exponent;
   const Real scale = 1 / total.mantissa;
   for (int64_t i = 0; i < states; ++i) {
     const Exponent<Real> exponent = ae[i] + we[i] + be[i] - total.exponent;
@@ -153,9 +153,9 @@ void exponentials(const Real* row, const int32_t* __restrict columns, int32_t co
     const int32_t k = static_cast<int32_t>(x * kPerLog2 + (x < 0 ? -0.5 : 0.5));
     const double r = (x - k * kLog2High) - k * kLog2Low;
     double series = 1.0 / 6227020800;
-    constexpr double kTerms[] = {1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320, 1.0 / 5040,
-                                 1.0 / 720,       1.0 / 120,      1.0 / 24,      1.0 / 6,      0.5,         1.0,
-                                 1.0};
+    constexpr double kTerms[] = {
+        1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320, 1.0 / 5040, 1.0 / 720,
+        1.0 / 120,       1.0 / 24,       1.0 / 6,       0.5,          1.0,         1.0};
     for (const double term : kTerms) series = series * r + term;
     om[i] = zero ? Real(0) : static_cast<Real>(series);
     oe[i] = zero ? kZero<Real> : static_cast<Exponent<Real>>(k);

@@ -52,7 +52,7 @@ struct LinearViterbi {
   const GroupMoves* moves;    // (groups) the arcs that do not weigh −inf
   bool weighted;              // some arc of the band weighs neither 0 nor −inf
   bool complete;              // every stay and advance is there
-  int32_t reach;        // the furthest that an arc leads ahead
+  int32_t reach;              // the furthest that an arc leads ahead
   int32_t slot_groups;
   const int32_t* slot_state;   // (slot_groups · kGroup), padded with a cell behind all states
   const int32_t* first_layer;  // (slot_groups + 1)

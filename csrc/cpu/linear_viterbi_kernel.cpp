@@ -1,8 +1,7 @@
 // Viterbi on a linear graph: one pass over the states a frame, from the last state down, so that α is updated in place
 // (state j reads j, j−1 and j−2 of the frame before). Recursion and tie rule: ../viterbi.h.
-#include "linear_viterbi.h"
-
 #include "kernels.h"
+#include "linear_viterbi.h"
 #include "simd.h"
 
 namespace streamhmm {
@@ -23,8 +22,8 @@ STREAMHMM_KERNEL Vec<Real> before(const LinearViterbi<Real>& d, int64_t first, i
 // The winners' bits of some states: lower quarter advance, then skip, then the slots' lists.
 using Winners = uint64_t;
 
-// What is known of the band's weights: nothing; 0 or −inf, so that masks say it all, in a tenth of the memory; the same,
-// and every stay and advance is there.
+// What is known of the band's weights: nothing; 0 or −inf, so that masks say it all, in a tenth of the memory; the
+// same, and every stay and advance is there.
 enum class Band { weighted, masked, complete };
 
 // α of the predecessors with the arcs' weights added, and which lanes have such an arc.

@@ -1,4 +1,5 @@
-// Slots: the states of a linear graph that arcs from outside the band enter, laid out for the kernel (linear_viterbi.h).
+// Slots: the states of a linear graph that arcs from outside the band enter, laid out for the kernel
+// (linear_viterbi.h).
 #pragma once
 
 #include <algorithm>
@@ -46,7 +47,8 @@ class Slots {
 
   void refresh_shifts(const double* offset) {
     for (int32_t group = 0; group < groups_; ++group) {
-      for (int64_t arc = int64_t{first_layer_[group]} * kGroup; arc < int64_t{first_layer_[group + 1]} * kGroup; ++arc) {
+      for (int64_t arc = int64_t{first_layer_[group]} * kGroup; arc < int64_t{first_layer_[group + 1]} * kGroup;
+           ++arc) {
         const int32_t state = state_[group * kGroup + arc % kGroup];
         if (weight_[arc] == kNever) continue;
         shift_[arc] = static_cast<Real>(offset[source_[arc] / kTile] - offset[state / kTile]);

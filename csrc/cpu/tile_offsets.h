@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <limits>
 
-
 #include "../viterbi.h"
 #include "buffer.h"
 
