@@ -1,4 +1,4 @@
-"""Builds streamhmm._C from csrc/ with ninja: no torch, no CMake. Metadata stand in pyproject.toml."""
+"""Builds streamhmm._C from csrc/ with ninja: no torch, no CMake. Everything else stands in pyproject.toml."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import platform
 import shlex
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-ROOT = Path(__file__).parent
-CXX_FLAGS = "-std=c++17 -O3 -g0 -fPIC -fvisibility=hidden -ffp-contract=off -Wall -Wextra".split()
+CSRC = (Path(__file__).parent / "csrc").resolve()
+CXX_FLAGS = ["-std=c++17", "-O3", "-g0", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off", "-Wall", "-Wextra"]
 CXX_FLAGS += ["-Wno-maybe-uninitialized"]  # false alarms from gcc 12's own intrinsics headers
+LINK_FLAGS = ["-shared", "-pthread", *(["-undefined", "dynamic_lookup"] if sys.platform == "darwin" else [])]
 ISA_FLAGS = {"baseline": ""}
 if platform.machine().lower() in ("x86_64", "amd64"):
     ISA_FLAGS["avx2"] = "-mavx2 -mfma"
@@ -22,53 +24,58 @@ if platform.machine().lower() in ("x86_64", "amd64"):
 
 
 class NinjaBuild(build_ext):
-    """Compiles every source in parallel, each ``*_kernel.cpp`` once per instruction set, and links one module."""
+    """Compiles all of csrc/ in parallel and links one module. CXX, CXXFLAGS and LDFLAGS are heeded."""
 
     def build_extension(self, ext: Extension) -> None:
         import ninja
 
         build = Path(self.build_temp).resolve()
         build.mkdir(parents=True, exist_ok=True)
-        target = Path(self.get_ext_fullpath(ext.name)).resolve()
-        target.parent.mkdir(parents=True, exist_ok=True)
-        (build / "build.ninja").write_text(ninja_file(build, target))
+        module = Path(self.get_ext_fullpath(ext.name)).resolve()
+        module.parent.mkdir(parents=True, exist_ok=True)
+        (build / "build.ninja").write_text(ninja_file(build, module), encoding="utf-8")
         subprocess.run([str(Path(ninja.BIN_DIR) / "ninja"), "-C", str(build)], check=True)
 
 
-def ninja_file(build: Path, target: Path) -> str:
+def ninja_file(build: Path, module: Path) -> str:
+    """What ninja is to do: object files into ``build``, linked as ``module``."""
     import pybind11
-    import sysconfig
 
     compiler = os.environ.get("CXX", "c++")
-    includes = [pybind11.get_include(), sysconfig.get_path("include")]
-    flags = [*CXX_FLAGS, *(f"-isystem{path}" for path in includes), *shlex.split(os.environ.get("CXXFLAGS", ""))]
-    link = ["-shared", "-pthread", *shlex.split(os.environ.get("LDFLAGS", ""))]
-    if sys.platform == "darwin":
-        link += ["-undefined", "dynamic_lookup"]
+    includes = [f"-isystem{path}" for path in (pybind11.get_include(), sysconfig.get_path("include"))]
+    compile_flags = shlex.join([*CXX_FLAGS, *includes, *shlex.split(os.environ.get("CXXFLAGS", ""))])
+    link_flags = shlex.join([*LINK_FLAGS, *shlex.split(os.environ.get("LDFLAGS", ""))])
     lines = [
-        f"rule compile\n  command = {compiler} {shlex.join(flags)} $isa -MD -MF $out.d -c $in -o $out\n  depfile = $out.d\n  deps = gcc",
-        f"rule link\n  command = {compiler} $in {shlex.join(link)} -o $out",
+        "rule compile",
+        f"  command = {compiler} {compile_flags} $isa -MD -MF $out.d -c $in -o $out",
+        "  depfile = $out.d",
+        "  deps = gcc",
+        "rule link",
+        f"  command = {compiler} $in {link_flags} -o $out",
     ]
     objects = []
     for source, isa in compilations():
-        name = build / f"{source.stem}{'.' + isa if isa else ''}.o"
-        isa_flags = f"-DSTREAMHMM_TARGET={isa} {ISA_FLAGS[isa]}" if isa else ""
-        lines.append(f"build {ninja_path(name)}: compile {ninja_path(source)}\n  isa = {isa_flags}")
-        objects.append(ninja_path(name))
-    lines.append(f"build {ninja_path(target)}: link {' '.join(objects)}")
+        objects.append(escaped(build / f"{source.stem}{isa and '.' + isa}.o"))
+        lines.append(f"build {objects[-1]}: compile {escaped(source)}")
+        lines.append(f"  isa = {isa and f'-DSTREAMHMM_TARGET={isa} {ISA_FLAGS[isa]}'}")
+    lines.append(f"build {escaped(module)}: link {' '.join(objects)}")
     return "\n".join(lines) + "\n"
 
 
 def compilations() -> list[tuple[Path, str]]:
-    """Every source with the instruction set to compile it for, "" for the compiler's own."""
-    pairs = []
-    for source in sorted((ROOT / "csrc").resolve().rglob("*.cpp")):
-        isas = list(ISA_FLAGS) if source.stem.endswith("_kernel") else [""]
-        pairs += [(source, isa) for isa in isas]
-    return pairs
+    """Every source file and the instruction set to compile it for; "" is the compiler's own.
+
+    ``*_kernel.cpp`` is compiled once for each set, and the module picks one when it runs.
+    """
+    return [
+        (source, isa)
+        for source in sorted(CSRC.rglob("*.cpp"))
+        for isa in (ISA_FLAGS if source.stem.endswith("_kernel") else [""])
+    ]
 
 
-def ninja_path(path: Path) -> str:
+def escaped(path: Path) -> str:
+    """``path`` as ninja reads it."""
     return str(path).replace("$", "$$").replace(" ", "$ ").replace(":", "$:")
 
 

@@ -1,0 +1,36 @@
+"""The compiled HMM engine. Addresses are what ``Tensor.data_ptr()`` gives; 0 stands for "none"."""
+
+class Batch:
+    """Scores, lengths and packed graphs of one call, see csrc/params.h and csrc/graph.h; keeps no tensor alive."""
+
+    def __init__(
+        self,
+        scores: int,
+        is_double: bool,
+        batch: int,
+        frames: int,
+        columns: int,
+        batch_stride: int,
+        frame_stride: int,
+        lengths: int,
+        structure: int,
+        structure_size: int,
+        weights: int,
+        weights_size: int,
+        memory_budget: int,
+        threads: int,
+    ) -> None: ...
+
+def viterbi(batch: Batch, states: int, score: int) -> None:
+    """Writes states (B, T) int64 and score (B,) float64. Raises ValueError for invalid scores or graphs."""
+
+def forward_backward(
+    batch: Batch, log_likelihood: int, by_state: int, states_wide: int, by_pdf: int, counts: int, counts_stride: int
+) -> None:
+    """Writes what has an address, see csrc/forward_backward.h. Raises ValueError for invalid scores or graphs."""
+
+def available_isas() -> list[str]:
+    """Instruction sets that this build and this processor share, best first."""
+
+def select_isa(name: str) -> str:
+    """Chooses the instruction set; returns the one chosen before. Raises ValueError for an unknown name."""
