@@ -1,6 +1,6 @@
 """Makes ferry.flac from ferry.txt with flite, the speech synthesiser in Debian's package ``flite``.
 
-    python examples/quick_start/make_audio.py
+python examples/quick_start/make_audio.py
 """
 
 from __future__ import annotations
