@@ -21,8 +21,9 @@ from streamhmm.graph import NEVER, Graph
 from streamhmm.text.phones import SILENCE
 from streamhmm.text.pronounce import SpokenWord
 
-SILENCE_FRAMES = 3  # a shorter pause is part of a stop's closure
-DEFAULT_PHONE_FRAMES = 3
+SILENCE_FRAMES = 5  # a shorter pause is part of a stop's closure
+PHONE_FRAMES = 4
+SHORT_PHONE_FRAMES = dict.fromkeys(("AH", "B", "D", "DH", "G", "IH", "T"), 3)  # flaps, schwas, voiced stops
 
 
 class Phone(NamedTuple):
@@ -45,17 +46,14 @@ class Topology:
     min_frames: int
 
 
-def build_topology(
-    words: Sequence[SpokenWord], columns: Mapping[str, int], phone_frames: Mapping[str, int] | None = None
-) -> Topology:
+def build_topology(words: Sequence[SpokenWord], columns: Mapping[str, int]) -> Topology:
     """The graph of ``words``.
 
     Args:
         words: at least one, each with its pronunciations.
         columns: score column of each phone and of silence.
-        phone_frames: shortest duration of phones that are not of the default length, in frames.
     """
-    builder = _Builder(columns, phone_frames or {})
+    builder = _Builder(columns)
     for index, word in enumerate(words):
         for alternatives in word.parts:
             builder.add_alternatives(index, alternatives)
@@ -66,7 +64,6 @@ def build_topology(
 @dataclass
 class _Builder:
     columns: Mapping[str, int]
-    phone_frames: Mapping[str, int]
     pdfs: list[int] = field(default_factory=list)
     phone_of_state: list[int] = field(default_factory=list)
     phones: list[Phone] = field(default_factory=list)
@@ -111,7 +108,7 @@ class _Builder:
 
     def _add_phone(self, label: str, word: int) -> tuple[int, int]:
         self.phones.append(Phone(label, word))
-        return self._add_chain(label, len(self.phones) - 1, self.phone_frames.get(label, DEFAULT_PHONE_FRAMES))
+        return self._add_chain(label, len(self.phones) - 1, SHORT_PHONE_FRAMES.get(label, PHONE_FRAMES))
 
     def _add_chain(self, label: str, phone: int, frames: int) -> tuple[int, int]:
         first = len(self.pdfs)

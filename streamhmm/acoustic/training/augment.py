@@ -83,6 +83,8 @@ def _reverberation(batch: int, length: int, probability: float, generator: torch
     spectra = torch.ones(batch, length // 2 + 1, dtype=torch.complex64)
     chosen = torch.rand(batch, generator=generator) < probability
     count = int(chosen.sum())
+    if count == 0:  # MKL refuses an empty transform
+        return spectra
     decay = _uniform(count, (0.1, 0.4), generator)
     tail = torch.randn(count, length, generator=generator) * torch.exp(-6.9 * times / decay) * (times > 0.002)
     energy = 10 ** (-_uniform(count, (3.0, 15.0), generator) / 20)

@@ -22,13 +22,14 @@ Section = TypeVar("Section")
 
 @dataclass(frozen=True)
 class Source:
-    """A manifest to train on: what to mask (seconds a side), and the speeds to draw from."""
+    """A manifest to train on: what to mask (seconds a side), the speeds to draw from, the share of stops to aspirate."""
 
     manifest: str
     mask_sonorant_s: float = 0.0
     mask_boundary_s: float = 0.0
     mask_silence_s: float = 0.0
     speeds: tuple[float, ...] = (1.0,)
+    aspirated: float = 0.0
 
     @property
     def masks(self) -> Masks:

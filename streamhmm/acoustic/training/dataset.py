@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from streamhmm.acoustic.features import HOP, SAMPLE_RATE
+from streamhmm.acoustic.training.aspiration import aspirate
 from streamhmm.acoustic.training.manifest import Unit, Utterance
 from streamhmm.acoustic.training.targets import Masks, frame_targets
 from streamhmm.errors import AudioError
@@ -26,6 +27,7 @@ class Item:
     units: tuple[Unit, ...]
     masks: Masks
     speeds: tuple[float, ...]
+    aspirated: float = 0.0  # share of voiceless stops that get an aspiration, see aspiration.py
 
 
 def load_samples(utterance: Utterance) -> npt.NDArray[np.int16]:
@@ -59,7 +61,7 @@ def epoch_rows(items: Sequence[Item], batch: int, row_frames: int, seed: int) ->
     held = 0
     for index in random.permutation(len(items)):
         item = items[index]
-        samples, labels = _at_speed(item, float(random.choice(item.speeds)))
+        samples, labels = _varied(item, random)
         audio.append(samples)
         targets.append(labels)
         held += len(labels)
@@ -70,10 +72,15 @@ def epoch_rows(items: Sequence[Item], batch: int, row_frames: int, seed: int) ->
             audio, targets, held = [all_audio[frames * HOP :]], [all_targets[frames:]], held - frames
 
 
-def _at_speed(item: Item, speed: float) -> tuple[Tensor, Tensor]:
+def _varied(item: Item, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+    speed = float(random.choice(item.speeds))
+    units = item.units
     samples = to_float(item.samples)
+    if item.aspirated > 0:
+        breathed, units = aspirate(samples.numpy(), units, item.aspirated, random)
+        samples = torch.from_numpy(breathed)
     if speed != 1.0:
         samples = torch.from_numpy(soxr.resample(samples.numpy(), SAMPLE_RATE * speed, SAMPLE_RATE, quality="MQ"))
     samples = samples / samples.square().mean().sqrt().clamp(min=1e-4)
     frames = len(samples) // HOP
-    return samples[: frames * HOP], frame_targets(item.units, frames, item.masks, 1 / speed)
+    return samples[: frames * HOP], frame_targets(units, frames, item.masks, 1 / speed)

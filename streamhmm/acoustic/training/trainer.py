@@ -207,7 +207,7 @@ def whole_log_posteriors(network: AcousticNetwork, features: Tensor) -> Tensor:
 
 def _items(manifest: str, source: Any) -> list[Item]:
     utterances = _labelled(Path(manifest))
-    return [Item(load_samples(u), u.units or (), source.masks, source.speeds) for u in utterances]
+    return [Item(load_samples(u), u.units or (), source.masks, source.speeds, source.aspirated) for u in utterances]
 
 
 def _labelled(path: Path) -> list[Utterance]:

@@ -1,0 +1,68 @@
+"""Phones of recorded speech whose text is known, by forced alignment with a model trained on synthetic speech.
+
+    python label_speech.py speechocean762/train.tsv OUT_DIR --model first.safetensors
+
+The table has the columns file, speaker, gender, age, text; files are relative to it. Utterances that fit the model
+worst (``--drop``, by the mean word score) are left out: learners drop and replace phones. Written to
+OUT_DIR/manifest.jsonl. Label once: labelling again with the model that this trained lets boundaries drift.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+from pathlib import Path
+from statistics import fmean
+
+import torch
+from rich.progress import track
+
+import streamhmm as sh
+from streamhmm.acoustic.training.manifest import write_manifest
+from streamhmm.errors import StreamHMMError
+
+
+def label(aligner: sh.Aligner, audio: Path, row: dict[str, str], out_dir: Path) -> tuple[float, dict[str, object]]:
+    """The utterance's mean word score and its manifest entry."""
+    alignment = aligner.align(audio, row["text"].lower())
+    phones: list[list[object]] = []
+    end = 0.0
+    for phone in alignment.phones:
+        if phone.start > end:
+            phones.append(["SIL", end, phone.start])
+        phones.append([phone.label, phone.start, phone.end])
+        end = phone.end
+    if end < alignment.duration:
+        phones.append(["SIL", end, alignment.duration])
+    entry = {"audio": os.path.relpath(audio, out_dir), "text": row["text"], "speaker": row["speaker"]}
+    return fmean(word.score or 0.0 for word in alignment.words), entry | {"source": "speech", "phones": phones}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("table", type=Path)
+    parser.add_argument("out_dir", type=Path)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--drop", type=float, default=0.15, help="share of utterances to leave out")
+    options = parser.parse_args()
+
+    torch.set_num_threads(1)
+    options.out_dir.mkdir(parents=True, exist_ok=True)
+    aligner = sh.Aligner(options.model)
+    labelled = []
+    with open(options.table, encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    for row in track(rows, "labelling"):
+        try:
+            labelled.append(label(aligner, options.table.parent / row["file"], row, options.out_dir))
+        except StreamHMMError as error:
+            print(f"left out: {error}")
+    labelled.sort(key=lambda pair: -pair[0])
+    kept = labelled[: round(len(labelled) * (1 - options.drop))]
+    write_manifest(options.out_dir / "manifest.jsonl", (entry for _, entry in kept))
+    print(f"{len(kept)} of {len(rows)} utterances kept, the worst of them with a mean word score of {kept[-1][0]:.3f}")
+
+
+if __name__ == "__main__":
+    main()
