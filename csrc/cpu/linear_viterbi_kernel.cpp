@@ -127,26 +127,31 @@ STREAMHMM_KERNEL void advance_frame(const LinearViterbi<Real>& d, const Table& t
   }
 }
 
-// The best arc of each slot's list, from the α that the band is about to overwrite.
+// The best arc of some slots' lists, from the α that the band is about to overwrite; sets the layers' bits at `lane`.
+template <class Real>
+STREAMHMM_KERNEL Vec<Real> best_entry(const LinearViterbi<Real>& d, int32_t begin, int32_t end, int lane,
+                                      Bits* beaten) {
+  using V = Vec<Real>;
+  constexpr uint32_t kAll = (1u << V::kLanes) - 1;
+  V best = V::fill(static_cast<Real>(-__builtin_inf()));
+  for (int32_t layer = begin; layer < end; ++layer) {
+    const int64_t arc = static_cast<int64_t>(layer) * kGroup + lane;
+    const V alpha = V::add(V::gather(d.alpha, d.arc_source + arc), V::load(d.arc_shift + arc));
+    const V candidate = V::add(alpha, V::load(d.arc_weight + arc));
+    const uint32_t bits = (~V::not_less(best, candidate) & kAll) << lane;
+    beaten[layer] = static_cast<Bits>(lane == 0 ? bits : beaten[layer] | bits);
+    best = V::max(best, candidate);
+  }
+  return best;
+}
+
 template <class Real>
 STREAMHMM_KERNEL void enter_slots(const LinearViterbi<Real>& d, Bits* beaten) {
   using V = Vec<Real>;
   for (int32_t group = 0; group < d.slot_groups; ++group) {
-    const int32_t begin = d.first_layer[group], end = d.first_layer[group + 1];
-    for (int32_t layer = begin; layer < end; ++layer) beaten[layer] = 0;
     for (int lane = 0; lane < kGroup; lane += V::kLanes) {
-      V best = V::fill(static_cast<Real>(-__builtin_inf()));
-      for (int32_t layer = begin; layer < end; ++layer) {
-        const int64_t arc = static_cast<int64_t>(layer) * kGroup + lane;
-        const V alpha = V::add(V::gather(d.alpha, d.arc_source + arc), V::load(d.arc_shift + arc));
-        const V candidate = V::add(alpha, V::load(d.arc_weight + arc));
-        constexpr uint32_t kAll = (1u << V::kLanes) - 1;
-        beaten[layer] |= static_cast<Bits>((~V::not_less(best, candidate) & kAll) << lane);
-        best = V::max(best, candidate);
-      }
-      Real values[V::kLanes];
-      V::store(values, best);
-      for (int i = 0; i < V::kLanes; ++i) d.entry[d.slot_state[group * kGroup + lane + i]] = values[i];
+      const V best = best_entry(d, d.first_layer[group], d.first_layer[group + 1], lane, beaten);
+      V::scatter(d.entry, d.slot_state + group * kGroup + lane, best);
     }
   }
 }

@@ -44,6 +44,9 @@ struct Vec<float> {
     return {_mm512_i32gather_ps(_mm512_loadu_si512(index), p, 4)};
   }
   STREAMHMM_KERNEL void store(float* p, Vec x) { _mm512_storeu_ps(p, x.v); }
+  STREAMHMM_KERNEL void scatter(float* p, const int32_t* index, Vec x) {
+    _mm512_i32scatter_ps(p, _mm512_loadu_si512(index), x.v, 4);
+  }
   STREAMHMM_KERNEL Vec add(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }
   STREAMHMM_KERNEL Vec max(Vec a, Vec b) { return {_mm512_max_ps(a.v, b.v)}; }
   STREAMHMM_KERNEL uint32_t not_less(Vec a, Vec b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_GE_OQ); }
@@ -71,6 +74,9 @@ struct Vec<double> {
     return {_mm512_i32gather_pd(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(index)), p, 8)};
   }
   STREAMHMM_KERNEL void store(double* p, Vec x) { _mm512_storeu_pd(p, x.v); }
+  STREAMHMM_KERNEL void scatter(double* p, const int32_t* index, Vec x) {
+    _mm512_i32scatter_pd(p, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(index)), x.v, 8);
+  }
   STREAMHMM_KERNEL Vec add(Vec a, Vec b) { return {_mm512_add_pd(a.v, b.v)}; }
   STREAMHMM_KERNEL Vec max(Vec a, Vec b) { return {_mm512_max_pd(a.v, b.v)}; }
   STREAMHMM_KERNEL uint32_t not_less(Vec a, Vec b) { return _mm512_cmp_pd_mask(a.v, b.v, _CMP_GE_OQ); }
@@ -91,6 +97,9 @@ struct Vec<float> {
     return {_mm256_i32gather_ps(p, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(index)), 4)};
   }
   STREAMHMM_KERNEL void store(float* p, Vec x) { _mm256_storeu_ps(p, x.v); }
+  STREAMHMM_KERNEL void scatter(float* p, const int32_t* index, Vec x) {
+    for (int lane = 0; lane < kLanes; ++lane) p[index[lane]] = x.v[lane];
+  }
   STREAMHMM_KERNEL Vec add(Vec a, Vec b) { return {_mm256_add_ps(a.v, b.v)}; }
   STREAMHMM_KERNEL Vec max(Vec a, Vec b) { return {_mm256_max_ps(a.v, b.v)}; }
   STREAMHMM_KERNEL uint32_t not_less(Vec a, Vec b) {
@@ -109,6 +118,9 @@ struct Vec<double> {
     return {_mm256_i32gather_pd(p, _mm_loadu_si128(reinterpret_cast<const __m128i*>(index)), 8)};
   }
   STREAMHMM_KERNEL void store(double* p, Vec x) { _mm256_storeu_pd(p, x.v); }
+  STREAMHMM_KERNEL void scatter(double* p, const int32_t* index, Vec x) {
+    for (int lane = 0; lane < kLanes; ++lane) p[index[lane]] = x.v[lane];
+  }
   STREAMHMM_KERNEL Vec add(Vec a, Vec b) { return {_mm256_add_pd(a.v, b.v)}; }
   STREAMHMM_KERNEL Vec max(Vec a, Vec b) { return {_mm256_max_pd(a.v, b.v)}; }
   STREAMHMM_KERNEL uint32_t not_less(Vec a, Vec b) {
@@ -138,6 +150,9 @@ struct Vec {
     return result;
   }
   STREAMHMM_KERNEL void store(Real* p, Vec x) { *reinterpret_cast<Unaligned*>(p) = x.v; }
+  STREAMHMM_KERNEL void scatter(Real* p, const int32_t* index, Vec x) {
+    for (int lane = 0; lane < kLanes; ++lane) p[index[lane]] = x.v[lane];
+  }
   STREAMHMM_KERNEL Vec add(Vec a, Vec b) { return {a.v + b.v}; }
   STREAMHMM_KERNEL Vec max(Vec a, Vec b) { return {a.v > b.v ? a.v : b.v}; }
   STREAMHMM_KERNEL uint32_t not_less(Vec a, Vec b) {
