@@ -65,7 +65,9 @@ def _add_align(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="where to write, the suffix names the format: .TextGrid, .json; - is JSON on standard output; repeatable",
     )
     align.add_argument("--lexicon", metavar="FILE", action="append", default=[], help="pronunciations: WORD PH PH PH")
-    align.add_argument("--channel", type=_channel, metavar="N", help="use this channel, from 1; otherwise all are mixed")
+    align.add_argument(
+        "--channel", type=_channel, metavar="N", help="use this channel, from 1; otherwise all are mixed"
+    )
     align.add_argument("--model", default="en", help='acoustic model: "en" or a file (default: en)')
     align.add_argument("--backend", default="auto", help="runtime of the network (default: auto)")
     align.add_argument("--precision", default="auto", help="precision of the network (default: auto)")
@@ -158,8 +160,8 @@ def _print_table(alignment: Alignment) -> None:
     for column in table.columns[:3]:
         column.justify = "right"
     spoken: list[list[str]] = [[] for _ in alignment.words]
-    for phone, word in zip(alignment.phones, alignment.phone_words, strict=True):
-        spoken[word].append(phone.label)
+    for phone, index in zip(alignment.phones, alignment.phone_words, strict=True):
+        spoken[index].append(phone.label)
     for segment, phones in zip(alignment.words, spoken, strict=True):
         times = f"{segment.start:.3f}", f"{segment.end:.3f}", f"{segment.score:.2f}"
         table.add_row(*times, Text(segment.label), Text(" ".join(phones), style="dim"))

@@ -115,7 +115,9 @@ class Graph:
         if blank < 0:
             raise ValueError(f"blank must be a column index of at least 0, got {blank}")
         if bool((sequence == blank).any()):
-            raise ValueError(f"labels must not contain the blank ({blank}), got it at {int((sequence == blank).nonzero()[0])}")
+            raise ValueError(
+                f"labels must not contain the blank ({blank}), got it at {int((sequence == blank).nonzero()[0])}"
+            )
         states = 2 * len(sequence) + 1
         pdfs = torch.full((states,), blank, dtype=torch.int64)
         pdfs[1::2] = sequence

@@ -29,9 +29,7 @@ class Path(NamedTuple):
     score: Tensor
 
 
-def viterbi(
-    scores: Tensor, graph: GraphOrGraphs, lengths: Lengths = None, *, memory_budget: int | None = None
-) -> Path:
+def viterbi(scores: Tensor, graph: GraphOrGraphs, lengths: Lengths = None, *, memory_budget: int | None = None) -> Path:
     """The best path of each sequence through its graph (Viterbi 1967).
 
     Ties go to the lowest source state, at the end to the lowest state. The score is the path's own, summed in double.

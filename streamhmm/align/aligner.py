@@ -72,7 +72,9 @@ class Aligner:
         log_posteriors = self.model.log_posteriors(torch.from_numpy(recording.samples))
         path = ops.viterbi(log_posteriors - PRIOR_SCALE * self.model.log_prior, topology.graph)
         if not torch.isfinite(path.score):
-            raise AlignmentError(f"{recording.name}: no path through the text fits the audio; check that they belong together")
+            raise AlignmentError(
+                f"{recording.name}: no path through the text fits the audio; check that they belong together"
+            )
         phones = phone_segments(path.states, topology, log_posteriors, self.model.frame_s, recording.duration)
         return Alignment(
             words=word_segments([word.label for word in script.words], phones),

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -88,7 +89,7 @@ class _Builder:
             start = len(self.pdfs)
             chains = [self._add_phone(label, word) for label in pronunciation]
             self._enter(chains[0][0])
-            for (_, last), (first, _) in zip(chains, chains[1:], strict=False):
+            for (_, last), (first, _) in pairwise(chains):
                 self._connect(last, first)
             ends.append(chains[-1][1])
             lengths.append(len(self.pdfs) - start)
@@ -101,9 +102,7 @@ class _Builder:
         initial, final = torch.full((2, states), NEVER, dtype=torch.float64)
         initial[self.entries] = 0.0
         final[self.open_ends] = 0.0
-        graph = Graph.from_arcs(
-            states, self.sources, self.targets, 0.0, pdfs=self.pdfs, initial=initial, final=final
-        )
+        graph = Graph.from_arcs(states, self.sources, self.targets, 0.0, pdfs=self.pdfs, initial=initial, final=final)
         return Topology(graph, tuple(self.phones), torch.tensor(self.phone_of_state), self.min_frames)
 
     def _add_phone(self, label: str, word: int) -> tuple[int, int]:

@@ -57,8 +57,8 @@ def _breathed(part: Samples, random: np.random.Generator) -> Samples:
     spectrum = np.fft.rfft(random.standard_normal(len(part)), size) / response
     noise = np.fft.irfft(spectrum, size)[: len(part)]
     noise = np.append(noise[0], noise[1:] - PRE_EMPHASIS * noise[:-1])
-    level = np.sqrt(np.mean(np.square(part, dtype=np.float64)) / max(np.mean(np.square(noise)), 1e-12))
-    return (noise * level).astype(np.float32)
+    level = np.sqrt(np.mean(np.square(part, dtype=np.float64)) / max(float(np.mean(np.square(noise))), 1e-12))
+    return np.asarray(noise * level, dtype=np.float32)
 
 
 def _prediction_error_filter(part: Samples) -> npt.NDArray[np.float64]:

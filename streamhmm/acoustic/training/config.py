@@ -22,7 +22,7 @@ Section = TypeVar("Section")
 
 @dataclass(frozen=True)
 class Source:
-    """A manifest to train on: what to mask (seconds a side), the speeds to draw from, the share of stops to aspirate."""
+    """A manifest to train on: what to mask (seconds a side), the speeds to draw from, share of stops to aspirate."""
 
     manifest: str
     mask_sonorant_s: float = 0.0

@@ -117,7 +117,7 @@ class Trainer:
             posteriors = whole_log_posteriors(self.network, features)
         loss = nn.functional.nll_loss(posteriors.float().flatten(0, 1), targets.flatten(), ignore_index=MASKED)
         self.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimiser.step()
         self.step += 1
