@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from streamhmm.acoustic.labels import LABELS
+from streamhmm.acoustic.labels import LABELS, SILENCE
 from streamhmm.acoustic.network import AcousticNetwork, NetworkConfig
 from streamhmm.errors import ModelError
 
@@ -72,6 +72,8 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ModelError(f"{path}: the header is damaged ({error}); get the model file again") from error
     _check_tensors(path, tensors, network, len(labels))
+    if SILENCE not in labels:
+        raise ModelError(f"{path}: no label is {SILENCE}; get the model file again")
     log_prior = tensors.pop("log_prior")
     network.load_state_dict({name.removeprefix("network."): tensor for name, tensor in tensors.items()})
     network.requires_grad_(False)
@@ -84,9 +86,10 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {}).get(_HEADER, "{}"))
-            return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError, ValueError) as error:
         raise ModelError(f"{path}: not a safetensors file, or damaged ({error}); get the model file again") from error
+    return header if isinstance(header, dict) else {}, tensors
 
 
 def _check_tensors(
