@@ -17,12 +17,12 @@ from streamhmm.acoustic.training.manifest import Unit
 
 STOPS = ("P", "T", "K")
 VOICED = ("AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW", "L", "R", "W", "Y")
-LENGTH_S = (0.015, 0.07)
+LENGTH_S = (0.015, 0.07)  # drawn evenly
 LARGEST_SHARE = 0.6  # of the voiced phone
 GAIN_DB = (-20.0, -6.0)
 ORDER = 16
 PRE_EMPHASIS = 0.9  # breath noise lacks the voice's fall towards high frequencies
-FADE = 32  # samples
+FADE = 32  # samples; an aspiration shorter than four of them is not made
 
 Samples = npt.NDArray[np.float32]
 
@@ -43,8 +43,8 @@ def aspirate(
         if len(part) < 4 * FADE:
             continue
         gain = 10 ** (random.uniform(*GAIN_DB) / 20)
-        samples[start : start + length] = _crossfaded(part, gain * _breathed(part, random))
-        end = voiced.start + length / SAMPLE_RATE
+        end = voiced.start + len(part) / SAMPLE_RATE
+        part[:] = _crossfaded(part, gain * _breathed(part, random))
         changed[index] = replace(stop, end=end)
         changed[index + 1] = replace(voiced, start=end)
     return samples, tuple(changed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,6 +11,9 @@ from torch import Tensor
 
 from streamhmm.acoustic.labels import LABELS
 from streamhmm.acoustic.training.manifest import UNKNOWN, Unit
+from streamhmm.acoustic.training.targets import FRAME_S
+from streamhmm.graph import Graph
+from streamhmm.ops import viterbi
 
 MIN_FRAMES = 3
 LARGEST_S = 0.1
@@ -26,8 +30,6 @@ class BoundaryError(NamedTuple):
 
 def forced_starts(scores: Tensor, phones: Sequence[str]) -> list[int] | None:
     """First frame of each phone on the best path through ``scores`` (T, V); None where the audio is too short."""
-    from streamhmm import Graph, viterbi
-
     if len(scores) < MIN_FRAMES * len(phones):
         return None
     pdfs = torch.tensor([LABELS.index(phone) for phone in phones]).repeat_interleave(MIN_FRAMES)
@@ -39,20 +41,19 @@ def forced_starts(scores: Tensor, phones: Sequence[str]) -> list[int] | None:
 
 def boundary_errors(scores: Tensor, units: Sequence[Unit]) -> list[float]:
     """Absolute errors in seconds of the boundaries between units; beside an unknown one nothing is compared."""
-    known = [unit for unit in units if unit.phones[0] != UNKNOWN]
-    phones = [phone for unit in known for phone in unit.phones if phone != UNKNOWN]
-    compared = [(len([p for u in known[:i] for p in u.phones if p != UNKNOWN]), i) for i in range(1, len(known))]
+    phones = [phone for unit in units for phone in unit.phones if phone != UNKNOWN]
     starts = forced_starts(scores, phones)
     errors = []
-    for position, index in compared:
-        if abs(known[index - 1].end - known[index].start) > 1e-6 or UNKNOWN in known[index - 1].phones:
-            continue
-        errors.append(LARGEST_S if starts is None else abs(starts[position] * 0.01 - known[index].start))
+    position = 0
+    for before, after in itertools.pairwise(units):
+        position += sum(phone != UNKNOWN for phone in before.phones)
+        if UNKNOWN not in before.phones and after.phones[0] != UNKNOWN:
+            errors.append(LARGEST_S if starts is None else abs(starts[position] * FRAME_S - after.start))
     return errors
 
 
 def summarise(errors: Sequence[float]) -> BoundaryError:
-    """The figures of many boundaries."""
+    """The figures of many boundaries, at least one."""
     values = torch.tensor(errors, dtype=torch.float64)
     within = float((values <= 0.02).double().mean())
     return BoundaryError(float(values.clamp(max=LARGEST_S).mean()), within, len(values))

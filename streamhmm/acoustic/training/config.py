@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
+from streamhmm.acoustic.labels import LABELS
 from streamhmm.acoustic.network import NetworkConfig
 from streamhmm.acoustic.training.augment import AugmentConfig
 from streamhmm.acoustic.training.targets import Masks
@@ -31,8 +32,13 @@ class Source:
     speeds: tuple[float, ...] = (1.0,)
     aspirated: float = 0.0
 
+    def __post_init__(self) -> None:
+        if not self.speeds or min(self.speeds) <= 0:
+            raise ValueError(f"train.speeds must be one or more numbers above 0, got {list(self.speeds)}")
+
     @property
     def masks(self) -> Masks:
+        """What to mask, as :func:`frame_targets` takes it."""
         return Masks(self.mask_sonorant_s, self.mask_boundary_s, self.mask_silence_s)
 
 
@@ -52,6 +58,11 @@ class Schedule:
     threads: int = 1
     bfloat16: bool = True
 
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch", "row_s", "learning_rate", "patience", "threads"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"schedule.{name} must be above 0, got {getattr(self, name)}")
+
 
 @dataclass(frozen=True)
 class TrainingConfig:
@@ -66,35 +77,54 @@ class TrainingConfig:
     schedule: Schedule = field(default_factory=Schedule)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
+    def __post_init__(self) -> None:
+        if not self.train or not self.dev:
+            raise ValueError("needs at least one [[train]] table and one dev manifest")
+        if self.network.n_labels != len(LABELS):
+            raise ValueError(f"network.n_labels must be {len(LABELS)}, got {self.network.n_labels}")
+
 
 def read_config(path: Path) -> TrainingConfig:
     """Read and check a configuration.
 
     Raises:
-        TextError: the file is missing, is not TOML, or has an unknown or a missing key; the message names it.
+        TextError: the file is missing, is not TOML, or has an unknown, a missing or a wrong key; the message names it.
     """
     if not path.is_file():
-        raise TextError(f"{path}: no such training configuration; see examples/english_model/config.toml")
+        raise TextError(f"{path}: no such training configuration; see examples/english_model/english.toml")
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise TextError(f"{path}: not TOML ({error}); correct the file") from error
-    sections: dict[str, type[Any]] = {"network": NetworkConfig, "schedule": Schedule, "augment": AugmentConfig}
     try:
-        for name, kind in sections.items():
-            tables[name] = _section(kind, tables.get(name, {}), name)
-        tables["train"] = tuple(_section(Source, table, "train") for table in tables.get("train", ()))
-        config = _section(TrainingConfig, tables, "the file")
-    except (TypeError, ValueError) as error:
+        return _section(TrainingConfig, tables, "")
+    except ValueError as error:
         raise TextError(f"{path}: {error}; correct the configuration") from error
-    if not config.train or not config.dev:
-        raise TextError(f"{path}: needs at least one [[train]] table and one dev manifest; correct the configuration")
-    return config
 
 
-def _section(kind: type[Section], table: dict[str, Any], name: str) -> Section:
-    known = {item.name for item in fields(kind)}  # type: ignore[arg-type]
-    unknown = sorted(table.keys() - known)
-    if unknown:
-        raise ValueError(f"unknown key {unknown[0]!r} in {name}, expected one of {', '.join(sorted(known))}")
-    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in table.items()})
+def _section(kind: type[Section], table: dict[str, Any], prefix: str) -> Section:
+    """A dataclass from a TOML table, whose keys stand under ``prefix``."""
+    kinds = get_type_hints(kind)
+    for key in sorted(table.keys() - kinds.keys()):
+        raise ValueError(f"unknown key {prefix}{key}, expected one of {', '.join(sorted(kinds))}")
+    for item in fields(kind):  # type: ignore[arg-type]
+        if item.name not in table and item.default is MISSING and item.default_factory is MISSING:
+            raise ValueError(f"missing key {prefix}{item.name}")
+    return kind(**{key: _value(value, kinds[key], prefix + key) for key, value in table.items()})
+
+
+def _value(value: Any, kind: Any, name: str) -> Any:
+    """A TOML value as the type of its field: arrays become tuples, tables dataclasses."""
+    parts = get_args(kind)
+    if get_origin(kind) is tuple:
+        if not isinstance(value, list) or (parts[-1] is not ... and len(value) != len(parts)):
+            size = "" if parts[-1] is ... else f" of {len(parts)}"
+            raise ValueError(f"{name} must be an array{size}, got {value!r}")
+        return tuple(_value(item, parts[0], name) for item in value)
+    if is_dataclass(kind) and isinstance(value, dict):
+        return _section(cast("type[Any]", kind), value, f"{name}.")
+    if kind is float and type(value) is int:
+        return float(value)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise ValueError(f"{name} must be {getattr(kind, '__name__', kind)}, got {value!r}")
+    return value

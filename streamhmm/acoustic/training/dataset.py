@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +15,10 @@ from torch import Tensor
 
 from streamhmm.acoustic.features import HOP, SAMPLE_RATE
 from streamhmm.acoustic.training.aspiration import aspirate
-from streamhmm.acoustic.training.manifest import Unit, Utterance
+from streamhmm.acoustic.training.config import Source
+from streamhmm.acoustic.training.manifest import Unit, Utterance, read_manifest
 from streamhmm.acoustic.training.targets import Masks, frame_targets
-from streamhmm.errors import AudioError
+from streamhmm.errors import AudioError, TextError
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,29 @@ class Item:
     aspirated: float = 0.0  # share of voiceless stops that get an aspiration, see aspiration.py
 
 
+def load_items(source: Source) -> list[Item]:
+    """The utterances of a manifest to train on.
+
+    Raises:
+        TextError, AudioError: the manifest or an audio file can't be used.
+    """
+    utterances = read_labelled(Path(source.manifest))
+    return [Item(load_samples(u), u.units or (), source.masks, source.speeds, source.aspirated) for u in utterances]
+
+
+def read_labelled(path: Path) -> list[Utterance]:
+    """The utterances of a manifest, all of which have phones.
+
+    Raises:
+        TextError: the manifest can't be used, or an utterance has none.
+    """
+    utterances = read_manifest(path)
+    for utterance in utterances:
+        if not utterance.units:
+            raise TextError(f"{path}: {utterance.audio.name} has no phones; label the manifest first")
+    return utterances
+
+
 def load_samples(utterance: Utterance) -> npt.NDArray[np.int16]:
     """The utterance's 16 kHz samples.
 
@@ -41,7 +66,8 @@ def load_samples(utterance: Utterance) -> npt.NDArray[np.int16]:
     except (OSError, soundfile.LibsndfileError) as error:
         raise AudioError(f"{utterance.audio}: can't be read ({error}); correct the manifest") from error
     if rate != SAMPLE_RATE or samples.ndim != 1:
-        raise AudioError(f"{utterance.audio}: training takes 16 kHz mono, got {rate} Hz; convert it first")
+        found = f"{rate} Hz and {1 if samples.ndim == 1 else samples.shape[1]} channel(s)"
+        raise AudioError(f"{utterance.audio}: training takes 16 kHz mono, got {found}; convert it first")
     return np.asarray(samples)
 
 
@@ -65,7 +91,7 @@ def epoch_rows(items: Sequence[Item], batch: int, row_frames: int, seed: int) ->
         audio.append(samples)
         targets.append(labels)
         held += len(labels)
-        if held >= batch * row_frames:
+        while held >= batch * row_frames:
             all_audio, all_targets = torch.cat(audio), torch.cat(targets)
             frames = batch * row_frames
             yield all_audio[: frames * HOP].view(batch, -1), all_targets[:frames].view(batch, -1)

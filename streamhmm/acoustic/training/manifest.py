@@ -7,6 +7,7 @@ be missing (text only). A unit is a phone, several that were not told apart (``A
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ UNKNOWN = "?"
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A labelled stretch of time, seconds."""
+    """A labelled stretch of time, seconds; several ``phones`` were not told apart."""
 
     phones: tuple[str, ...]
     start: float
@@ -45,7 +46,10 @@ def read_manifest(path: Path) -> list[Utterance]:
     """
     if not path.is_file():
         raise TextError(f"{path}: no such manifest; make it first (see examples/english_model/README.md)")
-    lines = path.read_text(encoding="utf-8").splitlines()
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise TextError(f"{path}: not a manifest ({error}); a training manifest is UTF-8 text") from error
     if not lines:
         raise TextError(f"{path}: the manifest is empty; a training manifest has one JSON object a line")
     return [_utterance(line, path, number) for number, line in enumerate(lines, start=1)]
@@ -63,7 +67,7 @@ def _utterance(line: str, path: Path, number: int) -> Utterance:
     try:
         entry = json.loads(line)
         phones = entry.get("phones")
-        units = None if phones is None else tuple(Unit(_split(unit), start, end) for unit, start, end in phones)
+        units = None if phones is None else tuple(_unit(*phone) for phone in phones)
         audio = path.parent / entry["audio"]
         return Utterance(audio, entry["text"], entry.get("speaker", ""), entry.get("source", ""), units)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -72,9 +76,11 @@ def _utterance(line: str, path: Path, number: int) -> Utterance:
         ) from error
 
 
-def _split(unit: str) -> tuple[str, ...]:
-    phones = tuple(unit.split("_"))
+def _unit(label: str, start: float, end: float) -> Unit:
+    phones = tuple(label.split("_"))
     for phone in phones:
         if phone not in LABELS and phone != UNKNOWN:
             raise ValueError(f"unknown phone {phone}")
-    return phones
+    if not 0 <= start <= end < math.inf:
+        raise ValueError(f"{label} from {start} to {end}")
+    return Unit(phones, start, end)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import pickle
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,10 +23,10 @@ from streamhmm.acoustic.network import AcousticNetwork
 from streamhmm.acoustic.training.augment import augment_audio, mask_features
 from streamhmm.acoustic.training.boundaries import BoundaryError, boundary_errors, summarise
 from streamhmm.acoustic.training.config import TrainingConfig, read_config
-from streamhmm.acoustic.training.dataset import Item, epoch_rows, load_samples, to_float
-from streamhmm.acoustic.training.manifest import Utterance, read_manifest
+from streamhmm.acoustic.training.dataset import epoch_rows, load_items, load_samples, read_labelled, to_float
+from streamhmm.acoustic.training.manifest import Utterance
 from streamhmm.acoustic.training.targets import MASKED
-from streamhmm.errors import ModelError, TextError
+from streamhmm.errors import ModelError, OutputError, TextError
 
 
 def train(config_path: str | os.PathLike[str], resume: bool = False, console: Console | None = None) -> Path:
@@ -35,9 +36,11 @@ def train(config_path: str | os.PathLike[str], resume: bool = False, console: Co
 
     Raises:
         TextError, AudioError: the configuration, a manifest or an audio file can't be used.
-        ModelError: nothing to resume from, or the initial model can't be loaded.
+        ModelError: nothing to resume from, or the initial model can't be loaded or has another size.
+        OutputError: the folder of the model or of the checkpoint can't be made.
     """
     config = read_config(Path(config_path))
+    _make_folders(Path(config.output).parent, Path(config.work_dir))
     torch.set_num_threads(config.schedule.threads)
     trainer = Trainer(config, console or Console())
     if resume:
@@ -52,12 +55,12 @@ class Trainer:
     def __init__(self, config: TrainingConfig, console: Console) -> None:
         self.config, self.console = config, console
         torch.manual_seed(config.schedule.seed)
-        self.items = [item for source in config.train for item in _items(source.manifest, source)]
-        self.dev = {name: _labelled(Path(name)) for name in config.dev}
+        self.items = [item for source in config.train for item in load_items(source)]
+        self.dev = {name: read_labelled(Path(name)) for name in config.dev}
         self.features = LogMel()
         self.network = AcousticNetwork(config.network)
         if config.initial:
-            self.network.load_state_dict(load_checkpoint(config.initial).network.state_dict())
+            self._start_from(config.initial)
         _keep_convolutions_in_float32(self.network)
         self.average = AcousticNetwork(config.network).eval().requires_grad_(False)
         self.average.load_state_dict(self.network.state_dict())
@@ -73,6 +76,12 @@ class Trainer:
         self.seconds = 0.0
         self.label_counts = torch.zeros(len(LABELS), dtype=torch.float64)
 
+    def _start_from(self, initial: str) -> None:
+        network = load_checkpoint(initial).network
+        if network.config != self.config.network:
+            raise ModelError(f"{initial}: a {network.config}; set [network] to it, or leave initial out")
+        self.network.load_state_dict(network.state_dict())
+
     def run(self) -> None:
         """Train until the last epoch, or until boundaries on the dev sets have stopped getting better."""
         schedule = self.config.schedule
@@ -80,7 +89,7 @@ class Trainer:
             started = time.monotonic()
             loss = self._epoch()
             self.epoch += 1
-            results = {name: self._dev_error(utterances) for name, utterances in self.dev.items()}
+            results = {name: self._dev_error(name, utterances) for name, utterances in self.dev.items()}
             error_s = sum(result.mean_s for result in results.values()) / len(results)
             self.epochs_since_best = 0 if error_s < self.best_s else self.epochs_since_best + 1
             self.seconds += time.monotonic() - started
@@ -89,9 +98,8 @@ class Trainer:
                 self._write_model(results)
             self._write_state()
             sets = ", ".join(f"{r.mean_s * 1e3:.2f} ms {r.within_20_ms:.1%}" for r in results.values())
-            self.console.print(
-                f"epoch {self.epoch}: loss {loss:.4f}, dev {sets}, {self.seconds:.0f} s", highlight=False
-            )
+            line = f"epoch {self.epoch}: loss {loss:.4f}, dev {sets}, {self.seconds:.0f} s"
+            self.console.print(line, highlight=False, soft_wrap=True)
 
     def _epoch(self) -> float:
         schedule = self.config.schedule
@@ -103,7 +111,12 @@ class Trainer:
                 total += self._update(augment_audio(samples, self.config.augment, generator), targets, generator)
                 batches += 1
                 advance()
-        return total / max(1, batches)
+        if batches == 0:
+            size = f"{schedule.batch} rows of {schedule.row_s} s"
+            raise TextError(
+                f"the training audio is shorter than one batch ({size}); give more, or lower schedule.batch"
+            )
+        return total / batches
 
     def _update(self, samples: Tensor, targets: Tensor, generator: torch.Generator) -> float:
         schedule = self.config.schedule
@@ -134,7 +147,7 @@ class Trainer:
         warm = min(1.0, (self.step + 1) / max(1, schedule.warmup_steps))
         return warm * max(0.01, 0.5 * (1 + math.cos(math.pi * min(1.0, self.step / total))))
 
-    def _dev_error(self, utterances: list[Utterance]) -> BoundaryError:
+    def _dev_error(self, name: str, utterances: list[Utterance]) -> BoundaryError:
         errors: list[float] = []
         log_prior = self._log_prior()
         with torch.inference_mode():
@@ -142,6 +155,8 @@ class Trainer:
                 features = self._whole_features(to_float(load_samples(utterance)))
                 scores = whole_log_posteriors(self.average, features[None])[0] - 0.5 * log_prior
                 errors += boundary_errors(scores, utterance.units or ())
+        if not errors:
+            raise TextError(f"{name}: no boundary between known phones to measure; name another dev manifest")
         return summarise(errors)
 
     def _whole_features(self, samples: Tensor) -> Tensor:
@@ -155,9 +170,7 @@ class Trainer:
     def _write_model(self, results: dict[str, BoundaryError]) -> None:
         dev = {name: {"mean_ms": r.mean_s * 1e3, "within_20_ms": r.within_20_ms} for name, r in results.items()}
         notes = {"epoch": self.epoch, "steps": self.step, "seed": self.config.schedule.seed, "dev": dev}
-        output = Path(self.config.output)
-        output.parent.mkdir(parents=True, exist_ok=True)
-        save_checkpoint(Checkpoint(self.average, self._log_prior(), LABELS, notes), output)
+        save_checkpoint(Checkpoint(self.average, self._log_prior(), LABELS, notes), self.config.output)
 
     @property
     def _state_path(self) -> Path:
@@ -174,19 +187,21 @@ class Trainer:
         """Go back to the end of the last complete epoch.
 
         Raises:
-            ModelError: there is none.
+            ModelError: there is none, it is damaged, or it is of a network of another size.
         """
         if not self._state_path.is_file():
             raise ModelError(f"{self._state_path}: nothing to resume from; start without --resume")
-        state = torch.load(self._state_path, weights_only=True)
-        for name in ("network", "average", "optimiser"):
-            getattr(self, name).load_state_dict(state.pop(name))
-        torch.set_rng_state(state.pop("random"))
+        try:
+            state = torch.load(self._state_path, weights_only=True)
+            for name in ("network", "average", "optimiser"):
+                getattr(self, name).load_state_dict(state.pop(name))
+            torch.set_rng_state(state.pop("random"))
+        except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError) as error:
+            raise ModelError(f"{self._state_path}: can't be resumed ({error}); start without --resume") from error
         for name, value in state.items():
             setattr(self, name, value)
 
     def _write_state(self) -> None:
-        self._state_path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self._state_path.with_suffix(".part")
         torch.save(self.state(), temporary)
         temporary.replace(self._state_path)
@@ -205,17 +220,12 @@ def whole_log_posteriors(network: AcousticNetwork, features: Tensor) -> Tensor:
     return torch.cat((posteriors, network.finish(cache)), dim=1)
 
 
-def _items(manifest: str, source: Any) -> list[Item]:
-    utterances = _labelled(Path(manifest))
-    return [Item(load_samples(u), u.units or (), source.masks, source.speeds, source.aspirated) for u in utterances]
-
-
-def _labelled(path: Path) -> list[Utterance]:
-    utterances = read_manifest(path)
-    for utterance in utterances:
-        if utterance.units is None:
-            raise TextError(f"{path}: {utterance.audio.name} has no phones; label the manifest first")
-    return utterances
+def _make_folders(*folders: Path) -> None:
+    for folder in folders:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{folder}: can't be made ({error.strerror}); name another folder") from error
 
 
 def _keep_convolutions_in_float32(network: AcousticNetwork) -> None:
