@@ -1,0 +1,54 @@
+"""torchaudio's side of bench/engine.py, run by the Python of the peers' own environment (bench/peers.sh).
+
+Reads one JSON request a line, answers each with one line. Needs torch, torchaudio and numpy only.
+
+    {"scores": FILE, "labels": FILE, "calls": N}  ->  {"seconds": mean of N calls, "score": sum along the path}
+    {"scores": FILE, "labels": FILE, "memory": true}  ->  {"extra_bytes": peak above what was held before}
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torchaudio.functional import forced_align
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    print(json.dumps({"torchaudio": sys.modules["torchaudio"].__version__}), flush=True)
+    for line in sys.stdin:
+        print(json.dumps(_answer(json.loads(line))), flush=True)
+
+
+def _answer(request: dict) -> dict:
+    scores = torch.from_numpy(np.load(request["scores"]))[None]
+    labels = torch.from_numpy(np.load(request["labels"]))[None]
+    if request.get("memory"):
+        return {"extra_bytes": _extra_bytes(scores, labels)}
+    begin = time.perf_counter()
+    for _ in range(request["calls"]):
+        _, path_scores = forced_align(scores, labels, blank=0)
+    seconds = (time.perf_counter() - begin) / request["calls"]
+    return {"seconds": seconds, "score": path_scores.double().sum().item()}
+
+
+def _extra_bytes(scores: torch.Tensor, labels: torch.Tensor) -> int:
+    forced_align(scores[:, :20], labels[:, :2], blank=0)
+    Path("/proc/self/clear_refs").write_text("5")
+    before = _status("VmRSS")
+    forced_align(scores, labels, blank=0)
+    return _status("VmHWM") - before
+
+
+def _status(field: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field + ":"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""What the benches share: medians, peak memory, the machine, child processes, tables."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+TRUTH = REPOSITORY.parent / "shared" / "data" / "truth"
+"""Where the truth sets lie unless an option says otherwise: beside the repository."""
+
+
+def seconds_a_call(call: Callable[[], Any], calls: int = 1) -> float:
+    """Mean wall time of ``calls`` calls in a row."""
+    begin = time.perf_counter()
+    for _ in range(calls):
+        call()
+    return (time.perf_counter() - begin) / calls
+
+
+def median(values: Sequence[float]) -> float:
+    """The middle value; NaN of nothing."""
+    return statistics.median(values) if values else float("nan")
+
+
+def resident_bytes() -> int:
+    """Memory of this process now."""
+    return _status("VmRSS")
+
+
+def peak_bytes() -> int:
+    """The most memory this process has held since ``reset_peak``, or since its start."""
+    return _status("VmHWM")
+
+
+def reset_peak() -> None:
+    """Let the peak start from the memory held now (Linux)."""
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def _status(field: str) -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1]) * 1024
+    raise RuntimeError(f"/proc/self/status has no field {field}; peak memory is measured on Linux only")
+
+
+def pin_to_one_core() -> int:
+    """Keep this process, and the threads it starts from now on, on one core; returns which."""
+    core = max(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {core})
+    return core
+
+
+def run_child(script: Path, *arguments: str, request: Any = None) -> Any:
+    """Run a bench's other half on one thread, ``request`` on its input; both that and the line it prints are JSON."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    command = [sys.executable, str(script), *arguments]
+    given = json.dumps(request)
+    done = subprocess.run(command, env=environment, input=given, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def machine() -> dict[str, Any]:
+    """What the figures depend on."""
+    import torch
+
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "load_average": os.getloadavg()[0],
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def show(console: Console, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") -> None:
+    """A table whose first column is text and whose others are numbers."""
+    table = Table(title=title, title_justify="left", caption=note or None, caption_justify="left")
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="right" if index else "left", no_wrap=index > 0)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+def verdict(met: bool) -> str:
+    """How a bar is flagged in a table."""
+    return "[green]met[/]" if met else "[red]missed[/]"
+
+
+def make_console() -> Console:
+    """A console wide enough for the tables in a pipe too."""
+    console = Console()
+    return console if console.is_terminal else Console(width=140)
+
+
+def write_json(path: str | None, results: dict[str, Any]) -> None:
+    """Write the figures with the machine they come from."""
+    if path:
+        Path(path).write_text(json.dumps({"machine": machine(), **results}, indent=2) + "\n")

@@ -1,0 +1,47 @@
+"""Recordings of a wanted length with their text, joined from utterances that are there."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from measure import REPOSITORY
+from truth import load_set
+
+RATE = 16_000
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A file, what is said in it, and its length."""
+
+    audio: Path
+    text: str
+    seconds: float
+
+
+def sources(truth: Path) -> tuple[str, list[tuple[Path, str]]]:
+    """What to join, and its name: the set flite, or the bundled example where there are no truth sets."""
+    if (truth / "flite").is_dir():
+        return "truth set flite", [(utterance.audio, utterance.text) for utterance in load_set(truth / "flite")]
+    example = REPOSITORY / "examples" / "quick_start" / "ferry.flac"
+    return "bundled example, repeated", [(example, example.with_suffix(".txt").read_text())]
+
+
+def join(pieces: list[tuple[Path, str]], seconds: float, path: Path) -> Recording:
+    """Write whole utterances, one after the other and from the first again, until ``seconds`` are nearly reached."""
+    texts, samples = [], 0
+    with soundfile.SoundFile(path, "w", RATE, 1, format="FLAC") as file:
+        for audio, text in itertools.cycle(pieces):
+            piece, rate = soundfile.read(audio, dtype="float32")
+            if rate != RATE or piece.ndim != 1:
+                raise ValueError(f"{audio} must be mono at {RATE} Hz, got {rate} Hz, shape {np.shape(piece)}")
+            if texts and samples + len(piece) / 2 > seconds * RATE:
+                break
+            file.write(piece)
+            texts.append(text.strip())
+            samples += len(piece)
+    return Recording(path, " ".join(texts), samples / RATE)
