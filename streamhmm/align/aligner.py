@@ -11,6 +11,7 @@ import torch
 from streamhmm import ops
 from streamhmm.acoustic import AcousticModel
 from streamhmm.acoustic.model import PRIOR_SCALE
+from streamhmm.align.checks import check_fit, check_level
 from streamhmm.align.results import Alignment, phone_segments, word_segments
 from streamhmm.align.topology import build_topology
 from streamhmm.audio import Audio, as_audio, load_audio
@@ -28,7 +29,7 @@ class Aligner:
         backend: the runtime of the network: "torch", or "auto".
         precision: "fp32", or "auto".
         device: "cpu", or "auto".
-        lexicon: files of pronunciations (``WORD PH PH PH``) that come before the built-in dictionary.
+        lexicon: one or more files of pronunciations (``WORD PH PH PH``) that come before the built-in dictionary.
 
     ``runtime`` names what runs.
 
@@ -44,10 +45,10 @@ class Aligner:
         precision: str = "auto",
         device: str = "auto",
         *,
-        lexicon: Iterable[str | os.PathLike[str]] = (),
+        lexicon: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
     ) -> None:
         self.model = AcousticModel.load(model, backend=backend, precision=precision, device=device)
-        self.lexicon = Lexicon(user_files=list(lexicon))
+        self.lexicon = Lexicon([lexicon] if isinstance(lexicon, (str, os.PathLike)) else list(lexicon))
         running = self.model.backend
         self.runtime = f"{running.name} {running.precision} on {running.device}"
         self._columns = {label: column for column, label in enumerate(self.model.labels)}
@@ -56,7 +57,8 @@ class Aligner:
         """Align a recording with its text.
 
         Args:
-            audio: a path, an open binary file, or (samples, sample_rate) with samples (n,) or (n, channels).
+            audio: a path, an open binary file, an ``Audio``, or (samples, sample_rate) with samples (n,) or
+                (n, channels), full scale ±1.
             text: what is spoken, as a string or as a list of words.
             channel: the channel to use, counted from 1; by default all are mixed.
 
@@ -66,6 +68,7 @@ class Aligner:
         """
         script = pronounce(tokenize(text), self.lexicon)
         recording = self._recording(audio, channel)
+        doubts = check_level(recording.samples, recording.name)
         topology = build_topology(script.words, self._columns)
         frames = -(-len(recording.samples) // round(self.model.sample_rate * self.model.frame_s))
         self._check_length(recording, frames, topology.min_frames, len(script.words))
@@ -83,26 +86,32 @@ class Aligner:
             duration=recording.duration,
             audio=recording.name,
             text=text if isinstance(text, str) else " ".join(text),
-            warnings=_warnings(script),
+            warnings=(*_unknown_words(script), *doubts, *check_fit(phones.segments, len(self.model.labels))),
         )
 
     def _recording(self, audio: AudioInput, channel: int | None) -> Audio:
+        target_rate = self.model.sample_rate
         if isinstance(audio, Audio):
-            return audio
+            if audio.sample_rate == target_rate:
+                return audio
+            return as_audio(audio.samples, audio.sample_rate, target_rate=target_rate, name=audio.name)
         if isinstance(audio, tuple):
+            if len(audio) != 2:
+                raise ValueError(f"audio must be (samples, sample_rate), got a tuple of {len(audio)}")
             samples, sample_rate = audio
-            return as_audio(samples, sample_rate, target_rate=self.model.sample_rate, channel=channel)
-        return load_audio(audio, sample_rate=self.model.sample_rate, channel=channel)
+            return as_audio(samples, sample_rate, target_rate=target_rate, channel=channel)
+        return load_audio(audio, sample_rate=target_rate, channel=channel)
 
     def _check_length(self, recording: Audio, frames: int, needed: int, words: int) -> None:
         if frames < needed:
             raise AlignmentError(
-                f"{recording.name}: the audio is too short for the text: {recording.duration:.2f} s, but its {words} "
-                f"words need at least {needed * self.model.frame_s:.2f} s; check that audio and text belong together"
+                f"{recording.name}: the audio is too short for the text: it lasts {recording.duration:.2f} s, and "
+                f"{words} word{'' if words == 1 else 's'} can't take less than {needed * self.model.frame_s:.2f} s; "
+                "check that audio and text belong together"
             )
 
 
-def _warnings(script: Script) -> tuple[str, ...]:
+def _unknown_words(script: Script) -> tuple[str, ...]:
     if not script.unknown:
         return ()
     names = ", ".join(script.unknown)

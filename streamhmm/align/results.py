@@ -84,8 +84,13 @@ def word_segments(labels: Sequence[str], phones: PhoneSegments) -> tuple[Segment
     return tuple(_joined(label, parts) for label, parts in zip(labels, members, strict=True))
 
 
-def _joined(label: str, parts: Sequence[Segment]) -> Segment:
-    weights = torch.tensor([part.duration for part in parts], dtype=torch.float64)
-    scores = torch.tensor([part.score for part in parts], dtype=torch.float64)
+def mean_score(segments: Sequence[Segment]) -> float:
+    """The geometric mean of the scores, weighted by duration: 0…1."""
+    weights = torch.tensor([segment.duration for segment in segments], dtype=torch.float64)
+    scores = torch.tensor([segment.score for segment in segments], dtype=torch.float64)
     mean = (weights * scores.clamp(min=1e-30).log()).sum() / weights.sum()
-    return Segment(label, parts[0].start, parts[-1].end, float(mean.exp().clamp(max=1.0)))
+    return float(mean.exp().clamp(max=1.0))
+
+
+def _joined(label: str, parts: Sequence[Segment]) -> Segment:
+    return Segment(label, parts[0].start, parts[-1].end, mean_score(parts))
