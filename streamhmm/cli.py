@@ -7,35 +7,39 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamhmm import __version__
-from streamhmm.errors import StreamHMMError
+from streamhmm.errors import OutputError, StreamHMMError, TextError
 
 if TYPE_CHECKING:
     from streamhmm.align.results import Alignment
 
 STDIO = "-"
+STDIN_NAME = "<stdin>"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
     try:
-        return int(options.run(parser, options))
+        return int(options.run(options))
     except StreamHMMError as error:
-        print(f"streamhmm: {error}", file=sys.stderr)
+        _complain(str(error))
         return 1
     except BrokenPipeError:
-        sys.stderr.close()  # whoever read the output went away: nothing left to say
-        return 1
+        return 1  # whoever read the output went away: nothing left to say
     except KeyboardInterrupt:
-        print("streamhmm: interrupted", file=sys.stderr)
-        return 1
+        _complain("interrupted")
+        # A shell stops its loop over many files only if the signal itself ended the program.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGINT)
+        raise
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -72,7 +76,7 @@ def _add_align(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     align.add_argument("--backend", default="auto", help="runtime of the network (default: auto)")
     align.add_argument("--precision", default="auto", help="precision of the network (default: auto)")
     align.add_argument("--device", default="auto", help="cpu or auto (default: auto)")
-    align.set_defaults(run=_align)
+    align.set_defaults(run=_align, parser=align)
 
 
 def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -83,92 +87,134 @@ def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _channel(text: str) -> int:
-    channel = int(text)
-    if channel < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {channel}")
-    return channel
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text!r}")
+    return int(text)
 
 
-def _align(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
+def _align(options: argparse.Namespace) -> int:
     from streamhmm.align.aligner import Aligner
     from streamhmm.audio import load_audio
 
-    _check_align(parser, options)
+    _check_align(options)
     text = options.text if options.text is not None else _read_text(options.text_file)
     aligner = Aligner(options.model, options.backend, options.precision, options.device, lexicon=options.lexicon)
-    source = _standard_input("<stdin>") if options.audio == STDIO else options.audio
+    source = _standard_input() if options.audio == STDIO else options.audio
     recording = load_audio(source, sample_rate=aligner.model.sample_rate, channel=options.channel)
-    alignment = aligner.align(recording, text)
+    try:
+        alignment = aligner.align(recording, text)
+    except TextError as error:
+        raise TextError(f"{_text_name(options)}: {error}") from error
     for warning in alignment.warnings:
-        print(f"streamhmm: {alignment.audio}: {warning}", file=sys.stderr)
-    for output in options.output:
-        _write(alignment, output)
-    if not options.output:
-        _print_table(alignment)
-    return 0
+        _complain(f"{alignment.audio}: {warning}")
+    return _write(alignment, options.output)
 
 
-def _check_align(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    if (options.text is None) == (options.text_file is None):
-        parser.error("give the text once: a TEXT file or --text")
-    if options.audio == STDIO and options.text_file == STDIO:
-        parser.error("standard input can hold the audio or the text, not both")
+def _check_align(options: argparse.Namespace) -> None:
     from streamhmm.formats import format_of
 
+    if (options.text is None) == (options.text_file is None):
+        options.parser.error("give the text once: a TEXT file or --text")
+    if options.audio == STDIO and options.text_file == STDIO:
+        options.parser.error("standard input can hold the audio or the text, not both")
     for output in options.output:
         try:
             if output != STDIO:
                 format_of(output)
         except ValueError as error:
-            parser.error(str(error))
+            options.parser.error(str(error))
+
+
+def _text_name(options: argparse.Namespace) -> str:
+    if options.text is not None:
+        return "--text"
+    return STDIN_NAME if options.text_file == STDIO else str(options.text_file)
 
 
 def _read_text(source: str) -> str:
     from streamhmm.text import read_text
 
-    return read_text(_standard_input("<stdin>") if source == STDIO else source)
+    return read_text(_standard_input() if source == STDIO else source)
 
 
-def _standard_input(name: str) -> io.BytesIO:
-    data = io.BytesIO(sys.stdin.buffer.read())
-    data.name = name  # what messages call it
+def _standard_input() -> io.BytesIO:
+    data = io.BytesIO(sys.stdin.buffer.read() if sys.stdin else b"")  # None where the shell closed it
+    data.name = STDIN_NAME  # what messages call it
     return data
 
 
-def _write(alignment: Alignment, output: str) -> None:
-    if output == STDIO:
-        from streamhmm.formats.json_format import format_json
+def _write(alignment: Alignment, outputs: Sequence[str]) -> int:
+    """Write to every output that can be written; returns the exit code."""
+    if not outputs:
+        _print(_table(alignment) if sys.stdout and sys.stdout.isatty() else _lines(alignment))
+    failed = False
+    for output in outputs:
+        try:
+            if output == STDIO:
+                from streamhmm.formats.json_format import format_json
 
-        sys.stdout.write(format_json(alignment))
-        sys.stdout.flush()
-    else:
-        alignment.save(output)
+                _print(format_json(alignment))
+            else:
+                alignment.save(output)
+        except OutputError as error:
+            _complain(str(error))
+            failed = True
+    return int(failed)
 
 
-def _print_table(alignment: Alignment) -> None:
-    """A table for people on a terminal, tab-separated lines in a pipe."""
-    if not sys.stdout.isatty():
-        print("start\tend\tscore\tword")
-        for word in alignment.words:
-            print(f"{word.start:.3f}\t{word.end:.3f}\t{word.score:.2f}\t{word.label}")
-        return
+def _complain(message: str) -> None:
+    print(f"streamhmm: {message}", file=sys.stderr)
+
+
+def _print(text: str) -> None:
+    """Write to standard output as UTF-8, whatever the locale says.
+
+    Raises:
+        OutputError: it is closed, or its device is full.
+        BrokenPipeError: whoever read it went away.
+    """
+    if not sys.stdout:
+        raise OutputError("standard output: it is closed; name a file with -o")
+    try:
+        sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        # What is left in the buffer would fail once more when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise OutputError(f"standard output: can't be written ({error.strerror}); name a file with -o") from error
+
+
+def _lines(alignment: Alignment) -> str:
+    """Tab-separated lines, for a pipe."""
+    rows = [f"{word.start:.3f}\t{word.end:.3f}\t{word.score:.2f}\t{word.label}" for word in alignment.words]
+    return "\n".join(["start\tend\tscore\tword", *rows, ""])
+
+
+def _table(alignment: Alignment) -> str:
+    """A table, for people at a terminal."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("start", "end", "score", "word", "phones", title=Path(alignment.audio).name)
+    table = Table("start", "end", "score", "word", "phones", title=Text(Path(alignment.audio).name))
     for column in table.columns[:3]:
         column.justify = "right"
+    table.columns[3].overflow = "fold"  # a word is never cut
     spoken: list[list[str]] = [[] for _ in alignment.words]
     for phone, index in zip(alignment.phones, alignment.phone_words, strict=True):
         spoken[index].append(phone.label)
     for segment, phones in zip(alignment.words, spoken, strict=True):
         times = f"{segment.start:.3f}", f"{segment.end:.3f}", f"{segment.score:.2f}"
         table.add_row(*times, Text(segment.label), Text(" ".join(phones), style="dim"))
-    Console().print(table)
+    console = Console()
+    with console.capture() as captured:
+        console.print(table)
+    return captured.get()
 
 
-def _train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
+def _train(options: argparse.Namespace) -> int:
     from streamhmm.acoustic.training import train
 
     train(options.config, resume=options.resume)
