@@ -1,0 +1,62 @@
+"""Frame targets: which frames a unit labels, and which stay unknown."""
+
+from __future__ import annotations
+
+import pytest
+
+from streamhmm.acoustic.labels import LABELS
+from streamhmm.acoustic.training.manifest import Unit
+from streamhmm.acoustic.training.targets import MASKED, Masks, frame_targets
+
+
+def units_of(*ends: tuple[str, float]) -> list[Unit]:
+    """Contiguous units from their labels and ends."""
+    starts = [0.0, *(end for _, end in ends)]
+    return [Unit(tuple(label.split("_")), start, end) for (label, end), start in zip(ends, starts, strict=False)]
+
+
+def names(units: list[Unit], n_frames: int, masks: Masks | None = None, time_scale: float = 1.0) -> str:
+    """The targets' labels, ``-`` where masked."""
+    targets = frame_targets(units, n_frames, masks or Masks(), time_scale).tolist()
+    return " ".join("-" if target == MASKED else LABELS[target] for target in targets)
+
+
+def test_frame_belongs_to_the_unit_that_has_its_centre() -> None:
+    assert names(units_of(("S", 0.0249), ("IY", 0.0351), ("M", 0.05)), 5) == "S S IY IY M"
+
+
+def test_frames_after_the_last_unit_are_silence_and_units_after_the_last_frame_nothing() -> None:
+    assert names(units_of(("S", 0.02)), 4) == "S S SIL SIL"
+    assert names(units_of(("S", 0.02), ("IY", 9.0)), 3) == "S S IY"
+
+
+def test_times_are_scaled() -> None:
+    assert names(units_of(("S", 0.02), ("IY", 0.03)), 6, time_scale=2.0) == "S S S S IY IY"
+
+
+def test_merged_unit_is_sure_of_its_outer_parts_only() -> None:
+    assert names(units_of(("AO_R", 0.1)), 10) == "AO AO AO AO - - - R R R"
+
+
+@pytest.mark.parametrize(("unit", "expected"), [("?", "- - - - - - - - - -"), ("AO_?", "AO AO AO AO - - - - - -")])
+def test_unknown_is_masked(unit: str, expected: str) -> None:
+    assert names(units_of((unit, 0.1)), 10) == expected
+
+
+@pytest.mark.parametrize(
+    ("masks", "expected"),
+    [
+        (Masks(), "SIL SIL SIL S S S IY IY IY M M M"),
+        (Masks(sonorant_s=0.01), "SIL SIL SIL S S S IY IY - - M M"),
+        (Masks(boundary_s=0.01), "SIL SIL SIL S S - - IY - - M M"),
+        (Masks(silence_s=0.01), "SIL SIL - - S S IY IY IY M M M"),
+        (Masks(sonorant_s=0.02, boundary_s=0.01), "SIL SIL SIL S S - - - - - - M"),
+    ],
+)
+def test_doubtful_boundaries_are_masked_on_both_sides(masks: Masks, expected: str) -> None:
+    assert names(units_of(("SIL", 0.03), ("S", 0.06), ("IY", 0.09), ("M", 0.12)), 12, masks) == expected
+
+
+def test_masks_are_as_wide_at_any_speed() -> None:
+    units = units_of(("S", 0.02), ("IY", 0.04))
+    assert names(units, 8, Masks(boundary_s=0.01), time_scale=2.0) == "S S S - - IY IY IY"
