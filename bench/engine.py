@@ -60,7 +60,7 @@ class Problem:
         return self.frames * (2 * self.labels + 1)
 
 
-PROBLEMS = (Problem(500, 50, 200), Problem(3000, 300, 20), Problem(60000, 6000, 1))
+PROBLEMS = (Problem(500, 50, 100), Problem(3000, 300, 10), Problem(60000, 6000, 1))
 TINY = Problem(1, 1, 2000)
 
 
@@ -113,7 +113,7 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Speed and memory of the engine on one thread, beside torchaudio.")
     parser.add_argument("--peer-python", metavar="PATH", help="Python of the environment that bench/peers.sh made")
-    parser.add_argument("--rounds", type=int, default=7, help="measurements of each, of which the median counts")
+    parser.add_argument("--rounds", type=int, default=9, help="measurements of each, of which the median counts")
     parser.add_argument("--json", metavar="FILE", help="write the figures here too")
     parser.add_argument("--memory-child", nargs=2, metavar=("SCORES", "LABELS"), help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -154,7 +154,7 @@ def _files(problem: Problem, folder: Path) -> tuple[Path, Path]:
 
 
 def _compare(problem: Problem, folder: Path, peer: Peer | None, rounds: int) -> dict[str, Any]:
-    """Both sides in turn on one problem: median seconds a call, and the scores of the paths they found."""
+    """Both sides in turn on one problem: processor time of a call, and the scores of the paths they found."""
     files = _files(problem, folder)
     scores, labels = (torch.from_numpy(np.load(path)) for path in files)
     # One state is the least that a call can have; the peer always adds its blanks.

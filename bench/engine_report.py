@@ -20,7 +20,8 @@ RECORDED = "recorded on another machine"
 def report(console: Console, results: dict[str, Any]) -> None:
     """Print every table of the engine's bench."""
     about = machine()
-    console.print(f"{about['processor']}, torch {about['torch']}, one thread, load {about['load_average']:.2f}")
+    where = f"{about['processor']}, torch {about['torch']}, load {about['load_average']:.2f}"
+    console.print(f"{where}; one thread, processor time", highlight=False)
     peer = results["peer"] or f"torchaudio 2.11, {RECORDED}"
     _report_overhead(console, peer, results["overhead"])
     _report_ctc(console, peer, results)

@@ -108,7 +108,7 @@ def _report_files(console: Console, results: dict[str, Any]) -> None:
     shares = [file["stages"]["engine"] / sum(file["stages"].values()) for file in files]
     rows += [["real-time factor", *(f"{factor:.4f} {verdict(factor <= RTF_BAR)}" for factor in factors)]]
     on_processor = [file["processor_s"] / file["seconds"] for file in files]
-    rows += [["  by processor time", *(f"{factor:.4f}" for factor in on_processor)]]
+    rows += [["  by processor time", *(f"{factor:.4f} {verdict(factor <= RTF_BAR)}" for factor in on_processor)]]
     rows += [["  shortest time", *(f"{file['best_s'] / file['seconds']:.4f}" for file in files)]]
     rows += [["engine's share", *(f"{share:.1%} {verdict(share <= ENGINE_BAR)}" for share in shares)]]
     first, busy, length = results["first_call_s"], results["first_call_processor_s"], files[0]["seconds"]
