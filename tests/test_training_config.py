@@ -78,7 +78,7 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, message: str) -> None
 
 
 def test_missing_and_binary_files_are_named(tmp_path: Path) -> None:
-    with pytest.raises(TextError, match=r"c\.toml: no such training configuration; see examples/english_model/english"):
+    with pytest.raises(TextError, match=r"c\.toml: no such training configuration; see examples/english_model/1_synth"):
         read_config(tmp_path / "c.toml")
     (tmp_path / "c.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(TextError, match=r"c\.toml: not TOML"):

@@ -91,7 +91,7 @@ def read_config(path: Path) -> TrainingConfig:
         TextError: the file is missing, is not TOML, or has an unknown, a missing or a wrong key; the message names it.
     """
     if not path.is_file():
-        raise TextError(f"{path}: no such training configuration; see examples/english_model/english.toml")
+        raise TextError(f"{path}: no such training configuration; see examples/english_model/1_synthetic.toml")
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

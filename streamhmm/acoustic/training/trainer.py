@@ -197,7 +197,8 @@ class Trainer:
                 getattr(self, name).load_state_dict(state.pop(name))
             torch.set_rng_state(state.pop("random"))
         except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError) as error:
-            raise ModelError(f"{self._state_path}: can't be resumed ({error}); start without --resume") from error
+            message = f"{self._state_path}: damaged, or of another [network]; start without --resume"
+            raise ModelError(message) from error
         for name, value in state.items():
             setattr(self, name, value)
 
