@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import csv
 import os
+import sys
 from pathlib import Path
 from statistics import fmean
 
@@ -53,7 +54,7 @@ def main() -> None:
     labelled = []
     with open(options.table, encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-    for row in track(rows, "labelling"):
+    for row in track(rows, "labelling", disable=not sys.stdout.isatty()):
         try:
             labelled.append(label(aligner, options.table.parent / row["file"], row, options.out_dir))
         except StreamHMMError as error:
