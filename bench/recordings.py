@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,16 +31,27 @@ def sources(truth: Path) -> tuple[str, list[tuple[Path, str]]]:
 
 
 def join(pieces: list[tuple[Path, str]], seconds: float, path: Path) -> Recording:
-    """Write whole utterances, one after the other and from the first again, until ``seconds`` are nearly reached."""
-    texts, samples = [], 0
+    """Write whole utterances one after the other, again from the first, as long as one fits into ``seconds``.
+
+    At least one is written.
+    """
+    texts, samples, fitted = [], 0, True
     with soundfile.SoundFile(path, "w", RATE, 1, format="FLAC") as file:
-        for audio, text in itertools.cycle(pieces):
-            piece, rate = soundfile.read(audio, dtype="float32")
-            if rate != RATE or piece.ndim != 1:
-                raise ValueError(f"{audio} must be mono at {RATE} Hz, got {rate} Hz, shape {np.shape(piece)}")
-            if texts and samples + len(piece) / 2 > seconds * RATE:
-                break
-            file.write(piece)
-            texts.append(text.strip())
-            samples += len(piece)
+        while fitted:
+            fitted = False
+            for audio, text in pieces:
+                if texts and samples + soundfile.info(audio).frames > seconds * RATE:
+                    continue
+                piece = _read(audio)
+                file.write(piece)
+                texts.append(text.strip())
+                samples += len(piece)
+                fitted = True
     return Recording(path, " ".join(texts), samples / RATE)
+
+
+def _read(audio: Path) -> np.ndarray:
+    piece, rate = soundfile.read(audio, dtype="float32")
+    if rate != RATE or piece.ndim != 1:
+        raise ValueError(f"{audio} must be mono at {RATE} Hz, got {rate} Hz, shape {np.shape(piece)}")
+    return piece

@@ -122,7 +122,8 @@ def _report_files(console: Console, results: dict[str, Any]) -> None:
 
 def _report_hour(console: Console, hour: dict[str, Any]) -> None:
     rows = [[stage, f"{seconds:.3f}"] for stage, seconds in hour["stages"].items()]
-    rows += [["whole", f"{hour['total_s']:.3f}"], ["real-time factor", f"{hour['total_s'] / hour['seconds']:.4f}"]]
+    for name, key in (("whole", "total_s"), ("  of it on the processor", "processor_s")):
+        rows += [[name, f"{hour[key]:.3f}"], ["  real-time factor", f"{hour[key] / hour['seconds']:.4f}"]]
     extra = hour["extra_bytes"]
     note = (
         f"memory above the {hour['bytes_before'] / 1e6:.0f} MB with the model: {extra / 2**20:.0f} MiB, "

@@ -97,8 +97,10 @@ def _hour(aligner: sh.Aligner, folder: Path, short: dict[str, Any], recording: d
     _whole(aligner, folder, short)
     reset_peak()
     before = resident_bytes()
+    begin = time.process_time()
     seconds = _staged(aligner, folder, recording)
     return {
+        "processor_s": time.process_time() - begin,
         "seconds": recording["seconds"],
         "words": len(recording["text"].split()),
         "bytes_before": before,

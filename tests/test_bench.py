@@ -6,7 +6,9 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 import streamhmm as sh
 
@@ -16,6 +18,7 @@ sys.path.insert(0, str(BENCH))
 import accuracy  # noqa: E402
 import accuracy_report  # noqa: E402
 import boundaries  # noqa: E402
+import recordings  # noqa: E402
 import truth  # noqa: E402
 from boundaries import Span  # noqa: E402
 
@@ -154,3 +157,20 @@ def test_shortfalls_are_judged_to_the_precision_of_the_table():
     assert accuracy_report.shortfalls(good, bar) == []
     bad = {"within": (49.0, 81.0, 88.0, 96.0, 99.4), "mean_ms": 14.4, "median_ms": float("nan")}
     assert accuracy_report.shortfalls(bad, bar) == ["≤ 10 ms", "≤ 100 ms", "mean_ms", "median_ms"]
+
+
+def test_recordings_are_joined_up_to_the_wanted_length(tmp_path: Path):
+    pieces = []
+    for name, length in (("a", 1.0), ("b", 0.7), ("c", 0.2)):
+        soundfile.write(tmp_path / f"{name}.wav", np.zeros(round(length * 16000)), 16000)
+        pieces.append((tmp_path / f"{name}.wav", f"{name}\n"))
+    joined = recordings.join(pieces, 2.1, tmp_path / "joined.flac")
+    assert (joined.text, joined.seconds) == ("a b c c", pytest.approx(2.1))
+    assert soundfile.info(joined.audio).frames == 2.1 * 16000
+    assert recordings.join(pieces, 0.1, tmp_path / "one.flac").text == "a"
+
+
+def test_recordings_at_another_rate_are_refused(tmp_path: Path):
+    soundfile.write(tmp_path / "a.wav", np.zeros(800), 8000)
+    with pytest.raises(ValueError, match=r"a.wav must be mono at 16000 Hz, got 8000 Hz, shape \(800,\)"):
+        recordings.join([(tmp_path / "a.wav", "a")], 1.0, tmp_path / "joined.flac")
