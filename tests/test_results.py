@@ -26,7 +26,7 @@ def align(words, columns, runs, duration=None):
     scores = runs_to_scores(runs, columns)
     path = sh.viterbi(scores, topology.graph)
     return phone_segments(
-        path.states, topology, scores, FRAME_S, len(scores) * FRAME_S if duration is None else duration
+        path.states, topology, scores, scores, FRAME_S, len(scores) * FRAME_S if duration is None else duration
     )
 
 
@@ -53,9 +53,25 @@ def test_a_phone_scores_the_geometric_mean_of_its_frames():
     scores = runs_to_scores([("K", 5), ("AE", 6), ("T", 7)], COLUMNS)
     scores[5:11, COLUMNS["AE"]] = torch.tensor([0.5, 0.25, 0.5, 0.25, 0.5, 0.25]).log()
     path = sh.viterbi(scores, topology.graph)
-    phones = phone_segments(path.states, topology, scores, FRAME_S, 0.18)
+    phones = phone_segments(path.states, topology, scores, scores, FRAME_S, 0.18)
     assert phones.segments[1].score == pytest.approx(math.sqrt(0.125), abs=1e-6)
     assert phones.segments[0].score == pytest.approx(math.exp(-0.01), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("lead_before", "lead_after", "moved_frames"),
+    [(-1, 1, 0.0), (-1, 3, -0.25), (-3, 1, 0.25), (-1, 0, 0.0), (1, 2, 0.0), (-2, -1, 0.0), (float("-inf"), 1, 0.0)],
+)
+def test_a_boundary_lies_where_the_next_phone_overtakes(lead_before, lead_after, moved_frames):
+    topology = build_topology([CAT], COLUMNS)
+    frames = [("K", 5), ("AE", 6), ("T", 7)]
+    path = sh.viterbi(runs_to_scores(frames, COLUMNS), topology.graph)
+    scores = torch.zeros(18, len(COLUMNS))
+    scores[4, COLUMNS["AE"]], scores[5, COLUMNS["AE"]] = lead_before, lead_after
+    phones = phone_segments(path.states, topology, scores, scores, FRAME_S, 0.18)
+    boundary = pytest.approx((5 + moved_frames) * FRAME_S, abs=1e-12)
+    assert (phones.segments[0].end, phones.segments[1].start) == (boundary, boundary)
+    assert (phones.segments[0].start, phones.segments[1].end, phones.segments[2].end) == (0.0, 11 * FRAME_S, 0.18)
 
 
 @pytest.mark.parametrize(("log_posterior", "score"), [(1e-6, 1.0), (0.0, 1.0), (-1e4, 0.0)])
@@ -63,7 +79,7 @@ def test_scores_stay_between_0_and_1(log_posterior, score):
     topology = build_topology([CAT], COLUMNS)
     scores = torch.full((18, len(COLUMNS)), log_posterior)
     path = sh.viterbi(scores, topology.graph)
-    phones = phone_segments(path.states, topology, scores, FRAME_S, 0.18)
+    phones = phone_segments(path.states, topology, scores, scores, FRAME_S, 0.18)
     assert [phone.score for phone in phones.segments] == [score] * 3
     assert word_segments(["cat"], phones)[0].score == pytest.approx(score, abs=1e-29)
 
@@ -121,3 +137,22 @@ def test_an_unknown_suffix_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"the suffix of .*cat\.xyz' must be one of \.TextGrid, \.json"):
         alignment.save(tmp_path / "cat.xyz")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_boundaries_lie_where_the_scores_cross():
+    topology = build_topology([CAT], COLUMNS)
+    scores = runs_to_scores([("K", 5), ("AE", 6), ("T", 7)], COLUMNS)
+    scores[4, COLUMNS["K"]], scores[4, COLUMNS["AE"]] = -1.0, -2.0  # the next phone is 1 behind at frame 4 …
+    scores[5, COLUMNS["K"]], scores[5, COLUMNS["AE"]] = -3.0, 0.0  # … and 3 ahead at frame 5: a quarter of the way
+    path = sh.viterbi(scores, topology.graph)
+    phones = phone_segments(path.states, topology, scores, scores, FRAME_S, 0.18)
+    assert phones.segments[0].end == phones.segments[1].start == pytest.approx(4.75 * FRAME_S)
+    assert phones.segments[1].end == pytest.approx(11 * FRAME_S)
+
+
+def test_boundaries_without_a_crossing_lie_between_the_frames():
+    topology = build_topology([CAT], COLUMNS)
+    scores = torch.zeros(18, len(COLUMNS))
+    path = sh.viterbi(scores, topology.graph)
+    phones = phone_segments(path.states, topology, scores, scores, FRAME_S, 0.18)
+    assert [segment.start / FRAME_S % 1 for segment in phones.segments[1:]] == pytest.approx([0.0, 0.0], abs=1e-9)

@@ -73,12 +73,13 @@ class Aligner:
         frames = -(-len(recording.samples) // round(self.model.sample_rate * self.model.frame_s))
         self._check_length(recording, frames, topology.min_frames, len(script.words))
         log_posteriors = self.model.log_posteriors(torch.from_numpy(recording.samples))
-        path = ops.viterbi(log_posteriors - PRIOR_SCALE * self.model.log_prior, topology.graph)
+        scores = log_posteriors - PRIOR_SCALE * self.model.log_prior
+        path = ops.viterbi(scores, topology.graph)
         if not torch.isfinite(path.score):
             raise AlignmentError(
                 f"{recording.name}: no path through the text fits the audio; check that they belong together"
             )
-        phones = phone_segments(path.states, topology, log_posteriors, self.model.frame_s, recording.duration)
+        phones = phone_segments(path.states, topology, log_posteriors, scores, self.model.frame_s, recording.duration)
         return Alignment(
             words=word_segments([word.label for word in script.words], phones),
             phones=phones.segments,

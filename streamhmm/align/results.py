@@ -49,7 +49,7 @@ class PhoneSegments(NamedTuple):
 
 
 def phone_segments(
-    states: Tensor, topology: Topology, log_posteriors: Tensor, frame_s: float, duration: float
+    states: Tensor, topology: Topology, log_posteriors: Tensor, scores: Tensor, frame_s: float, duration: float
 ) -> PhoneSegments:
     """The phones along a best path.
 
@@ -57,23 +57,38 @@ def phone_segments(
         states: (T,) states of the path.
         topology: the graph that they belong to.
         log_posteriors: (T, V) of the network.
+        scores: (T, V) that the path was found with.
         frame_s: seconds a frame; frame t covers t·frame_s … (t+1)·frame_s.
         duration: seconds of the recording, which ends within the last frame.
     """
     phone_of_frame = topology.phone_of_state[states]
     pdfs = topology.graph.pdfs[states]
     frame_scores = log_posteriors.gather(1, pdfs[:, None])[:, 0].double()
-    changes = (torch.nonzero(phone_of_frame[1:] != phone_of_frame[:-1])[:, 0] + 1).tolist()
-    bounds = [0, *changes, len(states)]
+    changes = torch.nonzero(phone_of_frame[1:] != phone_of_frame[:-1])[:, 0] + 1
+    bounds = [0, *changes.tolist(), len(states)]
+    times = [0.0, *(_crossings(changes, pdfs, scores) * frame_s).tolist(), duration]
     sums = torch.cat([frame_scores.new_zeros(1), frame_scores.cumsum(0)])[bounds].diff()
     means = (sums / torch.tensor(bounds).diff()).exp().clamp(max=1.0).tolist()
     segments, words = [], []
-    for phone, begin, end, score in zip(phone_of_frame[bounds[:-1]].tolist(), bounds, bounds[1:], means, strict=False):
+    for phone, start, end, score in zip(phone_of_frame[bounds[:-1]].tolist(), times, times[1:], means, strict=False):
         if phone >= 0:
             label, word = topology.phones[phone]
-            segments.append(Segment(label, begin * frame_s, min(end * frame_s, duration), score))
+            segments.append(Segment(label, start, end, score))
             words.append(word)
     return PhoneSegments(tuple(segments), tuple(words))
+
+
+def _crossings(changes: Tensor, pdfs: Tensor, scores: Tensor) -> Tensor:
+    """Where, in frames, the score of the next phone overtakes that of the one before.
+
+    Between the centres of the two frames on either side of a change, by linear interpolation; at the frames' edge
+    where the scores do not cross there.
+    """
+    before, after = pdfs[changes - 1], pdfs[changes]
+    lead_before = (scores[changes - 1, after] - scores[changes - 1, before]).double()
+    lead_after = (scores[changes, after] - scores[changes, before]).double()
+    crossing = changes - 0.5 + lead_before / (lead_before - lead_after)
+    return torch.where((lead_before < 0) & (lead_after > 0), crossing, changes.double())
 
 
 def word_segments(labels: Sequence[str], phones: PhoneSegments) -> tuple[Segment, ...]:
