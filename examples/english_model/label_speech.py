@@ -40,14 +40,17 @@ def label(aligner: sh.Aligner, audio: Path, row: dict[str, str], out_dir: Path) 
     return fmean(word.score or 0.0 for word in alignment.words), entry | {"source": "speech", "phones": phones}
 
 
-def main() -> None:
+def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("table", type=Path)
     parser.add_argument("out_dir", type=Path)
     parser.add_argument("--model", required=True)
     parser.add_argument("--drop", type=float, default=0.15, help="share of utterances to leave out")
-    options = parser.parse_args()
+    return parser.parse_args()
 
+
+def main() -> None:
+    options = parse_options()
     torch.set_num_threads(1)
     options.out_dir.mkdir(parents=True, exist_ok=True)
     aligner = sh.Aligner(options.model)

