@@ -88,7 +88,8 @@ def _crossings(changes: Tensor, pdfs: Tensor, scores: Tensor) -> Tensor:
     lead_before = (scores[changes - 1, after] - scores[changes - 1, before]).double()
     lead_after = (scores[changes, after] - scores[changes, before]).double()
     crossing = changes - 0.5 + lead_before / (lead_before - lead_after)
-    return torch.where((lead_before < 0) & (lead_after > 0), crossing, changes.double())
+    crosses = (lead_before < 0) & (lead_after > 0) & crossing.isfinite()  # forbidden frames have no slope
+    return torch.where(crosses, crossing, changes.double())
 
 
 def word_segments(labels: Sequence[str], phones: PhoneSegments) -> tuple[Segment, ...]:
