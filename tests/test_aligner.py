@@ -1,0 +1,312 @@
+"""The offline aligner: what it takes, what it gives, what it refuses, what it flags."""
+
+import io
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+import torch
+from planted import FRAME_S, runs_to_scores, segments_of
+
+import streamhmm as sh
+from streamhmm.audio import load_audio
+from streamhmm.errors import AlignmentError, AudioError, BackendUnavailable, ModelError, TextError
+
+EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "quick_start"
+FLAC, TXT = EXAMPLE / "ferry.flac", EXAMPLE / "ferry.txt"
+TEXT = TXT.read_text(encoding="utf-8")
+SILENCE = "SIL"
+
+
+@pytest.fixture(scope="module")
+def aligner():
+    torch.set_num_threads(1)
+    return sh.Aligner()
+
+
+@pytest.fixture(scope="module")
+def example():
+    samples, rate = soundfile.read(FLAC, dtype="float32")
+    return samples, rate
+
+
+@pytest.fixture(scope="module")
+def expected(aligner):
+    return aligner.align(FLAC, TEXT)
+
+
+@pytest.fixture
+def plant(aligner, monkeypatch):
+    """Make the network say ``runs``; returns samples of their length, less ``missing`` samples."""
+
+    def plant(runs, missing=0):
+        columns = {label: column for column, label in enumerate(aligner.model.labels)}
+        scores = runs_to_scores(runs, columns)
+        monkeypatch.setattr(aligner.model, "log_posteriors", lambda samples: scores.clone())
+        return np.full(len(scores) * 160 - missing, 0.1, np.float32)
+
+    return plant
+
+
+def near(frames):
+    """A boundary of planted phones, which the prior moves by a part of a frame."""
+    return pytest.approx(frames * FRAME_S, abs=0.3 * FRAME_S)
+
+
+def apart_ms(found, expected):
+    """How far each boundary of the words lies from the expected one."""
+    assert [word.label for word in found.words] == [word.label for word in expected.words]
+    return np.array(
+        [
+            (abs(word.start - other.start) * 1_000, abs(word.end - other.end) * 1_000)
+            for word, other in zip(found.words, expected.words, strict=True)
+        ]
+    ).ravel()
+
+
+def encode(samples, rate, container="WAV", subtype="PCM_16"):
+    file = io.BytesIO()
+    soundfile.write(file, samples, rate, format=container, subtype=subtype)
+    return file.getvalue()
+
+
+def test_planted_words_and_phones_come_back(aligner, plant):
+    runs = [(SILENCE, 20), ("DH", 5), ("AH", 6), ("W", 7), ("EH", 8), ("L", 9), ("N", 10), ("OW", 11), ("N", 12)]
+    runs += [(SILENCE, 30), ("K", 6), ("AE", 7), ("T", 8), ("S", 9), (SILENCE, 40)]
+    samples = plant(runs)
+    alignment = aligner.align((samples, 16_000), "The “well-known” CATS!")
+    assert [(word.label, word.start, word.end) for word in alignment.words] == [
+        ("The", near(20), near(31)),
+        ("well-known", near(31), near(88)),
+        ("CATS", near(118), near(148)),
+    ]
+    assert [(phone.label, phone.start, phone.end) for phone in alignment.phones] == [
+        (label, near(begin), near(end)) for label, begin, end in segments_of(runs)
+    ]
+    assert alignment.phone_words == (0, 0, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2)
+    assert alignment.duration == pytest.approx(1.88)
+    assert (alignment.audio, alignment.text, alignment.warnings) == ("<samples>", "The “well-known” CATS!", ())
+    assert all(segment.score == pytest.approx(0.99, abs=0.001) for segment in alignment.words + alignment.phones)
+
+
+@pytest.mark.parametrize("missing", [0, 1, 80, 159])
+def test_audio_may_end_within_a_frame(aligner, plant, missing):
+    samples = plant([("K", 10), ("AE", 10), ("T", 10)], missing)
+    alignment = aligner.align((samples, 16_000), "cat")
+    assert alignment.words[0].end == alignment.phones[-1].end == alignment.duration == len(samples) / 16_000
+
+
+@pytest.mark.parametrize("spoken", ["R IY D", "R EH D"])
+def test_the_pronunciation_that_was_heard_is_given(aligner, plant, spoken):
+    samples = plant([(label, 8) for label in spoken.split()])
+    assert [phone.label for phone in aligner.align((samples, 16_000), "read").phones] == spoken.split()
+
+
+def test_segments_are_in_order_within_the_recording_and_words_cover_their_phones(expected):
+    for segments in (expected.words, expected.phones):
+        ends = [0.0, *(segment.end for segment in segments)]
+        assert all(segment.start >= end for segment, end in zip(segments, ends, strict=False))
+        assert all(segment.end > segment.start for segment in segments)
+        assert ends[-1] <= expected.duration
+        assert all(0 <= segment.score <= 1 for segment in segments)
+    for index, word in enumerate(expected.words):
+        mine = [p for p, owner in zip(expected.phones, expected.phone_words, strict=True) if owner == index]
+        assert (word.start, word.end) == (mine[0].start, mine[-1].end)
+        assert all(before.end == after.start for before, after in pairwise(mine))
+
+
+def test_the_example_is_aligned_without_a_doubt(expected):
+    assert [word.label for word in expected.words] == re.findall(r"[\w']+", TEXT)
+    assert expected.warnings == ()
+    assert expected.audio == str(FLAC)
+    assert expected.text == TEXT
+    assert expected.duration == soundfile.info(FLAC).duration
+
+
+@pytest.mark.parametrize("kind", ["str", "file", "bytes", "array", "int16", "tensor", "audio", "audio at 8 kHz"])
+def test_audio_comes_in_any_form(aligner, example, expected, kind):
+    samples, rate = example
+    audio = {
+        "str": lambda: str(FLAC),
+        "file": lambda: io.BytesIO(FLAC.read_bytes()),
+        "bytes": lambda: io.BytesIO(encode(samples, rate)),
+        "array": lambda: (samples, rate),
+        "int16": lambda: ((samples * 32_768).astype(np.int16), rate),
+        "tensor": lambda: (torch.from_numpy(samples), rate),
+        "audio": lambda: load_audio(FLAC),
+        "audio at 8 kHz": lambda: load_audio(FLAC, sample_rate=8_000),
+    }[kind]()
+    limits_ms = (30, 150) if kind == "audio at 8 kHz" else (0, 0)
+    apart = apart_ms(aligner.align(audio, TEXT), expected)
+    assert np.median(apart) <= limits_ms[0]
+    assert apart.max() <= limits_ms[1]
+
+
+def test_an_open_file_keeps_its_name(aligner):
+    with FLAC.open("rb") as file:
+        assert aligner.align(file, TEXT).audio == str(FLAC)
+
+
+@pytest.mark.parametrize(("rate", "limits_ms"), [(44_100, (10, 60)), (22_050, (10, 60)), (8_000, (30, 150))])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_rates_and_channels_hardly_move_the_times(aligner, example, expected, rate, limits_ms, channels):
+    samples = soxr.resample(example[0], example[1], rate)
+    audio = np.stack([samples, 0.5 * samples], axis=1) if channels == 2 else samples
+    apart = apart_ms(aligner.align((audio, rate), TEXT), expected)
+    assert np.median(apart) <= limits_ms[0]
+    assert apart.max() <= limits_ms[1]
+
+
+def test_one_channel_may_be_chosen(aligner, example, expected):
+    samples, rate = example
+    stereo = np.stack([np.random.default_rng(0).uniform(-0.5, 0.5, len(samples)).astype(np.float32), samples], axis=1)
+    assert aligner.align((stereo, rate), TEXT, channel=2).words == expected.words
+    assert aligner.align(io.BytesIO(encode(stereo, rate)), TEXT, channel=2).words == expected.words
+    with pytest.raises(AudioError, match="<samples>: there is no channel 3; the recording's channels are 1 to 2"):
+        aligner.align((stereo, rate), TEXT, channel=3)
+
+
+def test_text_may_be_a_list_of_words(aligner, expected):
+    words = TEXT.split()
+    alignment = aligner.align(FLAC, words)
+    assert [word.label for word in alignment.words] == words
+    assert [(w.start, w.end) for w in alignment.words] == [(w.start, w.end) for w in expected.words]
+    assert alignment.text == " ".join(words)
+
+
+def test_three_minutes_are_aligned_like_each_part(aligner, example, expected):
+    samples, rate = example
+    times = round(180 / expected.duration)
+    alignment = aligner.align((np.tile(samples, times), rate), TEXT * times)
+    assert len(alignment.words) == times * len(expected.words)
+    apart_s = [
+        word.start
+        - (expected.words[index % len(expected.words)].start + index // len(expected.words) * expected.duration)
+        for index, word in enumerate(alignment.words)
+    ]
+    assert np.abs(apart_s).max() <= 0.05
+
+
+def test_a_lexicon_comes_before_the_dictionary(tmp_path, plant, aligner, monkeypatch):
+    path = tmp_path / "my.dict"
+    path.write_text("cat K AA T\nxyzzy Z IH Z IY\n")
+    samples = plant([(label, 8) for label in ("K", "AA", "T", "Z", "IH", "Z", "IY")])
+    for lexicon in (path, str(path), [path]):
+        mine = sh.Aligner(lexicon=lexicon)
+        monkeypatch.setattr(mine, "model", aligner.model)
+        alignment = mine.align((samples, 16_000), "cat Xyzzy")
+        assert [phone.label for phone in alignment.phones] == ["K", "AA", "T", "Z", "IH", "Z", "IY"]
+        assert alignment.warnings == ()
+
+
+def test_words_without_a_pronunciation_are_named_once(aligner):
+    alignment = aligner.align(FLAC, TEXT.replace("ferry", "Frobnik").replace("island", "Frobnik qzx"))
+    assert alignment.warnings[0] == (
+        "no pronunciation known, spelled by simple rules: Frobnik, qzx (add them to a lexicon file)"
+    )
+
+
+def test_runtime_tells_what_runs(aligner):
+    assert aligner.runtime == "torch fp32 on cpu"
+
+
+@pytest.mark.parametrize(("frames", "fits"), [(10, False), (11, True), (12, True)])
+def test_audio_shorter_than_the_shortest_path_is_refused_with_the_numbers(aligner, plant, frames, fits):
+    samples = plant([("K", 4), ("AE", 4), ("T", frames - 8)])
+    if fits:
+        assert aligner.align((samples, 16_000), "cat").words[0].end == len(samples) / 16_000
+        return
+    message = (
+        "<samples>: the audio is too short for the text: it lasts 0.10 s, and 1 word can't take less than 0.11 s; "
+        "check that audio and text belong together"
+    )
+    with pytest.raises(AlignmentError) as caught:
+        aligner.align((samples, 16_000), "cat")
+    assert str(caught.value) == message
+
+
+def test_scores_that_forbid_every_path_are_an_error(aligner, monkeypatch):
+    scores = torch.full((100, len(aligner.model.labels)), float("-inf"))
+    monkeypatch.setattr(aligner.model, "log_posteriors", lambda samples: scores)
+    with pytest.raises(AlignmentError, match="<samples>: no path through the text fits the audio; check that they"):
+        aligner.align((np.full(16_000, 0.1, np.float32), 16_000), "cat")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"model": "nobody"}, ModelError, "no shipped model is called 'nobody'; shipped are: en"),
+        ({"model": "/nowhere/model"}, ModelError, "/nowhere/model: no such model file"),
+        ({"backend": "abacus"}, BackendUnavailable, "backend abacus is unknown; choose one of: auto, torch"),
+        ({"precision": "fp7"}, BackendUnavailable, "backend torch has no precision fp7; choose one of: auto, fp32"),
+        ({"device": "tpu"}, BackendUnavailable, "backend torch can't run on device tpu; choose one of: auto, cpu"),
+        ({"lexicon": ["/nowhere/my.dict"]}, TextError, "/nowhere/my.dict: there is no such file; check the path"),
+    ],
+)
+def test_what_cannot_be_loaded_is_named(arguments, error, message):
+    with pytest.raises(error, match=message):
+        sh.Aligner(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("audio", "error", "message"),
+    [
+        (None, TypeError, "audio must be a path or a binary file, got NoneType"),
+        ((np.ones(9, np.float32), 16_000, 1), ValueError, r"audio must be \(samples, sample_rate\), got a tuple of 3"),
+        ("/nowhere.wav", AudioError, "/nowhere.wav: there is no such file"),
+        ((np.zeros(16_000), 16_000), AudioError, "<samples>: there is no sound in it, every sample is zero; check the"),
+        (
+            (np.full(16_000, -32_768.0), 16_000),
+            AudioError,
+            "<samples>: the samples reach 32768 where full scale is 1; divide them by their full scale",
+        ),
+        ((np.full(16_000, 1e30), 16_000), AudioError, r"<samples>: the samples reach 1e\+30 where full scale is 1"),
+    ],
+)
+def test_audio_that_cannot_be_used_is_refused(aligner, audio, error, message):
+    with pytest.raises(error, match=message):
+        aligner.align(audio, "hello")
+
+
+@pytest.mark.parametrize(
+    ("level", "warnings"),
+    [
+        (1.0, ()),
+        (
+            0.002 / 0.1,
+            ("the recording is very quiet (peak -54 dB); record it again, or amplify it",),
+        ),
+    ],
+)
+def test_a_very_quiet_recording_is_flagged(aligner, plant, level, warnings):
+    samples = plant([("K", 10), ("AE", 10), ("T", 10)])
+    assert aligner.align((level * samples, 16_000), "cat").warnings == warnings
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(("clipped", "flagged"), [(9, False), (480, True)])
+def test_a_clipped_recording_is_flagged(aligner, plant, sign, clipped, flagged):
+    samples = plant([("K", 10), ("AE", 10), ("T", 10)])
+    samples[:clipped] = sign
+    expected = ("10.0% of the samples are clipped; times may be less exact, record it again at a lower level",)
+    assert aligner.align((samples, 16_000), "cat").warnings == (expected if flagged else ())
+
+
+@pytest.mark.parametrize(("margin", "flagged"), [(0.1, False), (-0.1, True)])
+def test_a_fit_no_better_than_chance_is_flagged(aligner, monkeypatch, margin, flagged):
+    labels = len(aligner.model.labels)
+    scores = torch.full((50, labels), margin - np.log(labels))
+    monkeypatch.setattr(aligner.model, "log_posteriors", lambda samples: scores)
+    expected = ("the text fits the audio no better than chance (mean score 0.023); check that they belong together",)
+    samples = np.full(8_000, 0.1, np.float32)
+    assert aligner.align((samples, 16_000), "cat").warnings == (expected if flagged else ())
+
+
+def test_another_text_scores_far_lower(aligner, expected):
+    other = aligner.align(FLAC, "Nobody ordered twelve green umbrellas from Chicago")
+    mean = np.mean([phone.score for phone in expected.phones])
+    assert np.mean([phone.score for phone in other.phones]) < mean / 3
