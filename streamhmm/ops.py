@@ -134,16 +134,20 @@ def _prepare(scores: Tensor, graph: GraphOrGraphs, lengths: Lengths, memory_budg
 
 
 def _check_graphs(graph: GraphOrGraphs, scores: Tensor) -> Sequence[Graph]:
-    if not isinstance(graph, Graph | Sequence):
+    batch, _, columns = scores.shape
+    if isinstance(graph, Graph):
+        graphs: Sequence[Graph] = (graph,)
+    elif not isinstance(graph, Sequence):
         raise TypeError(f"graph must be a Graph or a list of them, got {type(graph).__name__}")
-    graphs = (graph,) if isinstance(graph, Graph) else tuple(graph)
+    elif len(graph) != batch:
+        raise ValueError(f"graph must be one Graph or a list of {batch}, one a sequence, got {len(graph)}")
+    else:
+        graphs = graph
     for g in graphs:
         if not isinstance(g, Graph):
             raise TypeError(f"graph must be a Graph or a list of them, got {type(g).__name__}")
-        if g.num_pdfs > scores.shape[2]:
-            raise ValueError(f"graph reads score column {g.num_pdfs - 1}, but scores have {scores.shape[2]} columns")
-    if not isinstance(graph, Graph) and len(graphs) != scores.shape[0]:
-        raise ValueError(f"graph must be one Graph or a list of {scores.shape[0]}, one a sequence, got {len(graphs)}")
+        if g.num_pdfs > columns:
+            raise ValueError(f"graph reads score column {g.num_pdfs - 1}, but scores have {columns} columns")
     return graphs
 
 
@@ -177,14 +181,15 @@ def _check_lengths(lengths: Lengths, scores: Tensor, batched: bool) -> Tensor | 
 
 def _batch(scores: Tensor, lengths: Tensor | None, structure: Tensor, weights: Tensor, memory_budget: int) -> _C.Batch:
     batch, frames, columns = scores.shape
+    batch_stride, frame_stride, _ = scores.stride()
     return _C.Batch(
         scores.data_ptr(),
         scores.dtype == torch.float64,
         batch,
         frames,
         columns,
-        scores.stride(0),
-        scores.stride(1),
+        batch_stride,
+        frame_stride,
         0 if lengths is None else lengths.data_ptr(),
         structure.data_ptr(),
         structure.numel(),
@@ -196,8 +201,9 @@ def _batch(scores: Tensor, lengths: Tensor | None, structure: Tensor, weights: T
 
 
 def _viterbi_cpu(scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
-    states = torch.empty(scores.shape[:2], dtype=torch.int64)
-    score = torch.empty(scores.shape[0], dtype=torch.float64)
+    batch, frames, _ = scores.shape
+    states = torch.empty((batch, frames), dtype=torch.int64)
+    score = torch.empty(batch, dtype=torch.float64)
     _C.viterbi(_batch(scores, *rest), states.data_ptr(), score.data_ptr())
     return states, score
 
