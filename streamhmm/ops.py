@@ -48,8 +48,7 @@ def viterbi(scores: Tensor, graph: GraphOrGraphs, lengths: Lengths = None, *, me
         ValueError, TypeError: for arguments that are not as said; NaN or +inf in a column that the graph reads.
     """
     call = _prepare(scores, graph, lengths, memory_budget)
-    states, score = _VITERBI(*call.constants)
-    return Path(states, score) if call.batched else Path(states[0], score[0])
+    return Path(*_VITERBI(*call.constants))
 
 
 def log_likelihood(
@@ -65,7 +64,7 @@ def log_likelihood(
     """
     call = _prepare(scores, graph, lengths, memory_budget)
     result: Tensor = _LOG_LIKELIHOOD(*call.arguments)
-    return result if call.batched else result[0]
+    return result
 
 
 def posteriors(
@@ -92,13 +91,12 @@ def posteriors(
     call = _prepare(scores, graph, lengths, memory_budget)
     states = max((g.num_states for g in call.graphs), default=0)
     result: Tensor = _POSTERIORS(*call.constants, 0 if by == "pdf" else states)
-    return result if call.batched else result[0]
+    return result
 
 
 class _Call(NamedTuple):
     arguments: tuple[Tensor, Tensor | None, Tensor, Tensor, int]
     graphs: Sequence[Graph]
-    batched: bool
 
     @property
     def constants(self) -> tuple[Tensor, Tensor | None, Tensor, Tensor, int]:
@@ -114,14 +112,11 @@ def _prepare(scores: Tensor, graph: GraphOrGraphs, lengths: Lengths, memory_budg
         raise TypeError(f"scores must be a torch.Tensor, got {type(scores).__name__}")
     if scores.dim() not in (2, 3):
         raise ValueError(f"scores must be (B, T, V) or (T, V), got shape {tuple(scores.shape)}")
-    batched = scores.dim() == 3
     if scores.dtype not in (torch.float32, torch.float64):
         if scores.dtype not in (torch.float16, torch.bfloat16):
             raise TypeError(f"scores must be float16, bfloat16, float32 or float64, got {scores.dtype}")
         scores = scores.float()
-    if not batched:
-        scores = scores.unsqueeze(0)
-    if scores.stride(2) != 1 and scores.shape[2] != 1:
+    if scores.stride(-1) != 1 and scores.shape[-1] != 1:
         scores = scores.contiguous()
     graphs = _check_graphs(graph, scores)
     structure, weights = _packed(graphs, scores.dtype)
@@ -129,12 +124,12 @@ def _prepare(scores: Tensor, graph: GraphOrGraphs, lengths: Lengths, memory_budg
         memory_budget = default_memory_budget()
     elif memory_budget < 0:
         raise ValueError(f"memory_budget must be at least 0 bytes, got {memory_budget}")
-    arguments = (scores, _check_lengths(lengths, scores, batched), structure, weights, int(memory_budget))
-    return _Call(arguments, graphs, batched)
+    arguments = (scores, _check_lengths(lengths, scores), structure, weights, int(memory_budget))
+    return _Call(arguments, graphs)
 
 
 def _check_graphs(graph: GraphOrGraphs, scores: Tensor) -> Sequence[Graph]:
-    batch, _, columns = scores.shape
+    batch, _, columns = _sizes(scores)
     if isinstance(graph, Graph):
         graphs: Sequence[Graph] = (graph,)
     elif not isinstance(graph, Sequence):
@@ -159,13 +154,13 @@ def _packed(graphs: Sequence[Graph], dtype: torch.dtype) -> tuple[Tensor, Tensor
     return pack_structure(graphs), torch.cat([graph.packed_weights(dtype) for graph in graphs])
 
 
-def _check_lengths(lengths: Lengths, scores: Tensor, batched: bool) -> Tensor | None:
+def _check_lengths(lengths: Lengths, scores: Tensor) -> Tensor | None:
     if lengths is None:
         return None
     tensor = torch.as_tensor(lengths)
-    if not batched and tensor.dim() == 0:
+    if scores.dim() == 2 and tensor.dim() == 0:
         tensor = tensor.unsqueeze(0)
-    batch, frames = scores.shape[:2]
+    batch, frames, _ = _sizes(scores)
     if tuple(tensor.shape) != (batch,):
         raise ValueError(f"lengths must be ({batch},), one a sequence, got shape {tuple(tensor.shape)}")
     if tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool:
@@ -176,19 +171,25 @@ def _check_lengths(lengths: Lengths, scores: Tensor, batched: bool) -> Tensor | 
     return tensor
 
 
-# From here on: the operations as torch sees them.
+def _sizes(scores: Tensor) -> tuple[int, int, int]:
+    """(B, T, V); B is 1 without a batch axis."""
+    shape = scores.shape
+    return (1, shape[0], shape[1]) if len(shape) == 2 else (shape[0], shape[1], shape[2])
+
+
+# From here on: the operations as torch sees them. Results have a batch axis where the scores have one.
 
 
 def _batch(scores: Tensor, lengths: Tensor | None, structure: Tensor, weights: Tensor, memory_budget: int) -> _C.Batch:
-    batch, frames, columns = scores.shape
-    batch_stride, frame_stride, _ = scores.stride()
+    batch, frames, columns = _sizes(scores)
+    *batch_stride, frame_stride, _ = scores.stride()
     return _C.Batch(
         scores.data_ptr(),
         scores.dtype == torch.float64,
         batch,
         frames,
         columns,
-        batch_stride,
+        batch_stride[0] if batch_stride else 0,
         frame_stride,
         0 if lengths is None else lengths.data_ptr(),
         structure.data_ptr(),
@@ -201,15 +202,15 @@ def _batch(scores: Tensor, lengths: Tensor | None, structure: Tensor, weights: T
 
 
 def _viterbi_cpu(scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
-    batch, frames, _ = scores.shape
-    states = torch.empty((batch, frames), dtype=torch.int64)
-    score = torch.empty(batch, dtype=torch.float64)
+    shape = scores.shape
+    states = torch.empty(shape[:-1], dtype=torch.int64)
+    score = torch.empty(shape[:-2], dtype=torch.float64)
     _C.viterbi(_batch(scores, *rest), states.data_ptr(), score.data_ptr())
     return states, score
 
 
 def _log_likelihood_cpu(scores: Tensor, *rest: Any) -> Tensor:
-    result = torch.empty(scores.shape[0], dtype=torch.float64)
+    result = torch.empty(scores.shape[:-2], dtype=torch.float64)
     _C.forward_backward(_batch(scores, *rest), result.data_ptr(), 0, 0, 0, 0, 0)
     return result
 
@@ -217,8 +218,7 @@ def _log_likelihood_cpu(scores: Tensor, *rest: Any) -> Tensor:
 def _posteriors_cpu(
     scores: Tensor, lengths: Tensor | None, structure: Tensor, weights: Tensor, memory_budget: int, states: int
 ) -> Tensor:
-    batch, frames, columns = scores.shape
-    result = scores.new_zeros((batch, frames, states or columns))
+    result = scores.new_zeros((*scores.shape[:-1], states or scores.shape[-1]))
     by_state, by_pdf = (result.data_ptr(), 0) if states else (0, result.data_ptr())
     call = _batch(scores, lengths, structure, weights, memory_budget)
     _C.forward_backward(call, 0, by_state, states, by_pdf, 0, 0)
@@ -234,19 +234,20 @@ def _gradients_cpu(
     memory_budget: int,
     wants_weights: bool,
 ) -> tuple[Tensor, Tensor]:
-    batch, size = scores.shape[0], weights.numel()
+    batch, size = _sizes(scores)[0], weights.numel()
     by_pdf = torch.zeros(scores.shape, dtype=scores.dtype)
     shared = int(structure[0]) == 1
     counts = torch.zeros((batch if shared else 1, size if wants_weights else 0), dtype=torch.float64)
     call = _batch(scores, lengths, structure, weights, memory_budget)
-    total = torch.empty(batch, dtype=torch.float64)
+    total = torch.empty(scores.shape[:-2], dtype=torch.float64)
     stride = size if shared else 0
     to_counts = counts.data_ptr() if wants_weights else 0
     _C.forward_backward(call, total.data_ptr(), 0, 0, by_pdf.data_ptr(), to_counts, stride)
     grad = grad.masked_fill(total == float("-inf"), 0.0)  # where no path fits, whatever comes from above
-    by_pdf.mul_(grad.to(scores.dtype)[:, None, None])
+    by_pdf.mul_(grad.to(scores.dtype)[..., None, None])
     if not wants_weights:
         return by_pdf, counts[0].to(scores.dtype)
+    grad = grad.reshape(batch)
     per_weight = grad if shared else _spread(grad, structure, size)
     return by_pdf, (per_weight @ counts if shared else per_weight * counts[0]).to(scores.dtype)
 
@@ -278,17 +279,18 @@ _GRADIENTS = torch.ops.streamhmm.gradients.default
 
 @torch.library.register_fake("streamhmm::viterbi", lib=_LIBRARY)
 def _viterbi_fake(scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
-    return scores.new_empty(scores.shape[:2], dtype=torch.int64), scores.new_empty(scores.shape[0], dtype=torch.float64)
+    shape = scores.shape
+    return scores.new_empty(shape[:-1], dtype=torch.int64), scores.new_empty(shape[:-2], dtype=torch.float64)
 
 
 @torch.library.register_fake("streamhmm::log_likelihood", lib=_LIBRARY)
 def _log_likelihood_fake(scores: Tensor, *rest: Any) -> Tensor:
-    return scores.new_empty(scores.shape[0], dtype=torch.float64)
+    return scores.new_empty(scores.shape[:-2], dtype=torch.float64)
 
 
 @torch.library.register_fake("streamhmm::posteriors", lib=_LIBRARY)
 def _posteriors_fake(scores: Tensor, *rest: Any) -> Tensor:
-    return scores.new_empty((*scores.shape[:2], rest[-1] or scores.shape[2]))
+    return scores.new_empty((*scores.shape[:-1], rest[-1] or scores.shape[-1]))
 
 
 @torch.library.register_fake("streamhmm::gradients", lib=_LIBRARY)

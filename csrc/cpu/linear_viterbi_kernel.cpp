@@ -161,9 +161,10 @@ void run(LinearViterbi<Real>& decoder, const ScoreRows<Real>& scores, int64_t fi
   using Table = Lookup<Real, kTables>;
   const LinearViterbi<Real> d = decoder;  // a copy that no store can change: its pointers stay in registers
   const FrameLayout layout = d.layout;
+  const auto rows = Table::layout(scores.columns);
   int64_t live = d.live;
   for (int64_t t = first; t < last; ++t, pointers += layout.size) {
-    const Table table = Table::over(scores.data + t * scores.stride, scores.columns);
+    const Table table = Table::over(scores.data + t * scores.stride, rows);
     live = live + d.reach < d.states ? live + d.reach : d.states;
     if constexpr (kSlots) enter_slots(d, pointers + layout.layers);
     const FrameBits out{pointers, pointers + layout.skip, pointers + layout.listed};

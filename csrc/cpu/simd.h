@@ -171,7 +171,9 @@ template <class Real, int kTables>
 struct Lookup {
   using Index = int32_t;
   const Real* row;
-  STREAMHMM_KERNEL Lookup over(const Real* row, int64_t) { return {row}; }
+  struct Layout {};
+  STREAMHMM_KERNEL Layout layout(int64_t) { return {}; }
+  STREAMHMM_KERNEL Lookup over(const Real* row, const Layout&) { return {row}; }
   STREAMHMM_KERNEL Vec<Real> at(const Lookup& lookup, const int32_t* index) {
     return Vec<Real>::gather(lookup.row, index);
   }
@@ -183,13 +185,21 @@ template <class Table, int kTables>
 struct RegisterLookup {
   using Index = uint8_t;
   __m512 table[kTables];
-  STREAMHMM_KERNEL Table over(const float* row, int64_t columns) {
-    Table result;
+  // Which lanes of each register a row fills: found once, not for every row.
+  struct Layout {
+    __mmask16 filled[kTables];
+  };
+  STREAMHMM_KERNEL Layout layout(int64_t columns) {
+    Layout result;
     for (int i = 0; i < kTables; ++i) {
       const int64_t left = columns - 16 * i;
-      const uint32_t lanes = left >= 16 ? 0xffffu : left > 0 ? (1u << left) - 1 : 0u;
-      result.table[i] = _mm512_maskz_loadu_ps(static_cast<__mmask16>(lanes), row + 16 * i);
+      result.filled[i] = static_cast<__mmask16>(left >= 16 ? 0xffffu : left > 0 ? (1u << left) - 1 : 0u);
     }
+    return result;
+  }
+  STREAMHMM_KERNEL Table over(const float* row, const Layout& layout) {
+    Table result;
+    for (int i = 0; i < kTables; ++i) result.table[i] = _mm512_maskz_loadu_ps(layout.filled[i], row + 16 * i);
     return result;
   }
   STREAMHMM_KERNEL Vec<float> at(const Table& lookup, const uint8_t* index) {
