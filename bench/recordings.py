@@ -31,16 +31,18 @@ def sources(truth: Path) -> tuple[str, list[tuple[Path, str]]]:
 
 
 def join(pieces: list[tuple[Path, str]], seconds: float, path: Path) -> Recording:
-    """Write whole utterances one after the other, again from the first, as long as one fits into ``seconds``.
+    """Write whole utterances, the longest first, round after round as long as one fits into ``seconds``.
 
-    At least one is written.
+    At least one is written: the shortest, if none fits.
     """
+    pieces = sorted(pieces, key=lambda piece: soundfile.info(piece[0]).frames, reverse=True)
+    samples_wanted = max(round(seconds * RATE), soundfile.info(pieces[-1][0]).frames)
     texts, samples, fitted = [], 0, True
     with soundfile.SoundFile(path, "w", RATE, 1, format="FLAC") as file:
         while fitted:
             fitted = False
             for audio, text in pieces:
-                if texts and samples + soundfile.info(audio).frames > seconds * RATE:
+                if samples + soundfile.info(audio).frames > samples_wanted:
                     continue
                 piece = _read(audio)
                 file.write(piece)
