@@ -10,7 +10,8 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,12 +103,27 @@ def _align(options: argparse.Namespace) -> int:
     source = _standard_input() if options.audio == STDIO else options.audio
     recording = load_audio(source, sample_rate=aligner.model.sample_rate, channel=options.channel)
     try:
-        alignment = aligner.align(recording, text)
+        with _interrupt_ends_at_once():
+            alignment = aligner.align(recording, text)
     except TextError as error:
         raise TextError(f"{_text_name(options)}: {error}") from error
     for warning in alignment.warnings:
         _complain(f"{alignment.audio}: {warning}")
     return _write(alignment, options.output)
+
+
+@contextmanager
+def _interrupt_ends_at_once() -> Iterator[None]:
+    """Let Ctrl-C end the program itself: Python's handler waits for the engine, for minutes if the audio is long."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler:
+        yield  # ignored, as behind nohup
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _check_align(options: argparse.Namespace) -> None:

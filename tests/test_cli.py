@@ -279,6 +279,31 @@ def test_ctrl_c_in_the_middle(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
+    ("handler", "meanwhile"),
+    [(signal.default_int_handler, signal.SIG_DFL), (signal.SIG_IGN, signal.SIG_IGN)],
+)
+def test_ctrl_c_does_not_wait_for_the_engine(aligner, monkeypatch, capsys, handler, meanwhile):
+    seen = []
+
+    class Watched:
+        model = aligner.model
+
+        def align(self, audio, text):
+            seen.append(signal.getsignal(signal.SIGINT))
+            return aligner.align(audio, text)
+
+    monkeypatch.setattr(aligner_module, "Aligner", lambda *arguments, **options: Watched())
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        assert cli.main(["align", FLAC, TXT]) == 0
+        assert cli.main(["align", FLAC, "--text", "?"]) == 1
+        assert signal.getsignal(signal.SIGINT) is handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert seen == [meanwhile, meanwhile]
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ([], "streamhmm: error: the following arguments are required: COMMAND"),
