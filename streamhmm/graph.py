@@ -14,42 +14,20 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-NEVER = float("-inf")
-FAMILIES = ("linear", "sparse")  # in the order of csrc/graph.h
+from streamhmm.packing import (
+    NEVER,
+    Piece,
+    Weights,
+    index_tensor,
+    make_piece,
+    only,
+    pack_structure,
+    pdf_tensor,
+    state_tensor,
+)
+
 BAND = 3  # a linear graph's arcs go 0, 1 or 2 states ahead
-MAX_EXTRAS_INTO_STATE = 250  # csrc keeps a slot's winner in one byte, the band's arcs included
-
-Weights = float | Sequence[float] | Tensor
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A run of ``size`` packed weights: ``values`` spread over it, or put at ``places`` and −inf elsewhere."""
-
-    name: str
-    values: Tensor
-    size: int
-    places: Tensor | None = None
-    given: bool = False  # the user's own tensor, which may change between calls
-
-    def packed(self, dtype: torch.dtype) -> Tensor:
-        values = self.values.to(dtype)
-        check_weights(values, self.name)
-        if self.places is None:
-            return values.expand(self.size)
-        return values.new_full((self.size,), NEVER).index_put((self.places,), values)
-
-    def to(self, device: torch.device | str) -> Piece:
-        places = None if self.places is None else self.places.to(device)
-        return replace(self, values=self.values.to(device), places=places)
-
-
-def check_weights(values: Tensor, name: str) -> None:
-    """Raises ValueError for NaN or +inf."""
-    wrong = ~(values.detach() < float("inf"))
-    if bool(wrong.any()):
-        found = values.detach().expand(wrong.shape)[wrong].flatten()[0].item()
-        raise ValueError(f"{name} must be finite or -inf as {values.dtype}, got {found}")
+MOST_EXTRAS_INTO_STATE = 250  # sixteen states share a list as long as the longest among them
 
 
 @dataclass(eq=False)
@@ -90,13 +68,13 @@ class Graph:
         Raises:
             ValueError: for shapes and values that are not as said.
         """
-        columns = _pdf_tensor(pdfs)
+        columns = pdf_tensor(pdfs)
         states = len(columns)
         named = {"self_loop": self_loop, "advance": advance, "skip": skip}
-        band = [_piece(weights, states, name) for name, weights in named.items() if weights is not None]
+        band = [make_piece(weights, states, name) for name, weights in named.items() if weights is not None]
         ends = [
-            _piece(_only(states, [0]) if initial is None else initial, states, "initial"),
-            _piece(_only(states, [states - 1]) if final is None else final, states, "final"),
+            make_piece(only(states, [0]) if initial is None else initial, states, "initial"),
+            make_piece(only(states, [states - 1]) if final is None else final, states, "final"),
         ]
         arcs = sum(max(states - step, 0) for step in range(len(band)))
         return _linear(columns, band, arcs, ends)
@@ -111,7 +89,7 @@ class Graph:
             labels: (L,) score columns; may be empty.
             blank: the score column of the blank; no label may equal it.
         """
-        sequence = _index_tensor(labels, "labels", allow_empty=True)
+        sequence = index_tensor(labels, "labels", allow_empty=True)
         if blank < 0:
             raise ValueError(f"blank must be a column index of at least 0, got {blank}")
         if bool((sequence == blank).any()):
@@ -123,7 +101,7 @@ class Graph:
         pdfs[1::2] = sequence
         skip = torch.full((states,), NEVER, dtype=torch.float64)
         skip[1:-2:2] = torch.where(sequence[1:] != sequence[:-1], 0.0, NEVER)
-        ends = [_only(states, [0, min(1, states - 1)]), _only(states, [states - 1, max(states - 2, 0)])]
+        ends = [only(states, [0, min(1, states - 1)]), only(states, [states - 1, max(states - 2, 0)])]
         return Graph.linear(pdfs, skip=skip, initial=ends[0], final=ends[1])
 
     @staticmethod
@@ -153,17 +131,17 @@ class Graph:
         """
         if num_states < 1:
             raise ValueError(f"num_states must be at least 1, got {num_states}")
-        columns = torch.arange(num_states) if pdfs is None else _pdf_tensor(pdfs)
+        columns = torch.arange(num_states) if pdfs is None else pdf_tensor(pdfs)
         if len(columns) != num_states:
             raise ValueError(f"pdfs must be ({num_states},), one a state, got shape ({len(columns)},)")
-        source = _state_tensor(src, num_states, "src")
-        target = _state_tensor(dst, num_states, "dst")
+        source = state_tensor(src, num_states, "src")
+        target = state_tensor(dst, num_states, "dst")
         if len(source) != len(target):
             raise ValueError(f"src and dst must have the same length, got {len(source)} and {len(target)}")
-        weights = _piece(weight, len(source), "weight")
+        weights = make_piece(weight, len(source), "weight")
         ends = [
-            _piece(0.0 if initial is None else initial, num_states, "initial"),
-            _piece(0.0 if final is None else final, num_states, "final"),
+            make_piece(0.0 if initial is None else initial, num_states, "initial"),
+            make_piece(0.0 if final is None else final, num_states, "final"),
         ]
         return _from_arcs(columns, source, target, weights, ends)
 
@@ -208,20 +186,6 @@ class Graph:
         return sum(piece.size for piece in self.pieces)
 
 
-@torch.inference_mode(False)
-def pack_structure(graphs: Sequence[Graph]) -> Tensor:
-    """The int32 tensor of csrc/graph.h that describes the graphs of a batch."""
-    header: list[int] = [len(graphs)]
-    offset, weights_offset = 1 + 6 * len(graphs), 0
-    for graph in graphs:
-        header += [FAMILIES.index(graph.family), *graph.record, offset, weights_offset]
-        offset += len(graph.body)
-        weights_offset += graph.num_weights
-    if max(offset, weights_offset) >= 2**31:
-        raise ValueError(f"the graphs of a batch must fit in 2^31 entries, got {max(offset, weights_offset)}")
-    return torch.cat([torch.tensor(header, dtype=torch.int32), *(graph.body for graph in graphs)])
-
-
 def _linear(pdfs: Tensor, band: Sequence[Piece], arcs: int, ends: Sequence[Piece]) -> Graph:
     states = len(pdfs)
     record = (states, 0, int(len(band) == BAND))
@@ -264,61 +228,9 @@ def _suits_linear(extra: Tensor, target: Tensor, states: int) -> bool:
     """Whether the vector kernel with a list of extra arcs beats going arc by arc."""
     if 2 * int(extra.sum()) > len(extra):
         return False
-    return int(torch.bincount(target[extra], minlength=states).max()) <= MAX_EXTRAS_INTO_STATE
+    return int(torch.bincount(target[extra], minlength=states).max()) <= MOST_EXTRAS_INTO_STATE
 
 
 def _placed(weights: Piece, size: int, places: Tensor) -> Piece:
     values = weights.values.expand(weights.size)
     return replace(weights, values=values, size=size, places=places.to(values.device))
-
-
-def _piece(weights: Weights, size: int, name: str) -> Piece:
-    given = isinstance(weights, Tensor)
-    if isinstance(weights, Tensor):
-        values = weights if weights.is_floating_point() else weights.to(torch.float64)
-    else:
-        try:
-            values = torch.as_tensor(weights, dtype=torch.float64)
-        except (TypeError, ValueError, RuntimeError):
-            kind = type(weights).__name__
-            raise TypeError(f"{name} must be a number, numbers or a tensor, got {kind}") from None
-    if values.dim() > 0 and tuple(values.shape) != (size,):
-        raise ValueError(f"{name} must be one number or ({size},), got shape {tuple(values.shape)}")
-    check_weights(values, name)
-    return Piece(name, values, size, given=given)
-
-
-def _only(states: int, allowed: list[int]) -> Tensor:
-    weights = torch.full((states,), NEVER, dtype=torch.float64)
-    weights[allowed] = 0.0
-    return weights
-
-
-def _index_tensor(values: Sequence[int] | Tensor, name: str, *, allow_empty: bool = False) -> Tensor:
-    tensor = torch.as_tensor(values)
-    if tensor.dim() != 1:
-        raise ValueError(f"{name} must be one-dimensional, got shape {tuple(tensor.shape)}")
-    if len(tensor) == 0:
-        if allow_empty:
-            return tensor.to(torch.int64)
-        raise ValueError(f"{name} must not be empty")
-    if tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool:
-        raise TypeError(f"{name} must be integers, got {tensor.dtype}")
-    tensor = tensor.detach().to("cpu", torch.int64)
-    if int(tensor.min()) < 0:
-        raise ValueError(f"{name} must be at least 0, got {int(tensor.min())}")
-    return tensor
-
-
-def _pdf_tensor(pdfs: Sequence[int] | Tensor) -> Tensor:
-    tensor = _index_tensor(pdfs, "pdfs")
-    if int(tensor.max()) >= 2**31:
-        raise ValueError(f"pdfs must be below 2^31, got {int(tensor.max())}")
-    return tensor
-
-
-def _state_tensor(values: Sequence[int] | Tensor, num_states: int, name: str) -> Tensor:
-    tensor = _index_tensor(values, name, allow_empty=True)
-    if len(tensor) > 0 and int(tensor.max()) >= num_states:
-        raise ValueError(f"{name} must be in 0…{num_states - 1}, got {int(tensor.max())}")
-    return tensor

@@ -18,7 +18,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from streamhmm.graph import NEVER, Graph
+from streamhmm.graph import Graph
+from streamhmm.packing import NEVER
 from streamhmm.text.phones import SILENCE
 from streamhmm.text.pronounce import SpokenWord
 

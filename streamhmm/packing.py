@@ -1,0 +1,114 @@
+"""How a graph's weights and arcs become the two tensors that csrc/graph.h describes, and the checks on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from streamhmm.graph import Graph
+
+NEVER = float("-inf")
+FAMILIES = ("linear", "sparse")  # in the order of csrc/graph.h
+
+Weights = float | Sequence[float] | Tensor
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A run of ``size`` packed weights: ``values`` spread over it, or put at ``places`` and −inf elsewhere."""
+
+    name: str
+    values: Tensor
+    size: int
+    places: Tensor | None = None
+    given: bool = False  # the user's own tensor, which may change between calls
+
+    def packed(self, dtype: torch.dtype) -> Tensor:
+        values = self.values.to(dtype)
+        check_weights(values, self.name)
+        if self.places is None:
+            return values.expand(self.size)
+        return values.new_full((self.size,), NEVER).index_put((self.places,), values)
+
+    def to(self, device: torch.device | str) -> Piece:
+        places = None if self.places is None else self.places.to(device)
+        return replace(self, values=self.values.to(device), places=places)
+
+
+def check_weights(values: Tensor, name: str) -> None:
+    """Raises ValueError for NaN or +inf."""
+    wrong = ~(values.detach() < float("inf"))
+    if bool(wrong.any()):
+        found = values.detach().expand(wrong.shape)[wrong].flatten()[0].item()
+        raise ValueError(f"{name} must be finite or -inf as {values.dtype}, got {found}")
+
+
+def make_piece(weights: Weights, size: int, name: str) -> Piece:
+    given = isinstance(weights, Tensor)
+    if isinstance(weights, Tensor):
+        values = weights if weights.is_floating_point() else weights.to(torch.float64)
+    else:
+        try:
+            values = torch.as_tensor(weights, dtype=torch.float64)
+        except (TypeError, ValueError, RuntimeError):
+            kind = type(weights).__name__
+            raise TypeError(f"{name} must be a number, numbers or a tensor, got {kind}") from None
+    if values.dim() > 0 and tuple(values.shape) != (size,):
+        raise ValueError(f"{name} must be one number or ({size},), got shape {tuple(values.shape)}")
+    check_weights(values, name)
+    return Piece(name, values, size, given=given)
+
+
+def only(states: int, allowed: list[int]) -> Tensor:
+    weights = torch.full((states,), NEVER, dtype=torch.float64)
+    weights[allowed] = 0.0
+    return weights
+
+
+@torch.inference_mode(False)
+def pack_structure(graphs: Sequence[Graph]) -> Tensor:
+    """The int32 tensor of csrc/graph.h that describes the graphs of a batch."""
+    header: list[int] = [len(graphs)]
+    offset, weights_offset = 1 + 6 * len(graphs), 0
+    for graph in graphs:
+        header += [FAMILIES.index(graph.family), *graph.record, offset, weights_offset]
+        offset += len(graph.body)
+        weights_offset += graph.num_weights
+    if max(offset, weights_offset) >= 2**31:
+        raise ValueError(f"the graphs of a batch must fit in 2^31 entries, got {max(offset, weights_offset)}")
+    return torch.cat([torch.tensor(header, dtype=torch.int32), *(graph.body for graph in graphs)])
+
+
+def index_tensor(values: Sequence[int] | Tensor, name: str, *, allow_empty: bool = False) -> Tensor:
+    tensor = torch.as_tensor(values)
+    if tensor.dim() != 1:
+        raise ValueError(f"{name} must be one-dimensional, got shape {tuple(tensor.shape)}")
+    if len(tensor) == 0:
+        if allow_empty:
+            return tensor.to(torch.int64)
+        raise ValueError(f"{name} must not be empty")
+    if tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool:
+        raise TypeError(f"{name} must be integers, got {tensor.dtype}")
+    tensor = tensor.detach().to("cpu", torch.int64)
+    if int(tensor.min()) < 0:
+        raise ValueError(f"{name} must be at least 0, got {int(tensor.min())}")
+    return tensor
+
+
+def pdf_tensor(pdfs: Sequence[int] | Tensor) -> Tensor:
+    tensor = index_tensor(pdfs, "pdfs")
+    if int(tensor.max()) >= 2**31:
+        raise ValueError(f"pdfs must be below 2^31, got {int(tensor.max())}")
+    return tensor
+
+
+def state_tensor(values: Sequence[int] | Tensor, num_states: int, name: str) -> Tensor:
+    tensor = index_tensor(values, name, allow_empty=True)
+    if len(tensor) > 0 and int(tensor.max()) >= num_states:
+        raise ValueError(f"{name} must be in 0…{num_states - 1}, got {int(tensor.max())}")
+    return tensor
