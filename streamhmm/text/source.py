@@ -55,4 +55,4 @@ def _unreadable(name: str, error: OSError) -> str:
         return f"{name}: this is a directory; name one text file in it"
     if isinstance(error, PermissionError):
         return f"{name}: no permission to read it; change the file's permissions or copy it"
-    return f"{name}: can't be read ({error.strerror or error})"
+    return f"{name}: can't be read ({error.strerror or error}); check the path"
