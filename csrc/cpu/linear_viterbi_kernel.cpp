@@ -10,13 +10,13 @@ namespace {
 
 constexpr int32_t kGroupsPerTile = kTile / kGroup;
 
-// α of the states that lie `steps` before those at `first`, as their tile sees it.
-template <class Real, bool kEdge>
-STREAMHMM_KERNEL Vec<Real> before(const LinearViterbi<Real>& d, int64_t first, int steps) {
+// α of the states that lie kSteps before those at `first`, as their tile sees it.
+template <class Real, bool kEdge, int kSteps>
+STREAMHMM_KERNEL Vec<Real> before(const LinearViterbi<Real>& d, int64_t first) {
   using V = Vec<Real>;
-  const V alpha = V::load(d.alpha + first - steps);
+  const V alpha = V::template load_before<kSteps>(d.alpha + first);
   if constexpr (!kEdge) return alpha;
-  return V::add(alpha, V::first_lanes(d.shift[first / kTile], steps));
+  return V::add(alpha, V::first_lanes(d.shift[first / kTile], kSteps));
 }
 
 // The winners' bits of some states: lower quarter advance, then skip, then the slots' lists.
@@ -39,7 +39,7 @@ STREAMHMM_KERNEL Vec<Real> stayed(const LinearViterbi<Real>& d, int64_t first) {
 template <class Real, Band kBand, bool kEdge>
 STREAMHMM_KERNEL uint32_t consider_advance(const LinearViterbi<Real>& d, int64_t first, Vec<Real>& best) {
   using V = Vec<Real>;
-  V advanced = before<Real, kEdge>(d, first, 1);
+  V advanced = before<Real, kEdge, 1>(d, first);
   if constexpr (kBand == Band::weighted) advanced = V::add(advanced, V::load(d.advance + first));
   const V stay = best;
   if constexpr (kBand == Band::masked) {
@@ -55,7 +55,7 @@ STREAMHMM_KERNEL uint32_t consider_advance(const LinearViterbi<Real>& d, int64_t
 template <class Real, Band kBand, bool kEdge>
 STREAMHMM_KERNEL uint32_t consider_skip(const LinearViterbi<Real>& d, int64_t first, Vec<Real>& best) {
   using V = Vec<Real>;
-  const V skipped = before<Real, kEdge>(d, first, 2), other = best;
+  const V skipped = before<Real, kEdge, 2>(d, first), other = best;
   if constexpr (kMasksLanes<Real> && kBand != Band::weighted) {
     const uint16_t mask = d.moves[first / kGroup].skip;
     best = V::max(mask, other, skipped);

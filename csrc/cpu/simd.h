@@ -51,6 +51,13 @@ struct Vec<float> {
   STREAMHMM_KERNEL Vec max(Vec a, Vec b) { return {_mm512_max_ps(a.v, b.v)}; }
   STREAMHMM_KERNEL uint32_t not_less(Vec a, Vec b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_GE_OQ); }
 
+  // What lies kSteps before p, from two aligned loads: one that straddles recent stores would wait for them.
+  template <int kSteps>
+  STREAMHMM_KERNEL Vec load_before(const float* p) {
+    const __m512i last = _mm512_castps_si512(load(p - kLanes).v), current = _mm512_castps_si512(load(p).v);
+    return {_mm512_castsi512_ps(_mm512_alignr_epi32(current, last, kLanes - kSteps))};
+  }
+
   // The same in the lanes of the mask; elsewhere −inf, a, and false.
   STREAMHMM_KERNEL Vec only(uint16_t mask, Vec a) {
     return {_mm512_mask_mov_ps(_mm512_set1_ps(-__builtin_inff()), mask, a.v)};
@@ -66,6 +73,10 @@ struct Vec<double> {
   static constexpr int kLanes = 8;
   __m512d v;
   STREAMHMM_KERNEL Vec load(const double* p) { return {_mm512_loadu_pd(p)}; }
+  template <int kSteps>
+  STREAMHMM_KERNEL Vec load_before(const double* p) {
+    return load(p - kSteps);
+  }
   STREAMHMM_KERNEL Vec fill(double x) { return {_mm512_set1_pd(x)}; }
   STREAMHMM_KERNEL Vec first_lanes(double x, int lanes) {
     return {_mm512_maskz_mov_pd(static_cast<__mmask8>((1u << lanes) - 1), _mm512_set1_pd(x))};
@@ -89,6 +100,10 @@ struct Vec<float> {
   static constexpr int kLanes = 8;
   __m256 v;
   STREAMHMM_KERNEL Vec load(const float* p) { return {_mm256_loadu_ps(p)}; }
+  template <int kSteps>
+  STREAMHMM_KERNEL Vec load_before(const float* p) {
+    return load(p - kSteps);
+  }
   STREAMHMM_KERNEL Vec fill(float x) { return {_mm256_set1_ps(x)}; }
   STREAMHMM_KERNEL Vec first_lanes(float x, int lanes) {
     return {_mm256_setr_ps(x, lanes > 1 ? x : 0.0f, 0, 0, 0, 0, 0, 0)};
@@ -112,6 +127,10 @@ struct Vec<double> {
   static constexpr int kLanes = 4;
   __m256d v;
   STREAMHMM_KERNEL Vec load(const double* p) { return {_mm256_loadu_pd(p)}; }
+  template <int kSteps>
+  STREAMHMM_KERNEL Vec load_before(const double* p) {
+    return load(p - kSteps);
+  }
   STREAMHMM_KERNEL Vec fill(double x) { return {_mm256_set1_pd(x)}; }
   STREAMHMM_KERNEL Vec first_lanes(double x, int lanes) { return {_mm256_setr_pd(x, lanes > 1 ? x : 0.0, 0, 0)}; }
   STREAMHMM_KERNEL Vec gather(const double* p, const int32_t* index) {
@@ -138,6 +157,10 @@ struct Vec {
   typedef Real Unaligned __attribute__((vector_size(16), aligned(sizeof(Real)), may_alias));
   Native v;
   STREAMHMM_KERNEL Vec load(const Real* p) { return {*reinterpret_cast<const Unaligned*>(p)}; }
+  template <int kSteps>
+  STREAMHMM_KERNEL Vec load_before(const Real* p) {
+    return load(p - kSteps);
+  }
   STREAMHMM_KERNEL Vec fill(Real x) { return {Native{} + x}; }
   STREAMHMM_KERNEL Vec first_lanes(Real x, int lanes) {
     Vec result = {Native{}};
