@@ -8,7 +8,8 @@
 //   sparse    body:    pdf (S), begin (S+1), source (A)
 //             weights: arcs (A), initial (S), final (S)
 //
-// `streamhmm/packing.py` writes it; this is the only place that reads it. Every index is checked here, before any kernel.
+// `streamhmm/packing.py` writes it; this is the only place that reads it. Every index is checked here, before any
+// kernel.
 #pragma once
 
 #include <cstdint>
