@@ -1,13 +1,43 @@
-"""Word and phone times of a known text in speech, and the HMM engine underneath."""
+"""Word and phone times of a known text in speech, and the HMM engine underneath.
+
+Names are imported when they are first used: ``streamhmm --help`` need not wait for PyTorch.
+"""
 
 from __future__ import annotations
 
-from streamhmm.align.aligner import Aligner
-from streamhmm.align.results import Alignment
-from streamhmm.graph import Graph
-from streamhmm.ops import Path, log_likelihood, posteriors, viterbi
-from streamhmm.segment import Segment
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from streamhmm.align.aligner import Aligner
+    from streamhmm.align.results import Alignment
+    from streamhmm.graph import Graph
+    from streamhmm.ops import Path, log_likelihood, posteriors, viterbi
+    from streamhmm.segment import Segment
 
 __version__ = "0.1.0"
 
 __all__ = ["Aligner", "Alignment", "Graph", "Path", "Segment", "log_likelihood", "posteriors", "viterbi"]
+
+_HOMES = {
+    "Aligner": "align.aligner",
+    "Alignment": "align.results",
+    "Graph": "graph",
+    "Path": "ops",
+    "Segment": "segment",
+    "log_likelihood": "ops",
+    "posteriors": "ops",
+    "viterbi": "ops",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value  # found without this function from now on
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

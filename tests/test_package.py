@@ -39,10 +39,22 @@ def test_importing_warns_of_nothing_and_imports_nothing_before_it_is_needed(tmp_
     assert run(sys.executable, "-W", "error", "-c", program, cwd=tmp_path) == "[]\n"
 
 
+def test_names_are_found_when_they_are_used_and_pytorch_is_not_imported_before(tmp_path: Path) -> None:
+    program = "import sys, streamhmm; print('torch' in sys.modules); streamhmm.Graph; print('torch' in sys.modules)"
+    assert run(sys.executable, "-c", program, cwd=tmp_path) == "False\nTrue\n"
+    assert set(streamhmm.__all__) <= set(dir(streamhmm))
+    assert [getattr(streamhmm, name).__name__ for name in streamhmm.__all__] == streamhmm.__all__
+    with pytest.raises(AttributeError, match="module 'streamhmm' has no attribute 'nothing'"):
+        streamhmm.nothing  # noqa: B018
+
+
 @pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="this system does not list threads in /proc")
 def test_importing_starts_no_thread_beyond_those_of_torch(tmp_path: Path) -> None:
     program = "import os, {}; print(len(os.listdir('/proc/self/task')))"
-    threads = [run(sys.executable, "-c", program.format(module), cwd=tmp_path) for module in ("torch", "streamhmm")]
+    threads = [
+        run(sys.executable, "-c", program.format(module), cwd=tmp_path)
+        for module in ("torch", "streamhmm.align.aligner")
+    ]
     assert threads[0] == threads[1]
 
 

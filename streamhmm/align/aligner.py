@@ -52,6 +52,7 @@ class Aligner:
         running = self.model.backend
         self.runtime = f"{running.name} {running.precision} on {running.device}"
         self._columns = {label: column for column, label in enumerate(self.model.labels)}
+        self._warm_up()
 
     def align(self, audio: AudioInput, text: str | Sequence[str], *, channel: int | None = None) -> Alignment:
         """Align a recording with its text.
@@ -89,6 +90,11 @@ class Aligner:
             text=text if isinstance(text, str) else " ".join(text),
             warnings=(*_unknown_words(script), *doubts, *check_fit(phones.segments, len(self.model.labels))),
         )
+
+    def _warm_up(self) -> None:
+        """Does now what would make the first alignment slow: reads the dictionary, runs the network once."""
+        self.lexicon.lookup("a")
+        self.model.log_posteriors(torch.zeros(self.model.sample_rate // 10))
 
     def _recording(self, audio: AudioInput, channel: int | None) -> Audio:
         target_rate = self.model.sample_rate

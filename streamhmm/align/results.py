@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from torch import Tensor
 from streamhmm import formats
 from streamhmm.align.topology import Topology
 from streamhmm.segment import Segment
+
+SMALLEST_SCORE = 1e-30
 
 
 @dataclass(frozen=True)
@@ -102,10 +105,9 @@ def word_segments(labels: Sequence[str], phones: PhoneSegments) -> tuple[Segment
 
 def mean_score(segments: Sequence[Segment]) -> float:
     """The geometric mean of the scores, weighted by duration: 0…1."""
-    weights = torch.tensor([segment.duration for segment in segments], dtype=torch.float64)
-    scores = torch.tensor([segment.score for segment in segments], dtype=torch.float64)
-    mean = (weights * scores.clamp(min=1e-30).log()).sum() / weights.sum()
-    return float(mean.exp().clamp(max=1.0))
+    seconds = sum(segment.duration for segment in segments)
+    logs = sum(segment.duration * math.log(max(segment.score or 0.0, SMALLEST_SCORE)) for segment in segments)
+    return min(math.exp(logs / seconds), 1.0)
 
 
 def _joined(label: str, parts: Sequence[Segment]) -> Segment:
