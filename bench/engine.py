@@ -60,7 +60,7 @@ class Problem:
         return self.frames * (2 * self.labels + 1)
 
 
-PROBLEMS = (Problem(500, 50, 100), Problem(3000, 300, 10), Problem(60000, 6000, 1))
+PROBLEMS = (Problem(500, 50, 1000), Problem(3000, 300, 50), Problem(60000, 6000, 1))
 TINY = Problem(1, 1, 2000)
 
 

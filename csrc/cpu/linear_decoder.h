@@ -107,7 +107,7 @@ class LinearDecoder {
     std::copy_n(graph_.stay, states, stay_.data());
     std::copy_n(graph_.advance, states - 1, advance_.data() + 1);
     if (graph_.skip != nullptr && states > 2) std::copy_n(graph_.skip, states - 2, skip_.data() + 2);
-    for (int64_t i = 0; i < padded_; ++i) narrow_pdf_[i] = static_cast<uint8_t>(pdf_[i]);
+    for (int64_t i = 0; i < padded_; ++i) narrow_pdf_[i] = narrow_pdf_of(pdf_[i]);
     d_.weighted = note_moves(stay_, &GroupMoves::stay) | note_moves(advance_, &GroupMoves::advance) |
                   note_moves(skip_, &GroupMoves::skip);
     d_.complete = !d_.weighted && is_complete();

@@ -28,6 +28,9 @@ inline FrameLayout frame_layout(int64_t states, bool has_skip, bool has_slots, i
   return {groups, listed, first_layer, first_layer + layers};
 }
 
+// A pdf below 64 in a byte. The highest bit repeats the bit of 32: it tells the half of a table without arithmetic.
+inline uint8_t narrow_pdf_of(int32_t pdf) { return static_cast<uint8_t>(pdf | (pdf & 32) << 2); }
+
 // Which arcs of the band enter the states of a group: a bit a state.
 struct GroupMoves {
   uint16_t stay;
@@ -45,7 +48,7 @@ struct LinearViterbi {
   int32_t states;
   int32_t tiles;
   const int32_t* pdf;
-  const uint8_t* narrow_pdf;  // the same in a byte, where pdfs are below 256
+  const uint8_t* narrow_pdf;  // narrow_pdf_of each, where pdfs are below 64
   const Real* stay;           // weight of j   -> j
   const Real* advance;        // weight of j−1 -> j
   const Real* skip;           // weight of j−2 -> j, or null

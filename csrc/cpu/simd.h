@@ -226,11 +226,12 @@ struct RegisterLookup {
     return result;
   }
   STREAMHMM_KERNEL Vec<float> at(const Table& lookup, const uint8_t* index) {
-    const __m512i lanes = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(index)));
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(index));
+    const __m512i lanes = _mm512_cvtepu8_epi32(bytes);  // of which the permutation reads the lowest five bits
     const __m512 low = _mm512_permutex2var_ps(lookup.table[0], lanes, lookup.table[1]);
     if constexpr (kTables == 2) return {low};
     const __m512 high = _mm512_permutex2var_ps(lookup.table[kTables - 2], lanes, lookup.table[kTables - 1]);
-    const __mmask16 use_high = _mm512_test_epi32_mask(lanes, _mm512_set1_epi32(32));
+    const __mmask16 use_high = _mm_movepi8_mask(bytes);
     return {_mm512_mask_blend_ps(use_high, low, high)};
   }
 };

@@ -22,7 +22,9 @@ Real largest(const Real* values, int32_t count) {
     for (int k = 0; k < kParts; ++k) parts[k] = values[i + k] > parts[k] ? values[i + k] : parts[k];
   }
   for (; i < count; ++i) parts[0] = values[i] > parts[0] ? values[i] : parts[0];
-  for (int k = 1; k < kParts; ++k) parts[0] = parts[k] > parts[0] ? parts[k] : parts[0];
+  for (int half = kParts / 2; half > 0; half /= 2) {
+    for (int k = 0; k < half; ++k) parts[k] = parts[k + half] > parts[k] ? parts[k + half] : parts[k];
+  }
   return parts[0];
 }
 
