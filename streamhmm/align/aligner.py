@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from importlib import import_module
 from typing import Any, BinaryIO
 
 import torch
@@ -92,7 +93,8 @@ class Aligner:
         )
 
     def _warm_up(self) -> None:
-        """Does now what would make the first alignment slow: reads the dictionary, runs the network once."""
+        """Does now what would slow the first alignment: imports soundfile, reads the dictionary, runs the network."""
+        import_module("streamhmm.audio.decode")
         self.lexicon.lookup("a")
         self.model.log_posteriors(torch.zeros(self.model.sample_rate // 10))
 
