@@ -1,4 +1,4 @@
-"""The shipped model against known boundaries: every tenth utterance of the truth sets. bench/accuracy.py measures all."""
+"""The shipped model against known boundaries: each tenth utterance of the truth sets; bench/accuracy.py takes all."""
 
 from __future__ import annotations
 
