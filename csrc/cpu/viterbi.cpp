@@ -2,7 +2,6 @@
 #include "../viterbi.h"
 
 #include <algorithm>
-#include <atomic>
 #include <limits>
 
 #include "../graph.h"
