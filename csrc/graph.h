@@ -9,7 +9,7 @@
 //             weights: arcs (A), initial (S), final (S)
 //
 // `streamhmm/packing.py` writes it; this is the only place that reads it. Every index is checked here, before any
-// kernel.
+// kernel; that extra arcs are sorted by target, then source, is trusted.
 #pragma once
 
 #include <cstdint>

@@ -154,9 +154,9 @@ class Graph:
         """All weights as one tensor in the order of csrc/graph.h; kept from call to call unless gradients flow."""
         version = []
         for values in self._given:
-            if values.requires_grad:
+            if values.requires_grad or values.is_inference():  # the latter tell of no changes
                 return self._pack(dtype)
-            version.append(0 if values.is_inference() else values._version)
+            version.append(values._version)
         kept = self._cache.get(dtype)
         if kept is None or kept[0] != version:
             kept = self._cache[dtype] = (version, self._pack(dtype))

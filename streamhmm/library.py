@@ -136,7 +136,7 @@ def _posteriors_fake(scores: Tensor, *rest: Any) -> Tensor:
 @torch.library.register_fake("streamhmm::gradients", lib=_LIBRARY)
 def _gradients_fake(grad: Tensor, scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
     weights = rest[2]
-    return torch.empty_like(scores), weights.new_empty(weights.numel() if rest[-1] else 0)
+    return scores.new_empty(scores.shape), weights.new_empty(weights.numel() if rest[-1] else 0)
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:

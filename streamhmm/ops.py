@@ -164,7 +164,7 @@ def _check_lengths(lengths: Lengths, scores: Tensor) -> Tensor | None:
     batch, frames, _ = sizes(scores)
     if tuple(tensor.shape) != (batch,):
         raise ValueError(f"lengths must be ({batch},), one a sequence, got shape {tuple(tensor.shape)}")
-    if tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool:
+    if batch > 0 and (tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool):
         raise TypeError(f"lengths must be integers, got {tensor.dtype}")
     tensor = tensor.to("cpu", torch.int64).contiguous()
     if batch > 0 and not 0 <= int(tensor.min()) <= int(tensor.max()) <= frames:

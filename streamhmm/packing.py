@@ -104,7 +104,7 @@ def pdf_tensor(pdfs: Sequence[int] | Tensor) -> Tensor:
     tensor = index_tensor(pdfs, "pdfs")
     if int(tensor.max()) >= 2**31:
         raise ValueError(f"pdfs must be below 2^31, got {int(tensor.max())}")
-    return tensor
+    return tensor.clone()  # the caller's own may change
 
 
 def state_tensor(values: Sequence[int] | Tensor, num_states: int, name: str) -> Tensor:

@@ -150,3 +150,31 @@ def test_the_registration_with_torch(operation: str) -> None:
     call = [scores, torch.tensor([4, 3]), graph.structure, weights, 1000]
     around = {"posteriors": [*call, 3], "gradients": [torch.ones(2, dtype=torch.float64), *call, True]}
     torch.library.opcheck(getattr(torch.ops.streamhmm, operation).default, around.get(operation, call))
+
+
+def test_a_graph_keeps_its_own_pdfs() -> None:
+    pdfs = torch.tensor([0, 1, 2])
+    graph = sh.Graph.linear(pdfs)
+    pdfs[0] = 9
+    assert graph.pdfs.tolist() == [0, 1, 2]
+
+
+def test_weights_changed_in_inference_mode_are_seen() -> None:
+    with torch.inference_mode():
+        weight = torch.zeros(3)
+        graph = sh.Graph.linear([0, 1, 2], self_loop=weight)
+        assert sh.viterbi(torch.zeros(5, 3), graph).score == 0.0
+        weight.fill_(-5.0)
+        assert sh.viterbi(torch.zeros(5, 3), graph).score == -10.0
+
+
+def test_an_empty_batch_takes_empty_lengths() -> None:
+    path = sh.viterbi(torch.zeros(0, 4, 3), sh.Graph.linear([0, 1]), lengths=[])
+    assert (path.states.shape, path.score.shape) == ((0, 4), (0,))
+
+
+def test_traced_gradients_have_the_strides_of_real_ones() -> None:
+    graph = sh.Graph.linear([0, 1])
+    scores = torch.zeros(5, 2, 3).transpose(0, 1)
+    arguments = (torch.ones(2, dtype=torch.float64), scores, None, graph.structure, graph.packed_weights(scores.dtype))
+    torch.library.opcheck(torch.ops.streamhmm.gradients.default, (*arguments, 1 << 20, True))

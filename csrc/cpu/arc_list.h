@@ -1,7 +1,6 @@
 // Any graph as a plain list of arcs, each with the place of its weight in the packed weights.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 
 #include "../params.h"

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "../graph.h"
 #include "arc_summer.h"
@@ -140,10 +141,14 @@ double largest_magnitude(const Real* values, int64_t count) {
 }
 
 template <class Real>
-bool fits_range(const GraphRecord& record, const ScoreRows<Real>& scores, const Real* weights) {
+bool fits_range(const GraphRecord& record, const ScoreRows<Real>& scores, const Real* weights,
+                const ColumnsRead& columns) {
   double largest = largest_magnitude(weights + record.weights_offset, record.weights_size);
   for (int64_t t = 0; t < scores.frames; ++t) {
-    largest = std::max(largest, largest_magnitude(scores.data + t * scores.stride, scores.columns));
+    const Real* row = scores.data + t * scores.stride;
+    for (int32_t i = 0; i < columns.count(); ++i) {
+      largest = std::max(largest, largest_magnitude(row + columns.data()[i], 1));
+    }
   }
   return fits_scaled_range(2 * scores.frames + 2, largest);
 }
@@ -152,7 +157,7 @@ template <class Real>
 double sum_paths(const GraphRecord& record, const ScoreRows<Real>& scores, const Real* weights, int64_t budget,
                  const ColumnsRead& columns, const Targets<Real>& to) {
   const bool linear = record.family == Family::linear;
-  if (!fits_range(record, scores, weights)) {
+  if (!fits_range(record, scores, weights, columns)) {
     auto arcs = linear ? arc_list(linear_graph(record, weights)) : arc_list(sparse_graph(record, weights));
     return sum_with(ArcSummer<Real, LogNumber>(std::move(arcs), columns), record, scores, budget, to);
   }

@@ -1,5 +1,5 @@
 // The table of kernels that exist once per instruction set. Each file *_kernel.cpp is compiled once per set and defines
-// its kernels in a namespace of the set's name; kernel_table.cpp collects them.
+// its kernels in a namespace of the set's name; kernel_table_kernel.cpp collects them.
 #pragma once
 
 #include <cstdint>

@@ -41,7 +41,6 @@ class LinearDecoder {
     d_.advance = advance_.data();
     d_.skip = graph.skip != nullptr ? skip_.data() : nullptr;
     d_.alpha = alpha_.data() + kFront;
-    d_.offset = offset_.data();
     d_.shift = shift_.data();
     slots_.lend(d_);
     d_.layout = frame_layout(graph.states, graph.skip != nullptr, slots_.layers() > 0, slots_.layers());

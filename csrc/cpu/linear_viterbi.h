@@ -44,7 +44,7 @@ struct GroupMoves {
 // layer k holding each slot's k-th arc by source, padded with arcs that weigh −inf.
 template <class Real>
 struct LinearViterbi {
-  // The graph, indexed by target, padded to whole groups with states that no arc reaches.
+  // The graph, indexed by target, padded to whole groups.
   int32_t states;
   int32_t tiles;
   const int32_t* pdf;
@@ -63,8 +63,7 @@ struct LinearViterbi {
   const Real* arc_weight;
 
   // What the recursion carries from frame to frame.
-  Real* alpha;      // (padded states), two cells of −inf in front
-  double* offset;   // (tiles)
+  Real* alpha;      // (padded states), two cells of −inf in front; the padding may hold anything, nothing reads it
   Real* shift;      // (tiles) offset[k−1] − offset[k]
   Real* arc_shift;  // (layers · kGroup) offset[source's tile] − offset[target's tile]
   Real* entry;      // (padded states + 1) scratch: the best way into each slot through its list, −inf elsewhere

@@ -1,9 +1,11 @@
 #include "thread_pool.h"
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -44,9 +46,8 @@ class Pool {
   bool run(Job& job, int helpers) {
     std::unique_lock<std::mutex> taken(busy_, std::try_to_lock);
     if (!taken.owns_lock()) return false;
-    while (static_cast<int>(threads_.size()) < helpers) {
-      threads_.emplace_back([this, index = threads_.size()] { serve(index); });
-    }
+    start(helpers);
+    helpers = std::min(helpers, static_cast<int>(threads_.size()));
     {
       std::lock_guard<std::mutex> lock(mutex_);
       job_ = &job;
@@ -62,22 +63,22 @@ class Pool {
     return true;
   }
 
-  ~Pool() {
-    {
-      std::lock_guard<std::mutex> lock(mutex_);
-      stopping_ = true;
+ private:
+  // Starts threads until there are `count`, or fewer where the system grants no more.
+  void start(int count) {
+    try {
+      while (static_cast<int>(threads_.size()) < count) {
+        threads_.emplace_back([this, index = threads_.size()] { serve(index); });
+      }
+    } catch (const std::system_error&) {
     }
-    wake_.notify_all();
-    for (std::thread& thread : threads_) thread.join();
   }
 
- private:
   void serve(size_t index) {
     uint64_t seen = 0;
     std::unique_lock<std::mutex> lock(mutex_);
     for (;;) {
-      wake_.wait(lock, [&] { return stopping_ || (round_ != seen && job_ != nullptr); });
-      if (stopping_) return;
+      wake_.wait(lock, [&] { return round_ != seen && job_ != nullptr; });
       seen = round_;
       if (static_cast<int>(index) >= wanted_) continue;
       Job* job = job_;
@@ -96,7 +97,6 @@ class Pool {
   int wanted_ = 0;
   int running_ = 0;
   uint64_t round_ = 0;
-  bool stopping_ = false;
 };
 
 // Never destroyed: at exit helpers may already be gone, and a forked child must not join its parent's threads.
