@@ -18,6 +18,10 @@
 
 namespace streamhmm {
 
+// Scores or weights of a larger size would leave too few bits for the rest between two moves; such a sequence is
+// decoded in double.
+constexpr double kLargestSingle = 1000;
+
 constexpr int32_t kTile = 64;      // states that share an offset
 constexpr int64_t kRecentre = 32;  // frames between two moves of α into the offsets
 constexpr int32_t kGroup = 16;     // states whose back-pointer bits share a word

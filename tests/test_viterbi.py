@@ -346,3 +346,25 @@ def test_scores_may_require_gradients() -> None:
     path = sh.viterbi(scores, sh.Graph.linear([0, 1], self_loop=weight))
     assert_path(path, [0, 0, 0, 1], 0.0)
     assert not path.score.requires_grad
+
+
+@pytest.mark.parametrize("family", ["linear", "sparse"])
+def test_one_huge_score_does_not_blur_the_others(family: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    scores = 3 * torch.randn(40, 6, generator=generator)
+    scores[10] = -1e9
+    states = torch.arange(6)
+    src, dst = torch.cartesian_prod(states, states).T if family == "sparse" else (states.repeat(2), states.repeat(2))
+    if family == "linear":
+        dst = torch.cat([states, (states + 1).clamp(max=5)])
+    graph = sh.Graph.from_arcs(6, src, dst, 0.0)
+    assert graph.family == family
+    assert torch.equal(sh.viterbi(scores, graph).states, sh.viterbi(scores.double(), graph).states)
+
+
+def test_the_lowest_float_is_a_score() -> None:
+    lowest = torch.finfo(torch.float32).min
+    path = sh.viterbi(torch.full((4, 1), lowest), sh.Graph.linear([0, 0]))
+    assert path.states.tolist() == [0, 0, 0, 1]
+    assert path.score == 4 * lowest
+    assert sh.viterbi(torch.zeros(4, 1), sh.Graph.linear([0, 0], advance=lowest)).score == lowest

@@ -66,14 +66,9 @@ class ColumnsRead {
   int32_t count_ = 0;
 };
 
-// The first frame with NaN or +inf in a column that the graph reads, or −1.
 template <class Real>
-int64_t first_invalid_frame(const ScoreRows<Real>& scores, const ColumnsRead& columns) {
-  return kernels_of<Real>().first_invalid(scores, columns.data(), columns.count());
-}
-template <class Real>
-int64_t first_invalid_frame(const ScoreRows<Real>& scores, const GraphRecord& record) {
-  return first_invalid_frame(scores, ColumnsRead(record, scores.columns));
+ScoreScan scan_scores(const ScoreRows<Real>& scores, const ColumnsRead& columns) {
+  return kernels_of<Real>().scan(scores, columns.data(), columns.count());
 }
 
 }  // namespace streamhmm

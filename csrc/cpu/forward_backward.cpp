@@ -176,7 +176,7 @@ InvalidScore sum_batch(const Batch& batch, const Sums& sums) {
     if (scores.frames > 0) {
       const GraphRecord record = graph_record(batch, b);
       const ColumnsRead columns(record, batch.columns);
-      const int64_t bad = first_invalid_frame(scores, columns);
+      const int64_t bad = scan_scores(scores, columns).invalid_frame;
       if (bad >= 0) return invalid.report(b, bad);
       result =
           sum_paths(record, scores, rows.weights(), rows.budget(), columns, targets_of<Real>(sums, batch, record, b));

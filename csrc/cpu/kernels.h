@@ -10,14 +10,20 @@
 
 namespace streamhmm {
 
+// What is unusual about a sequence's scores.
+struct ScoreScan {
+  int64_t invalid_frame;  // the first with NaN or +inf, or −1
+  bool large;             // some finite score exceeds kLargestSingle, up or down
+};
+
 template <class Real>
 struct KernelsOf {
   // Advances α over frames first … last−1 and writes their back-pointers, one frame after the other.
   void (*linear_viterbi)(LinearViterbi<Real>& decoder, const ScoreRows<Real>& scores, int64_t first, int64_t last,
                          Bits* pointers);
 
-  // The first frame with NaN or +inf in one of the columns, or −1.
-  int64_t (*first_invalid)(const ScoreRows<Real>& scores, const int32_t* columns, int32_t count);
+  // Looks at the columns of all frames.
+  ScoreScan (*scan)(const ScoreRows<Real>& scores, const int32_t* columns, int32_t count);
 
   // out[i] = exp(row[columns[i]])
   void (*exponentials)(const Real* row, const int32_t* columns, int32_t count, ScaledRow<Real> out);

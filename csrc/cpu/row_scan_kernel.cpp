@@ -8,45 +8,50 @@ namespace {
 
 constexpr int64_t kBlock = 64;  // frames checked at once: one look at the result for many
 
-// Not less than +inf is true of NaN and of +inf only.
 template <class Real>
 STREAMHMM_KERNEL int32_t is_invalid(Real score) {
-  return !(score < static_cast<Real>(__builtin_inf()));
+  return !(score < static_cast<Real>(__builtin_inf()));  // not so for NaN and +inf only
 }
 
 template <class Real>
-STREAMHMM_KERNEL bool run_has_invalid(const Real* scores, int64_t count) {
-  int32_t bad = 0;
-  for (int64_t i = 0; i < count; ++i) bad |= is_invalid(scores[i]);
-  return bad != 0;
+STREAMHMM_KERNEL int32_t is_unusual(Real score) {
+  constexpr Real kLarge = static_cast<Real>(kLargestSingle), kNever = static_cast<Real>(-__builtin_inf());
+  return (!(score <= kLarge)) | ((score < -kLarge) & (score != kNever));
 }
 
 template <class Real>
-STREAMHMM_KERNEL bool columns_have_invalid(const Real* row, const int32_t* columns, int32_t count) {
-  int32_t bad = 0;
-  for (int32_t i = 0; i < count; ++i) bad |= is_invalid(row[columns[i]]);
-  return bad != 0;
+STREAMHMM_KERNEL bool run_has_unusual(const Real* scores, int64_t count) {
+  int32_t unusual = 0;
+  for (int64_t i = 0; i < count; ++i) unusual |= is_unusual(scores[i]);
+  return unusual != 0;
 }
 
 template <class Real>
-int64_t first_invalid(const ScoreRows<Real>& scores, const int32_t* columns, int32_t count) {
+ScoreScan scan(const ScoreRows<Real>& scores, const int32_t* columns, int32_t count) {
   const bool whole_rows = scores.stride == scores.columns && scores.columns <= 8 * static_cast<int64_t>(count);
+  int32_t unusual = 0;
   for (int64_t block = 0; block < scores.frames; block += kBlock) {
     const int64_t end = block + kBlock < scores.frames ? block + kBlock : scores.frames;
     const Real* first = scores.data + block * scores.stride;
-    if (whole_rows && !run_has_invalid(first, (end - block) * scores.columns)) continue;
+    if (whole_rows && !run_has_unusual(first, (end - block) * scores.columns)) continue;
     for (int64_t t = block; t < end; ++t) {
-      if (columns_have_invalid(scores.data + t * scores.stride, columns, count)) return t;
+      const Real* row = scores.data + t * scores.stride;
+      int32_t invalid = 0;
+      for (int32_t i = 0; i < count; ++i) {
+        invalid |= is_invalid(row[columns[i]]);
+        unusual |= is_unusual(row[columns[i]]);
+      }
+      if (invalid != 0) return {t, true};
     }
   }
-  return -1;
+  return {-1, unusual != 0};
 }
 
 }  // namespace
 
 void fill_row_scan(Kernels& table) {
-  table.single_precision.first_invalid = first_invalid<float>;
-  table.double_precision.first_invalid = first_invalid<double>;
+  table.single_precision.scan = scan<float>;
+  table.double_precision.scan = scan<double>;
 }
 
 }  // namespace STREAMHMM_TARGET

@@ -2,6 +2,7 @@
 #include "../viterbi.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "../graph.h"
@@ -113,6 +114,28 @@ double find_path(const GraphRecord& record, const ScoreRows<Real>& scores, const
   return PathFinder<SparseDecoder<Real>, SparseGraph<Real>, Real>(graph, scores, budget).find(states);
 }
 
+bool has_large(const float* weights, int64_t count) {
+  bool large = false;
+  for (int64_t i = 0; i < count; ++i) {
+    const double size = std::fabs(static_cast<double>(weights[i]));
+    large |= size > kLargestSingle && size < -kImpossible;
+  }
+  return large;
+}
+
+// The same in double, for what single precision can't hold.
+double find_path_in_double(GraphRecord record, const ScoreRows<float>& scores, const float* weights, int64_t budget,
+                           int64_t* states) {
+  Buffer<double> wide(scores.frames * scores.columns), wide_weights(record.weights_size);
+  for (int64_t t = 0; t < scores.frames; ++t) {
+    std::copy_n(scores.data + t * scores.stride, scores.columns, wide.data() + t * scores.columns);
+  }
+  std::copy_n(weights + record.weights_offset, record.weights_size, wide_weights.data());
+  record.weights_offset = 0;
+  const ScoreRows<double> rows{wide.data(), scores.frames, scores.columns, scores.columns};
+  return find_path(record, rows, wide_weights.data(), budget, states);
+}
+
 template <class Real>
 InvalidScore viterbi_batch(const Batch& batch, int64_t* states, double* score) {
   FirstInvalid invalid;
@@ -124,8 +147,14 @@ InvalidScore viterbi_batch(const Batch& batch, int64_t* states, double* score) {
     const ScoreRows<Real> scores = rows.sequence(b);
     if (scores.frames == 0) return;
     const GraphRecord record = graph_record(batch, b);
-    const int64_t bad = first_invalid_frame(scores, record);
-    if (bad >= 0) return invalid.report(b, bad);
+    const ScoreScan scan = scan_scores(scores, ColumnsRead(record, batch.columns));
+    if (scan.invalid_frame >= 0) return invalid.report(b, scan.invalid_frame);
+    if constexpr (sizeof(Real) == sizeof(float)) {
+      if (scan.large || has_large(rows.weights() + record.weights_offset, record.weights_size)) {
+        score[b] = find_path_in_double(record, scores, rows.weights(), rows.budget(), out);
+        return;
+      }
+    }
     score[b] = find_path(record, scores, rows.weights(), rows.budget(), out);
   });
   return invalid.result();
