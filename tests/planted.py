@@ -37,13 +37,10 @@ def random_words(rng: random.Random, count):
         columns.update({label: len(columns) + offset for offset, label in enumerate(labels)})
         return labels
 
-    words = [
-        SpokenWord(
-            f"word{index}",
-            tuple(tuple(pronunciation() for _ in range(rng.randint(1, 3))) for _ in range(rng.randint(1, 3))),
-        )
-        for index in range(count)
-    ]
+    def reading():
+        return tuple(tuple(pronunciation() for _ in range(rng.randint(1, 3))) for _ in range(rng.randint(1, 3)))
+
+    words = [SpokenWord(f"word{index}", tuple(reading() for _ in range(rng.randint(1, 3)))) for index in range(count)]
     return words, columns
 
 
@@ -60,7 +57,9 @@ def random_runs(rng: random.Random, words, shortest, silence):
 
     pause()
     for index, word in enumerate(words):
-        for alternatives in word.parts:
+        for place, alternatives in enumerate(rng.choice(word.readings)):
+            if place:
+                pause()
             chosen = rng.choice(alternatives)
             runs.extend((label, shortest(label) + rng.choice((0, 0, 1, 7))) for label in chosen)
             indices.extend([index] * len(chosen))

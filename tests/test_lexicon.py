@@ -149,12 +149,12 @@ def test_a_lexicon_that_cannot_be_read(tmp_path):
 def test_a_script(lexicon):
     assert pronounce(tokenize("The X-ray: well-nown, 4 blargs! Blargs"), lexicon) == Script(
         words=(
-            SpokenWord("The", (phones("DH AH", "DH IY"),)),
-            SpokenWord("X-ray", (phones("EH K S R EY"),)),
-            SpokenWord("well-nown", (phones("W EH L"), phones("N AW N"))),
-            SpokenWord("4", (phones("F AO R"),)),
-            SpokenWord("blargs", (phones("B L AA R G Z"),)),
-            SpokenWord("Blargs", (phones("B L AA R G Z"),)),
+            SpokenWord("The", ((phones("DH AH", "DH IY"),),)),
+            SpokenWord("X-ray", ((phones("EH K S R EY"),),)),
+            SpokenWord("well-nown", ((phones("W EH L"), phones("N AW N")),)),
+            SpokenWord("4", ((phones("F AO R"),),)),
+            SpokenWord("blargs", ((phones("B L AA R G Z"),),)),
+            SpokenWord("Blargs", ((phones("B L AA R G Z"),),)),
         ),
         unknown=("well-nown", "blargs", "Blargs"),
     )
@@ -162,7 +162,7 @@ def test_a_script(lexicon):
 
 def test_capitals_are_spelled_by_their_names(lexicon):
     script = pronounce(tokenize("XKCD UNHCR-run unhcr"), lexicon)
-    assert [word.parts[0] for word in script.words] == [
+    assert [word.readings[0][0] for word in script.words] == [
         phones("EH K S K EY S IY D IY"),
         phones("Y UW EH N EY CH S IY AA R", "AH N HH K R"),
         phones("AH N HH K R"),
@@ -172,17 +172,17 @@ def test_capitals_are_spelled_by_their_names(lexicon):
 def test_the_label_of_a_listed_word_is_kept(lexicon):
     script = pronounce(tokenize(["Hello,", "New York"]), lexicon)
     assert [word.label for word in script.words] == ["Hello,", "New York"]
-    assert script.words[1].parts == (lexicon.lookup("new"), lexicon.lookup("york"))
+    assert script.words[1].readings == ((lexicon.lookup("new"), lexicon.lookup("york")),)
 
 
 def test_a_user_entry_for_a_whole_token(tmp_path):
     lexicon = user_lexicon(tmp_path, "C++ S IY P L UW\nмосква M AA S K V AA\ncafé K AE F EY\n42 F AO R T IY")
     script = pronounce(tokenize("C++ Москва café 42"), lexicon)
-    assert [word.parts for word in script.words] == [
-        (phones("S IY P L UW"),),
-        (phones("M AA S K V AA"),),
-        (phones("K AE F EY"),),
-        (phones("F AO R T IY"),),
+    assert [word.readings for word in script.words] == [
+        ((phones("S IY P L UW"),),),
+        ((phones("M AA S K V AA"),),),
+        ((phones("K AE F EY"),),),
+        ((phones("F AO R T IY"),),),
     ]
     assert script.unknown == ()
 

@@ -14,7 +14,7 @@ from streamhmm.align.topology import PHONE_FRAMES, SHORT_PHONE_FRAMES, SILENCE_F
 from streamhmm.text import SILENCE, SpokenWord
 
 COLUMNS = {SILENCE: 0, "K": 1, "AE": 2, "T": 3}
-CAT = SpokenWord("Cat,", ((("K", "AE", "T"),),))
+CAT = SpokenWord("Cat,", (((("K", "AE", "T"),),),))
 
 
 def shortest(label):
@@ -38,6 +38,15 @@ def test_times_are_those_of_the_frames_with_the_end_exclusive():
         ("T", 21 * FRAME_S, 28 * FRAME_S),
     ]
     assert phones.words == (0, 0, 0)
+
+
+def test_a_word_with_a_pause_in_it_is_from_its_first_phone_to_its_last():
+    word = SpokenWord("ATK", (((("AE",),), (("T",), ("T", "K"))),))
+    phones = align([word, CAT], COLUMNS, [("AE", 8), (SILENCE, 10), ("T", 6), ("K", 7), ("AE", 8), ("T", 9)])
+    assert phones.words == (0, 0, 1, 1, 1)
+    spoken, _ = word_segments(["ATK", "Cat,"], phones)
+    assert (spoken.start, spoken.end) == (0.0, 24 * FRAME_S)
+    assert spoken.score == pytest.approx(math.exp(-0.01))
 
 
 @pytest.mark.parametrize("missing_s", [0.0, 0.001, 0.005, 0.0099375])

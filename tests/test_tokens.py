@@ -7,7 +7,7 @@ from permissions import unprivileged
 
 from streamhmm.errors import TextError
 from streamhmm.text import Token, read_text, tokenize
-from streamhmm.text.normalise import lookup_key, spoken_forms, without_accents
+from streamhmm.text.normalise import lookup_key, readings, without_accents
 
 TOKENS = [
     ("Hello, World!", [("Hello", "hello"), ("World", "world")]),
@@ -59,17 +59,17 @@ TOKENS = [
 
 @pytest.mark.parametrize(("text", "expected"), TOKENS)
 def test_tokens(text, expected):
-    assert tokenize(text) == [Token(label, tuple(spoken.split())) for label, spoken in expected]
+    assert tokenize(text) == [Token(label, (tuple(spoken.split()),)) for label, spoken in expected]
 
 
 def test_a_list_of_words_is_taken_as_given():
     words = ["Hello,", "New York", "well-known", "42", "  'tis "]
     assert tokenize(words) == [
-        Token("Hello,", ("hello",)),
-        Token("New York", ("new", "york")),
-        Token("well-known", ("well", "known")),
-        Token("42", ("four", "two")),
-        Token("  'tis ", ("'tis",)),
+        Token("Hello,", (("hello",),)),
+        Token("New York", (("new", "york"),)),
+        Token("well-known", (("well", "known"),)),
+        Token("42", (("four", "two"),)),
+        Token("  'tis ", (("'tis",),)),
     ]
     assert tokenize(tuple(words)) == tokenize(words)
 
@@ -116,7 +116,7 @@ def test_keys_and_accents():
     assert lookup_key("O`NEILL´S ‐ ＡＢＣ\u200d☕\ufe0f") == "o'neill's - abc☕"
     assert lookup_key("CAFÉ") == lookup_key("cafe\u0301") == "café"
     assert without_accents("crème brûlée q̈ й") == "creme brulee q й"
-    assert spoken_forms("'") == ()
+    assert readings("'") == ()
 
 
 # Text files.

@@ -18,7 +18,13 @@ def shortest(label):
 
 
 def word(*parts):
-    return SpokenWord("word", tuple(tuple(tuple(spoken.split()) for spoken in part) for part in parts))
+    return read_as(parts)
+
+
+def read_as(*readings):
+    return SpokenWord(
+        "word", tuple(tuple(tuple(tuple(spoken.split()) for spoken in part) for part in parts) for parts in readings)
+    )
 
 
 def runs_along(topology, states):
@@ -56,6 +62,7 @@ def test_one_word_of_one_phone():
         ([word(["K AE T", "AE"])], ["AE"]),
         ([word(["K AE T"], ["AH", "S T"])], ["K", "AE", "T", "AH"]),
         ([word(["K AE T"]), word(["IH Z"])], ["K", "AE", "T", "IH", "Z"]),
+        ([read_as([["K AE T"]], [["AH"], ["IH"]], [["S"], ["T", "AA"]])], ["AH", "IH"]),
     ],
 )
 def test_the_shortest_path_is_the_shortest_pronunciations_without_silence(words, labels):
@@ -83,11 +90,39 @@ def test_silence_may_stand_around_words(before, between, after):
     assert heard(words, runs) == expected
 
 
-def test_silence_may_not_stand_within_a_word():
-    words = [word(["K AE"], ["T UW"])]
+def test_silence_may_not_stand_within_a_part():
+    words = [word(["K AE T UW"])]
     runs = [("K", 5), ("AE", 6), (SILENCE, 20), ("T", 7), ("UW", 8)]
     labels = [label for label, _ in heard(words, runs)]
     assert None not in labels[labels.index("K") : labels.index("UW")]
+
+
+@pytest.mark.parametrize("between", [0, SILENCE_FRAMES, 40])
+def test_silence_may_stand_between_the_parts_of_a_word(between):
+    words = [word(["K AE"], ["T UW"])]
+    runs = [("K", 5), ("AE", 6), (SILENCE, between), ("T", 7), ("UW", 8)]
+    expected = [(None if label == SILENCE else label, frames) for label, frames in runs if frames]
+    assert heard(words, runs) == expected
+
+
+@pytest.mark.parametrize("spoken", ["N AY N | T IY N", "W AH N | AE N D | T UW", "UW"])
+@pytest.mark.parametrize("between", [0, SILENCE_FRAMES])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_the_audio_decides_between_readings(spoken, between, place):
+    several = read_as([["N AY N"], ["T IY N"]], [["W AH N"], ["AE N D", "AH N"], ["T UW"]], [["OW", "UW"]])
+    words = [word(["M IY"]), word(["K AA"])]
+    words.insert(place, several)
+    before, after = (["M IY", "K AA"][:place], ["M IY", "K AA"][place:])
+    runs = []
+    for part in (*before, *spoken.split(" | "), *after):
+        runs += [(SILENCE, between)] * bool(runs) + [(label, 6) for label in part.split()]
+    assert heard(words, runs) == [(None if label == SILENCE else label, frames) for label, frames in runs if frames]
+
+
+def test_readings_do_not_mix():
+    words = [read_as([["K"], ["T"]], [["S"], ["N"]])]
+    labels = [label for label, _ in heard(words, [("K", 10), ("N", 10)])]
+    assert labels in (["K", "T"], ["S", "N"])
 
 
 @pytest.mark.parametrize("spoken", ["K AE T", "K AA", "EY", "K AE T S"])

@@ -1,11 +1,13 @@
 """From pronounced words to the graph that the engine aligns.
 
-A phone is a chain of states, one a frame of its shortest duration, the last one repeating. The pronunciations of a
-word lie one behind the other; between words, before the first and after the last there may be silence. So nearly all
-arcs go to the next state, and the graph runs on the linear kernel.
+A phone is a chain of states, one a frame of its shortest duration, the last one repeating. The readings of a word are
+branches side by side, each a chain of parts, and so are the pronunciations of a part; between words and parts, before
+the first and after the last there may be silence. In the order of the states the branches lie one behind the other: so
+nearly all arcs go to the next state, and the graph runs on the linear kernel.
 
-    … ─> word ─┬──────────────┬─> word, pronunciation 1 ─┬─> …
-               └─> silence ───┴─> word, pronunciation 2 ─┘
+    … ─> word ─┬──────────────┬─> part, pronunciation 1 ─┬─> …
+               │              ├─> part, pronunciation 2 ─┤
+               └─> silence ───┴─> part ─> silence ─> part ─┘
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from torch import Tensor
 from streamhmm.graph import Graph
 from streamhmm.packing import NEVER
 from streamhmm.text.phones import SILENCE
-from streamhmm.text.pronounce import SpokenWord
+from streamhmm.text.pronounce import Reading, SpokenWord
 
 SILENCE_FRAMES = 5  # a shorter pause is part of a stop's closure
 PHONE_FRAMES = 4
@@ -57,8 +59,7 @@ def build_topology(words: Sequence[SpokenWord], columns: Mapping[str, int]) -> T
     """
     builder = _Builder(columns)
     for index, word in enumerate(words):
-        for alternatives in word.parts:
-            builder.add_alternatives(index, alternatives)
+        builder.add_word(index, word.readings)
         builder.add_optional_silence()
     return builder.topology()
 
@@ -84,7 +85,22 @@ class _Builder:
         self._enter(first)
         self.open_ends = [*self.open_ends, last]
 
-    def add_alternatives(self, word: int, pronunciations: Sequence[Sequence[str]]) -> None:
+    def add_word(self, word: int, readings: Sequence[Reading]) -> None:
+        before, at_start = self.open_ends, self.at_start
+        ends, lengths = [], []
+        for first, *others in readings:
+            self.open_ends, self.at_start = before, at_start
+            length = self._add_part(word, first)
+            for part in others:
+                self.add_optional_silence()  # people pause within "1,234,567"
+                length += self._add_part(word, part)
+            ends += self.open_ends
+            lengths.append(length)
+        self.open_ends = ends
+        self.min_frames += min(lengths)
+
+    def _add_part(self, word: int, pronunciations: Sequence[Sequence[str]]) -> int:
+        """The frames of its shortest pronunciation."""
         ends, lengths = [], []
         for pronunciation in pronunciations:
             start = len(self.pdfs)
@@ -96,7 +112,7 @@ class _Builder:
             lengths.append(len(self.pdfs) - start)
         self.open_ends = ends
         self.at_start = False
-        self.min_frames += min(lengths)
+        return min(lengths)
 
     def topology(self) -> Topology:
         states = len(self.pdfs)

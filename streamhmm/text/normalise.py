@@ -1,13 +1,19 @@
 """From a user's token to the words that are spoken for it.
 
-``spoken_forms`` is the one place that decides how a token is read. It reads digits one by one and symbols by name.
+``readings`` is the one place that decides how a token is read. It reads digits one by one and symbols by name.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from itertools import groupby
+from itertools import groupby, product
+from typing import TypeAlias
+
+Readings: TypeAlias = tuple[tuple[str, ...], ...]
+"""The ways to read a token, each once and the most likely first; each the words that are spoken, in lower case."""
+
+MOST_READINGS = 6
 
 APOSTROPHES = "'’‘ʼ＇`´"
 _DASHES = re.compile("[‐‑‒–—―−]")
@@ -49,13 +55,26 @@ def without_accents(key: str) -> str:
     return unicodedata.normalize("NFC", "".join(kept))
 
 
-def spoken_forms(token: str) -> tuple[str, ...]:
-    """The words spoken for ``token``, in lower case; none if it is punctuation only.
+def readings(token: str) -> Readings:
+    """How ``token`` may be read; nothing if it is punctuation only.
 
     Hyphens, slashes and other punctuation within a token separate its words; apostrophes belong to them. Letters of
     another script than Latin stay, for a lexicon that may know them.
     """
-    text = _DECIMAL_POINT.sub(" point ", without_accents(lookup_key(token)))
+    words = _words(_DECIMAL_POINT.sub(" point ", without_accents(lookup_key(token))))
+    return (words,) if words else ()
+
+
+def in_sequence(*pieces: Readings) -> Readings:
+    """The readings of pieces that are spoken one after the other: the likeliest of each, then with later choices."""
+    joined: Readings = ((),)
+    for piece in pieces:
+        pairs = sorted(product(enumerate(joined), enumerate(piece)), key=lambda pair: pair[0][0] + pair[1][0])
+        joined = tuple(dict.fromkeys(before + after for (_, before), (_, after) in pairs))[:MOST_READINGS]
+    return joined
+
+
+def _words(text: str) -> tuple[str, ...]:
     forms: list[str] = []
     for kind, group in groupby(text, _kind):
         run = "".join(group)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from string import ascii_lowercase
+from typing import TypeAlias
 
 from streamhmm.errors import TextError
 from streamhmm.text.lexicon import Lexicon
 from streamhmm.text.phones import Pronunciation
 from streamhmm.text.spelling import spell
 from streamhmm.text.tokens import Token
+
+Reading: TypeAlias = tuple[tuple[Pronunciation, ...], ...]
+"""One way to read a word: its parts in order, the alternative pronunciations of each."""
 
 _SPELLABLE = frozenset(ascii_lowercase + "'")
 _MOST_NAMED = 10
@@ -22,11 +26,12 @@ class SpokenWord:
 
     Attributes:
         label: the user's own spelling.
-        parts: the spoken words that make it up, in order; each has one or more alternative pronunciations.
+        readings: at least one, the most likely first; each has the spoken words that make it up, in order, and each
+            of these one or more alternative pronunciations.
     """
 
     label: str
-    parts: tuple[tuple[Pronunciation, ...], ...]
+    readings: tuple[Reading, ...]
 
 
 @dataclass(frozen=True)
@@ -51,25 +56,26 @@ def pronounce(tokens: Sequence[Token], lexicon: Lexicon, *, strict: bool = False
     words: list[SpokenWord] = []
     unknown: dict[str, None] = {}
     unspeakable: dict[str, None] = {}
-    for label, spoken in tokens:
+    for label, readings in tokens:
         whole = lexicon.lookup(label)
         if whole:
-            words.append(SpokenWord(label, (whole,)))
+            words.append(SpokenWord(label, ((whole,),)))
             continue
-        parts = [lexicon.lookup(form) for form in spoken]
-        missing = [form for form, found in zip(spoken, parts, strict=True) if not found]
+        missing = {form for reading in readings for form in reading if not lexicon.lookup(form)}
         if any(not _SPELLABLE.issuperset(form) for form in missing):
             unspeakable[label] = None
             continue
         if missing:
             unknown[label] = None
-        words.append(
-            SpokenWord(label, tuple(found or _spelled(form, label) for form, found in zip(spoken, parts, strict=True)))
-        )
+        words.append(SpokenWord(label, tuple(_parts(reading, label, lexicon) for reading in readings)))
     _refuse(unspeakable, "can't be read, they are not in Latin script")
     if strict:
         _refuse(unknown, "are not in the lexicon")
     return Script(tuple(words), tuple(unknown))
+
+
+def _parts(reading: Sequence[str], label: str, lexicon: Lexicon) -> Reading:
+    return tuple(lexicon.lookup(form) or _spelled(form, label) for form in reading)
 
 
 def _spelled(form: str, label: str) -> tuple[Pronunciation, ...]:

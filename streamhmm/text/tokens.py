@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from streamhmm.errors import TextError
-from streamhmm.text.normalise import APOSTROPHES, SYMBOLS, lookup_key, spoken_forms
+from streamhmm.text.normalise import APOSTROPHES, SYMBOLS, Readings, in_sequence, lookup_key, readings
 
 # White space and controls, long dashes, ellipses, and sentence marks that lack their space.
 _BETWEEN = re.compile(
@@ -27,11 +27,17 @@ class Token(NamedTuple):
 
     Attributes:
         label: the user's own spelling, without surrounding punctuation.
-        spoken: the words to look up, in lower case; more than one for "well-known" or "42".
+        readings: the ways to read it, the most likely first, each the words to look up, in lower case: more than one
+            word for "well-known", more than one reading for "1984".
     """
 
     label: str
-    spoken: tuple[str, ...]
+    readings: Readings
+
+    @property
+    def spoken(self) -> tuple[str, ...]:
+        """The words of the most likely reading."""
+        return self.readings[0]
 
 
 def tokenize(text: str | Sequence[str]) -> list[Token]:
@@ -45,7 +51,7 @@ def tokenize(text: str | Sequence[str]) -> list[Token]:
     if isinstance(text, str):
         _check_characters(text)
         labels = filter(None, map(_core, _BETWEEN.split(text)))
-        tokens = [Token(label, spoken_forms(label)) for label in labels]
+        tokens = [Token(label, readings(label)) for label in labels]
     elif isinstance(text, Sequence) and not isinstance(text, bytes):
         tokens = [_given(index, word) for index, word in enumerate(text)]
     else:
@@ -61,10 +67,10 @@ def _given(index: int, word: object) -> Token:
     if not isinstance(word, str):
         raise TypeError(f"text must be a str or a list of str, got {type(word).__name__} at index {index}")
     _check_characters(word)
-    spoken = tuple(form for piece in _BETWEEN.split(word) for form in spoken_forms(_core(piece)))
-    if not spoken:
+    found = [readings(core) for core in map(_core, _BETWEEN.split(word)) if core]
+    if not found:
         raise TextError(f"word {index} of the list, {word!r}, has nothing to speak; leave it out")
-    return Token(word, spoken)
+    return Token(word, in_sequence(*found))
 
 
 def _check_characters(text: str) -> None:
