@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 import torch
 
-from streamhmm.acoustic.training.augment import AugmentConfig, augment_audio, mask_features
+from streamhmm.acoustic.training.augment import AugmentConfig, augment_audio, draw_warps, mask_features
 
 OFF = AugmentConfig(
     level_db=(-20.0, -20.0),
@@ -131,3 +131,16 @@ def test_masked_features_are_bands_and_stretches_of_the_mean() -> None:
 def test_no_masks_change_nothing() -> None:
     features = torch.randn(2, 50, 80)
     assert torch.equal(mask_features(features, OFF, seeded()), features)
+
+
+def test_warps_are_drawn_from_the_list_as_often_as_said() -> None:
+    config = dataclasses.replace(OFF, formant_warp=0.5, formant_warps=(0.9, 1.2))
+    warps = draw_warps(2000, config, seeded())
+    assert set(warps) == {0.9, 1.0, 1.2}
+    assert 0.45 < sum(warp != 1.0 for warp in warps) / len(warps) < 0.55
+
+
+def test_many_voices_make_one_babble() -> None:
+    babble = dataclasses.replace(OFF, babble=1.0, babble_voices=3, babble_snr_db=(0.0, 0.0))
+    with_one = augment_audio(noise_rows(4), dataclasses.replace(babble, babble_voices=1), seeded())
+    assert not torch.allclose(with_one, augment_audio(noise_rows(4), babble, seeded()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -77,3 +79,13 @@ def test_digital_silence_has_one_value() -> None:
 def test_wrong_samples_are_refused(samples: torch.Tensor, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         FEATURES(samples)
+
+
+@pytest.mark.parametrize("warp", [0.85, 1.0, 1.25])
+def test_warped_features_are_those_of_a_higher_voice(warp: float) -> None:
+    """A tone's energy lies where that of a tone ``warp`` times as high lies without warping."""
+    time = torch.arange(8000) / 16000
+    low, high = (torch.sin(2 * math.pi * hz * time) for hz in (2000.0, 2000.0 * warp))
+    warped, _ = LogMel(warp)(low)
+    plain, _ = FEATURES(high)
+    torch.testing.assert_close(warped.mean(0).argmax(), plain.mean(0).argmax())

@@ -6,7 +6,7 @@ import pytest
 
 from streamhmm.acoustic.labels import LABELS
 from streamhmm.acoustic.training.manifest import Unit
-from streamhmm.acoustic.training.targets import MASKED, Masks, frame_targets
+from streamhmm.acoustic.training.targets import MASKED, Masks, concatenated, frame_targets
 
 
 def units_of(*ends: tuple[str, float]) -> list[Unit]:
@@ -17,7 +17,7 @@ def units_of(*ends: tuple[str, float]) -> list[Unit]:
 
 def names(units: list[Unit], n_frames: int, masks: Masks | None = None, time_scale: float = 1.0) -> str:
     """The targets' labels, ``-`` where masked."""
-    targets = frame_targets(units, n_frames, masks or Masks(), time_scale).tolist()
+    targets = frame_targets(units, n_frames, masks or Masks(), time_scale).certain().tolist()
     return " ".join("-" if target == MASKED else LABELS[target] for target in targets)
 
 
@@ -55,6 +55,46 @@ def test_unknown_is_masked(unit: str, expected: str) -> None:
 )
 def test_doubtful_boundaries_are_masked_on_both_sides(masks: Masks, expected: str) -> None:
     assert names(units_of(("SIL", 0.03), ("S", 0.06), ("IY", 0.09), ("M", 0.12)), 12, masks) == expected
+
+
+def ranges(units: list[Unit], n_frames: int, masks: Masks) -> list[str]:
+    """All labels that each frame may have."""
+    targets = frame_targets(units, n_frames, masks)
+    names = ["?" if label == MASKED else LABELS[label] for label in targets.labels.tolist()]
+    pairs = zip(targets.first.tolist(), targets.last.tolist(), strict=True)
+    return ["|".join(names[first : last + 1]) for first, last in pairs]
+
+
+def test_doubtful_frames_may_be_either_side() -> None:
+    units = units_of(("S", 0.03), ("IY", 0.06))
+    assert ranges(units, 6, Masks(boundary_s=0.01)) == ["S", "S", "S|IY", "S|IY", "IY", "IY"]
+
+
+def test_short_phone_within_doubt_is_not_lost() -> None:
+    units = units_of(("S", 0.03), ("T", 0.04), ("IY", 0.07))
+    expected = ["S", "S|T", "S|T|IY", "S|T|IY", "S|T|IY", "T|IY", "IY"]
+    assert ranges(units, 7, Masks(boundary_s=0.02)) == expected
+
+
+def test_merged_unit_changes_somewhere_in_its_middle() -> None:
+    assert ranges(units_of(("AO_R", 0.1)), 10, Masks()) == [*["AO"] * 4, *["AO|R"] * 3, *["R"] * 3]
+
+
+def test_unknown_may_be_anything() -> None:
+    assert ranges(units_of(("S", 0.01), ("?", 0.03)), 3, Masks()) == ["S", "?", "?"]
+
+
+def test_silence_where_no_unit_is() -> None:
+    units = [Unit(("S",), 0.02, 0.03), Unit(("IY",), 0.05, 0.06)]
+    assert ranges(units, 7, Masks()) == ["SIL", "SIL", "S", "SIL", "SIL", "IY", "SIL"]
+
+
+def test_frames_of_a_part_and_of_a_whole_are_the_same() -> None:
+    units = units_of(("S", 0.03), ("T", 0.05), ("IY", 0.09))
+    whole = frame_targets(units, 9, Masks(boundary_s=0.01))
+    joined = concatenated([whole.frames(0, 4), whole.frames(4, 4), whole.frames(4, 9)])
+    assert joined.certain().tolist() == whole.certain().tolist()
+    assert whole.frames(4, 9).labels.tolist() == [LABELS.index("T"), LABELS.index("IY")]
 
 
 def test_masks_are_as_wide_at_any_speed() -> None:

@@ -88,7 +88,7 @@ def config_beside(trained: Path, folder: Path) -> Path:
 def test_result_is_a_model_with_notes_and_a_prior_of_its_labels(trained: Path) -> None:
     model = AcousticModel.load(model_of(trained))
     assert model.training["seed"] == 1
-    assert model.training["steps"] == model.training["epoch"] * 2
+    assert 2 <= model.training["steps"] / model.training["epoch"] <= 3  # by the speeds that were drawn
     assert list(model.training["dev"]) == [f"{trained.as_posix()}/dev.jsonl"]
     torch.testing.assert_close(model.log_prior.exp().sum(), torch.tensor(1.0))
     assert model.log_prior.argmax() == model.silence

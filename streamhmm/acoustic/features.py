@@ -28,15 +28,19 @@ class LogMel(nn.Module):
     Frame t describes the samples 160 t … 160 t + 159. Its Hann window of 25 ms is centred on them: 160 t − 120 …
     160 t + 279, zeros outside the audio. N samples give ceil(N / 160) frames. The last 7.5 ms of a window lie after
     its frame, so :meth:`forward` gives the frames that are complete and :meth:`finish` the rest.
+
+    With ``warp`` the energies are those of a voice whose formants and pitch are that many times as high (vocal tract
+    length perturbation; Jaitly & Hinton 2013), for training.
     """
 
     window: Tensor
     mel: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, warp: float = 1.0) -> None:
         super().__init__()
         self.register_buffer("window", torch.hann_window(WINDOW, periodic=False), persistent=False)
-        self.register_buffer("mel", mel_filters(), persistent=False)
+        mel = mel_filters() if warp == 1.0 else _stretched(warp) @ mel_filters()
+        self.register_buffer("mel", mel, persistent=False)
 
     def initial_cache(self) -> Tensor:
         """The cache before any sample: the zeros that the first window reaches back to."""
@@ -75,3 +79,10 @@ def mel_filters() -> Tensor:
     rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
     return torch.minimum(rising, falling).clamp(min=0).float()
+
+
+def _stretched(factor: float) -> Tensor:
+    """(257, 257): right of a power spectrum it gives the spectrum whose frequencies are ``factor`` times as high."""
+    bins = FFT_SIZE // 2 + 1
+    source = torch.arange(bins)[None] / factor
+    return (1 - (torch.arange(bins)[:, None] - source).abs()).clamp(min=0)

@@ -17,7 +17,7 @@ from streamhmm.acoustic.training.manifest import Unit
 
 STOPS = ("P", "T", "K")
 VOICED = ("AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW", "L", "R", "W", "Y")
-LENGTH_S = (0.015, 0.07)  # drawn evenly
+LENGTH_S = (0.015, 0.095)  # drawn evenly
 LARGEST_SHARE = 0.6  # of the voiced phone
 GAIN_DB = (-20.0, -6.0)
 ORDER = 16

@@ -21,8 +21,11 @@ class AugmentConfig:
     noise: float = 0.75
     noise_snr_db: tuple[float, float] = (5.0, 45.0)
     babble: float = 0.1
+    babble_voices: int = 1
     babble_snr_db: tuple[float, float] = (8.0, 25.0)
     clipping: float = 0.03
+    formant_warp: float = 0.0
+    formant_warps: tuple[float, ...] = (0.85, 0.9, 0.95, 1.05, 1.1, 1.15, 1.2, 1.25, 1.3)
     frequency_masks: int = 2
     frequency_mask_bins: int = 12
     time_masks: int = 2
@@ -37,13 +40,22 @@ def augment_audio(rows: Tensor, config: AugmentConfig, generator: torch.Generato
     spectrum = spectrum * _reverberation(batch, length, config.reverberation, generator)
     noise = torch.fft.rfft(torch.randn(batch, length, generator=generator)) * _equaliser(batch, length, 12.0, generator)
     mixed = spectrum + _scaled(noise, spectrum, config.noise_snr_db, config.noise, generator)
-    mixed = mixed + _scaled(spectrum.roll(1, 0), spectrum, config.babble_snr_db, config.babble, generator)
+    babble = torch.stack([spectrum.roll(shift, 0) for shift in range(1, config.babble_voices + 1)]).sum(0)
+    mixed = mixed + _scaled(babble, spectrum, config.babble_snr_db, config.babble, generator)
     mixed = mixed * _band_limit(batch, length, config.band_limit, generator)
     audio = torch.nn.functional.normalize(torch.fft.irfft(mixed, n=length), dim=1) * length**0.5
     level = 10 ** (_uniform(batch, config.level_db, generator) / 20)
     clipped = audio.clamp(-2.0, 2.0)
     audio = torch.where(torch.rand(batch, 1, generator=generator) < config.clipping, clipped, audio) * level
     return audio.clamp(-1.0, 1.0)
+
+
+def draw_warps(batch: int, config: AugmentConfig, generator: torch.Generator) -> list[float]:
+    """How many times as high each row's formants shall be; 1 for those left alone."""
+    chosen = torch.rand(batch, generator=generator) < config.formant_warp
+    warps = torch.randint(0, len(config.formant_warps), (batch,), generator=generator)
+    pairs = zip(chosen.tolist(), warps.tolist(), strict=True)
+    return [config.formant_warps[warp] if is_warped else 1.0 for is_warped, warp in pairs]
 
 
 def mask_features(features: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:

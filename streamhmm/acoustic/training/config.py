@@ -18,12 +18,18 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+LOSSES = ("cross-entropy", "full-sum")
+
 Section = TypeVar("Section")
 
 
 @dataclass(frozen=True)
 class Source:
-    """A manifest to train on: what to mask (seconds a side), the speeds to draw from, share of stops to aspirate."""
+    """A manifest to train on.
+
+    What to mask (seconds a side), the speeds to draw from, share of stops to aspirate, share of utterances to send
+    through a codec.
+    """
 
     manifest: str
     mask_sonorant_s: float = 0.0
@@ -31,6 +37,7 @@ class Source:
     mask_silence_s: float = 0.0
     speeds: tuple[float, ...] = (1.0,)
     aspirated: float = 0.0
+    coded: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.speeds or min(self.speeds) <= 0:
@@ -44,7 +51,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Schedule:
-    """Optimisation: AdamW, linear warm-up then cosine decay, averaged weights, early stopping on boundary error."""
+    """Optimisation: AdamW, linear warm-up then cosine decay, averaged weights, early stopping on boundary error.
+
+    ``loss`` is one of ``LOSSES``, see losses.py.
+    """
 
     epochs: int = 10
     batch: int = 32
@@ -54,6 +64,7 @@ class Schedule:
     warmup_steps: int = 100
     average: float = 0.995
     patience: int = 4
+    loss: str = LOSSES[0]
     seed: int = 1
     threads: int = 1
     bfloat16: bool = True
@@ -62,6 +73,8 @@ class Schedule:
         for name in ("epochs", "batch", "row_s", "learning_rate", "patience", "threads"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"schedule.{name} must be above 0, got {getattr(self, name)}")
+        if self.loss not in LOSSES:
+            raise ValueError(f"schedule.loss must be one of {', '.join(LOSSES)}, got {self.loss!r}")
 
 
 @dataclass(frozen=True)

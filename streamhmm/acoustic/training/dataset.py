@@ -15,21 +15,23 @@ from torch import Tensor
 
 from streamhmm.acoustic.features import HOP, SAMPLE_RATE
 from streamhmm.acoustic.training.aspiration import aspirate
+from streamhmm.acoustic.training.codec import CODECS, coded
 from streamhmm.acoustic.training.config import Source
 from streamhmm.acoustic.training.manifest import Unit, Utterance, read_manifest
-from streamhmm.acoustic.training.targets import Masks, frame_targets
+from streamhmm.acoustic.training.targets import FrameTargets, concatenated, frame_targets
 from streamhmm.errors import AudioError, TextError
+
+QUIETEST = 1e-4
+"""Utterances are scaled to unit level, silent ones as if they had this one."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """A labelled utterance in memory."""
+    """A labelled utterance in memory, and how its source is to be varied."""
 
     samples: npt.NDArray[np.int16]
     units: tuple[Unit, ...]
-    masks: Masks
-    speeds: tuple[float, ...]
-    aspirated: float = 0.0  # share of voiceless stops that get an aspiration, see aspiration.py
+    source: Source
 
 
 def load_items(source: Source) -> list[Item]:
@@ -39,7 +41,7 @@ def load_items(source: Source) -> list[Item]:
         TextError, AudioError: the manifest or an audio file can't be used.
     """
     utterances = read_labelled(Path(source.manifest))
-    return [Item(load_samples(u), u.units or (), source.masks, source.speeds, source.aspirated) for u in utterances]
+    return [Item(load_samples(utterance), utterance.units or (), source) for utterance in utterances]
 
 
 def read_labelled(path: Path) -> list[Utterance]:
@@ -76,37 +78,42 @@ def to_float(samples: npt.NDArray[np.int16]) -> Tensor:
     return torch.from_numpy(samples.astype(np.float32) / 32768)
 
 
-def epoch_rows(items: Sequence[Item], batch: int, row_frames: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+def epoch_rows(items: Sequence[Item], batch: int, row_frames: int, seed: int) -> Iterator[tuple[Tensor, FrameTargets]]:
     """Batches (samples (B, 160 F), targets (B, F)) of one epoch: every utterance once, at a random speed.
 
     The same seed gives the same epoch. What does not fill the last batch is dropped.
     """
     random = np.random.default_rng(seed)
     audio: list[Tensor] = []
-    targets: list[Tensor] = []
-    held = 0
+    targets: list[FrameTargets] = []
+    held, needed = 0, batch * row_frames
     for index in random.permutation(len(items)):
-        item = items[index]
-        samples, labels = _varied(item, random)
+        samples, labels = _varied(items[index], random)
         audio.append(samples)
         targets.append(labels)
-        held += len(labels)
-        while held >= batch * row_frames:
-            all_audio, all_targets = torch.cat(audio), torch.cat(targets)
-            frames = batch * row_frames
-            yield all_audio[: frames * HOP].view(batch, -1), all_targets[:frames].view(batch, -1)
-            audio, targets, held = [all_audio[frames * HOP :]], [all_targets[frames:]], held - frames
+        held += len(labels.first)
+        while held >= needed:
+            all_audio, all_targets = torch.cat(audio), concatenated(targets)
+            yield all_audio[: needed * HOP].view(batch, -1), _in_rows(all_targets.frames(0, needed), batch)
+            audio, targets = [all_audio[needed * HOP :]], [all_targets.frames(needed, held)]
+            held -= needed
 
 
-def _varied(item: Item, random: np.random.Generator) -> tuple[Tensor, Tensor]:
-    speed = float(random.choice(item.speeds))
-    units = item.units
-    samples = to_float(item.samples)
-    if item.aspirated > 0:
-        breathed, units = aspirate(samples.numpy(), units, item.aspirated, random)
-        samples = torch.from_numpy(breathed)
+def _in_rows(targets: FrameTargets, batch: int) -> FrameTargets:
+    return targets._replace(first=targets.first.view(batch, -1), last=targets.last.view(batch, -1))
+
+
+def _varied(item: Item, random: np.random.Generator) -> tuple[Tensor, FrameTargets]:
+    source, units = item.source, item.units
+    samples = to_float(item.samples).numpy()
+    speed = float(random.choice(source.speeds))
+    if source.aspirated > 0:
+        samples, units = aspirate(samples, units, source.aspirated, random)
     if speed != 1.0:
-        samples = torch.from_numpy(soxr.resample(samples.numpy(), SAMPLE_RATE * speed, SAMPLE_RATE, quality="MQ"))
-    samples = samples / samples.square().mean().sqrt().clamp(min=1e-4)
+        samples = soxr.resample(samples, SAMPLE_RATE * speed, SAMPLE_RATE, quality="MQ")
+    if random.random() < source.coded:
+        samples = coded(samples, CODECS[random.integers(len(CODECS))])
+    level = max(float(np.sqrt(np.mean(np.square(samples)))), QUIETEST)
     frames = len(samples) // HOP
-    return samples[: frames * HOP], frame_targets(units, frames, item.masks, 1 / speed)
+    audio = torch.from_numpy(samples[: frames * HOP] / np.float32(level))
+    return audio, frame_targets(units, frames, source.masks, 1 / speed)

@@ -1,10 +1,11 @@
-"""Frame targets from labelled units, with doubtful stretches masked."""
+"""What each frame may be, from labelled units: surely one unit, or either of some where a boundary is doubtful."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,32 +21,98 @@ HEAD, TAIL = 0.4, 0.7
 
 @dataclass(frozen=True)
 class Masks:
-    """Seconds masked on each side of boundaries: of sonorant and vowel, of all phones, of silence."""
+    """Seconds of doubt on each side of boundaries: of sonorant and vowel, of all phones, of silence."""
 
     sonorant_s: float = 0.0
     boundary_s: float = 0.0
     silence_s: float = 0.0
 
 
-def frame_targets(units: Sequence[Unit], n_frames: int, masks: Masks, time_scale: float = 1.0) -> Tensor:
-    """(n_frames,) label indices at the frames' centres, ``MASKED`` where unknown; times are multiplied first.
+class FrameTargets(NamedTuple):
+    """Phones in order and, for each frame, the range of those that it may belong to.
 
-    Frames after the last unit are silence.
+    Attributes:
+        labels: (U,) label index of each phone, ``MASKED`` where unknown.
+        first, last: (…, F) into ``labels``: the frame belongs to one of phones ``first`` … ``last``.
     """
-    targets = torch.full((n_frames,), LABELS.index(SILENCE))
+
+    labels: Tensor
+    first: Tensor
+    last: Tensor
+
+    def certain(self) -> Tensor:
+        """(…, F) labels of the frames that can be one phone only, ``MASKED`` elsewhere."""
+        return torch.where(self.first == self.last, self.labels[self.first], MASKED)
+
+    def frames(self, start: int, end: int) -> FrameTargets:
+        """Frames ``start`` … ``end − 1`` of (F,) targets, and no more phones than they need."""
+        first, last = self.first[start:end], self.last[start:end]
+        if len(first) == 0:
+            return FrameTargets(self.labels[:0], first, last)
+        lowest = int(first[0])
+        return FrameTargets(self.labels[lowest : int(last[-1]) + 1], first - lowest, last - lowest)
+
+
+def concatenated(parts: Sequence[FrameTargets]) -> FrameTargets:
+    """(F,) targets one after the other."""
+    offsets = [0, *itertools.accumulate(len(part.labels) for part in parts)]
+    return FrameTargets(
+        torch.cat([part.labels for part in parts]),
+        torch.cat([part.first + offset for part, offset in zip(parts, offsets, strict=False)]),
+        torch.cat([part.last + offset for part, offset in zip(parts, offsets, strict=False)]),
+    )
+
+
+class _Span(NamedTuple):
+    """A phone (None: unknown) and the frames that may belong to it."""
+
+    phone: str | None
+    start: int
+    end: int
+
+
+def frame_targets(units: Sequence[Unit], n_frames: int, masks: Masks, time_scale: float = 1.0) -> FrameTargets:
+    """Targets of the frames, which belong to the unit that has their centre; times are multiplied first.
+
+    Frames that no unit covers are silence. A phone shorter than half a frame may have none.
+    """
+    phones = list(_phones(_gapless(units, n_frames * FRAME_S / time_scale), masks, time_scale))
+    spans = [
+        _Span(phone, max(0, round(start / FRAME_S)), min(n_frames, round(end / FRAME_S)))
+        for phone, start, end in phones
+    ]
+    spans = [span for span in spans if span.start < span.end]
+    first, last = torch.zeros(2, n_frames, dtype=torch.int64)
+    for index, span in enumerate(spans):
+        last[span.start : span.end] = index
+    for index, span in reversed(list(enumerate(spans))):
+        first[span.start : span.end] = index
+    labels = [LABELS.index(span.phone) if span.phone in LABELS else MASKED for span in spans]
+    return FrameTargets(torch.tensor(labels, dtype=torch.int64), first, last)
+
+
+def _gapless(units: Sequence[Unit], duration: float) -> Iterator[Unit]:
+    """The units with silence wherever there is none, up to ``duration``."""
+    time = 0.0
     for unit in units:
+        if unit.start > time + FRAME_S / 2:
+            yield Unit((SILENCE,), time, unit.start)
+        yield unit
+        time = max(time, unit.end)
+    if time < duration:
+        yield Unit((SILENCE,), time, duration + FRAME_S)
+
+
+def _phones(units: Iterator[Unit], masks: Masks, time_scale: float) -> Iterator[tuple[str, float, float]]:
+    """Each phone with the earliest time at which it may start and the latest at which it may end."""
+    known = list(units)
+    doubts = [0.0, *(_doubt(a.phones[-1], b.phones[0], masks) for a, b in itertools.pairwise(known)), 0.0]
+    for unit, before, after in zip(known, doubts, doubts[1:], strict=False):
         start, end = unit.start * time_scale, unit.end * time_scale
-        if len(unit.phones) == 1:
-            _fill(targets, start, end, unit.phones[0])
-            continue
-        _fill(targets, start, end, None)
-        _fill(targets, start, start + HEAD * (end - start), unit.phones[0])
-        _fill(targets, start + TAIL * (end - start), end, unit.phones[-1])
-    for before, after in itertools.pairwise(units):
-        width = _doubt(before.phones[-1], after.phones[0], masks)
-        if width > 0:
-            _fill(targets, after.start * time_scale - width, after.start * time_scale + width, None)
-    return targets
+        head, tail = (start + share * (end - start) for share in (HEAD, TAIL))
+        for index, phone in enumerate(unit.phones):
+            is_first, is_last = index == 0, index == len(unit.phones) - 1
+            yield phone, start - before if is_first else head, end + after if is_last else tail
 
 
 def _doubt(before: str, after: str, masks: Masks) -> float:
@@ -54,9 +121,3 @@ def _doubt(before: str, after: str, masks: Masks) -> float:
     kinds = [(phone in VOWELS, phone in SONORANTS) for phone in (before, after)]
     sonorant = any(vowel for vowel, _ in kinds) and any(sonorant for _, sonorant in kinds)
     return max(masks.sonorant_s if sonorant else 0.0, masks.boundary_s)
-
-
-def _fill(targets: Tensor, start: float, end: float, phone: str | None) -> None:
-    """Set the frames whose centre lies in [start, end)."""
-    first, last = (max(0, round(time / FRAME_S)) for time in (start, end))
-    targets[first:last] = LABELS.index(phone) if phone in LABELS else MASKED

@@ -19,13 +19,15 @@ from torch import Tensor, nn
 from streamhmm.acoustic.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from streamhmm.acoustic.features import HOP, LogMel
 from streamhmm.acoustic.labels import LABELS
+from streamhmm.acoustic.model import PRIOR_SCALE
 from streamhmm.acoustic.network import AcousticNetwork
-from streamhmm.acoustic.training.augment import augment_audio, mask_features
+from streamhmm.acoustic.training.augment import augment_audio, draw_warps, mask_features
 from streamhmm.acoustic.training.boundaries import BoundaryError, boundary_errors, summarise
 from streamhmm.acoustic.training.config import TrainingConfig, read_config
 from streamhmm.acoustic.training.dataset import epoch_rows, load_items, load_samples, read_labelled, to_float
+from streamhmm.acoustic.training.losses import cross_entropy, full_sum
 from streamhmm.acoustic.training.manifest import Utterance
-from streamhmm.acoustic.training.targets import MASKED
+from streamhmm.acoustic.training.targets import MASKED, FrameTargets
 from streamhmm.errors import ModelError, OutputError, TextError
 
 
@@ -57,7 +59,7 @@ class Trainer:
         torch.manual_seed(config.schedule.seed)
         self.items = [item for source in config.train for item in load_items(source)]
         self.dev = {name: read_labelled(Path(name)) for name in config.dev}
-        self.features = LogMel()
+        self.features = {warp: LogMel(warp) for warp in (1.0, *config.augment.formant_warps)}
         self.network = AcousticNetwork(config.network)
         if config.initial:
             self._start_from(config.initial)
@@ -118,28 +120,35 @@ class Trainer:
             )
         return total / batches
 
-    def _update(self, samples: Tensor, targets: Tensor, generator: torch.Generator) -> float:
+    def _update(self, samples: Tensor, targets: FrameTargets, generator: torch.Generator) -> float:
         schedule = self.config.schedule
         with torch.no_grad():
-            features = torch.stack([self._whole_features(row) for row in samples])
+            warps = draw_warps(len(samples), self.config.augment, generator)
+            features = torch.stack([self._whole_features(*pair) for pair in zip(samples, warps, strict=True)])
             features = mask_features(features, self.config.augment, generator)
         self.network.train()
         for group in self.optimiser.param_groups:
             group["lr"] = schedule.learning_rate * self._rate_factor()
         with torch.autocast("cpu", torch.bfloat16, enabled=schedule.bfloat16):
             posteriors = whole_log_posteriors(self.network, features)
-        loss = nn.functional.nll_loss(posteriors.float().flatten(0, 1), targets.flatten(), ignore_index=MASKED)
+        loss = self._loss(posteriors.float(), targets)
         self.optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimiser.step()
         self.step += 1
-        self.label_counts += torch.bincount(targets[targets != MASKED], minlength=len(LABELS))
+        labels = targets.certain()
+        self.label_counts += torch.bincount(labels[labels != MASKED], minlength=len(LABELS))
         keep = min(schedule.average, self.step / (self.step + 10))
         with torch.no_grad():
             for averaged, current in zip(self.average.parameters(), self.network.parameters(), strict=True):
                 averaged.lerp_(current, 1 - keep)
         return float(loss.detach())
+
+    def _loss(self, posteriors: Tensor, targets: FrameTargets) -> Tensor:
+        if self.config.schedule.loss == "full-sum":
+            return full_sum(posteriors, targets, PRIOR_SCALE * self._log_prior())
+        return cross_entropy(posteriors, targets)
 
     def _rate_factor(self) -> float:
         schedule = self.config.schedule
@@ -153,15 +162,16 @@ class Trainer:
         with torch.inference_mode():
             for utterance in utterances:
                 features = self._whole_features(to_float(load_samples(utterance)))
-                scores = whole_log_posteriors(self.average, features[None])[0] - 0.5 * log_prior
+                scores = whole_log_posteriors(self.average, features[None])[0] - PRIOR_SCALE * log_prior
                 errors += boundary_errors(scores, utterance.units or ())
         if not errors:
             raise TextError(f"{name}: no boundary between known phones to measure; name another dev manifest")
         return summarise(errors)
 
-    def _whole_features(self, samples: Tensor) -> Tensor:
-        frames, cache = self.features(samples)
-        return torch.cat((frames, self.features.finish(cache)))
+    def _whole_features(self, samples: Tensor, warp: float = 1.0) -> Tensor:
+        features = self.features[warp]
+        frames, cache = features(samples)
+        return torch.cat((frames, features.finish(cache)))
 
     def _log_prior(self) -> Tensor:
         counts = self.label_counts + 1
