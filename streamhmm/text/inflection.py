@@ -1,7 +1,8 @@
-"""Pronunciations of regular forms from those of their base: possessives, plurals, contractions."""
+"""Pronunciations of regular forms from those of their base: possessives, plurals, contractions, "sooo"."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 from streamhmm.text.phones import Pronunciation
@@ -10,18 +11,29 @@ _HISSING = frozenset(["S", "Z", "SH", "ZH", "CH", "JH"])
 _VOICELESS = frozenset(["P", "T", "K", "F", "TH"])
 _VOWEL_INITIALS = frozenset("AEIOU")
 _SHORTEST_BASE = 3
+_LONG_RUN = re.compile(r"(?<=[a-z])([a-z])\1{2,}")  # not at the beginning: "AAAS" is no "as"
+_ROMAN_NUMERAL = re.compile("[ivxlcdm]+")
+
+Lookup = Callable[[str], tuple[Pronunciation, ...]]
 
 Ending = Callable[[Pronunciation], tuple[Pronunciation, ...]]
 """All ways in which a base's pronunciation goes on to that of the whole form."""
 
 
-def inflected(key: str, lookup: Callable[[str], tuple[Pronunciation, ...]]) -> tuple[Pronunciation, ...]:
+def inflected(key: str, lookup: Lookup) -> tuple[Pronunciation, ...]:
     """Pronunciations of ``key`` by the first rule whose base ``lookup`` knows; none if there is no such rule."""
     for base, ending in _analyses(key):
         pronunciations = lookup(base)
         if pronunciations:
             return tuple(whole for pronunciation in pronunciations for whole in ending(pronunciation))
     return ()
+
+
+def unlengthened(key: str, lookup: Lookup) -> tuple[Pronunciation, ...]:
+    """Pronunciations of ``key`` with one or two letters for each run of three and more ("nooo", "yesss", "cooool")."""
+    if not _LONG_RUN.search(key) or _ROMAN_NUMERAL.fullmatch(key):
+        return ()
+    return (*lookup(_LONG_RUN.sub(r"\1", key)), *lookup(_LONG_RUN.sub(r"\1\1", key)))
 
 
 def _analyses(key: str) -> Iterator[tuple[str, Ending]]:

@@ -7,18 +7,21 @@ import os
 from collections.abc import Sequence
 from functools import cached_property
 
-from streamhmm.text.inflection import inflected
+from streamhmm.text.inflection import inflected, unlengthened
 from streamhmm.text.lexicon_file import read_lexicon_file
 from streamhmm.text.normalise import lookup_key
 from streamhmm.text.phones import Pronunciation
+from streamhmm.text.weak_forms import WEAK_FORMS
 
 
 class Lexicon:
     """Looks words up in the user's dictionaries, in CMUdict, and as regular forms of words in either.
 
+    CMUdict's function words have their weak forms too.
+
     Args:
-        user_files: dictionaries in the format of ``read_lexicon_file``. A word in one of them hides CMUdict's entry;
-            a word in several has all their pronunciations.
+        user_files: dictionaries in the format of ``read_lexicon_file``. A word in one of them hides CMUdict's entry
+            and its weak forms; a word in several has all their pronunciations.
 
     Raises:
         TextError: a dictionary can't be read.
@@ -35,7 +38,10 @@ class Lexicon:
     def lookup(self, word: str) -> tuple[Pronunciation, ...]:
         """The pronunciations of ``word``, in any case and with any kind of apostrophe; ``()`` if it is unknown."""
         key = lookup_key(word)
-        return self._entry(key) or _distinct(inflected(key, self._entry))
+        entry = self._entry(key)
+        if entry and key not in self._user:
+            return _distinct([*entry, *WEAK_FORMS.get(key, ())])
+        return entry or _distinct(inflected(key, self._entry)) or _distinct(unlengthened(key, self._entry))
 
     def _entry(self, key: str) -> tuple[Pronunciation, ...]:
         if not key:

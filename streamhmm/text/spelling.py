@@ -2,47 +2,66 @@
 
 from __future__ import annotations
 
-from string import ascii_letters
+from string import ascii_letters, digits
 
-from streamhmm.text.graphemes import LETTER_NAMES, RULES
-from streamhmm.text.normalise import DIGITS, without_accents
+from streamhmm.text.inflection import inflected
+from streamhmm.text.normalise import without_accents
 from streamhmm.text.phones import Pronunciation
 
-_VOWEL_LETTERS = frozenset("aeiouy")
+MOST_GUESSES = 4
+_LEAST_OF_BEST = 0.05
+"""How probable a guess must be, as a share of the best one's probability."""
 _LONGEST_INITIALISM = 6
+_VOWEL_LETTERS = frozenset("aeiouy")
+_NAMES = """
+    a EY; b B IY; c S IY; d D IY; e IY; f EH F; g JH IY; h EY CH; i AY; j JH EY; k K EY; l EH L; m EH M; n EH N; o OW;
+    p P IY; q K Y UW; r AA R; s EH S; t T IY; u Y UW; v V IY; w D AH B AH L Y UW; x EH K S; y W AY; z Z IY;
+    0 Z IH R OW; 1 W AH N; 2 T UW; 3 TH R IY; 4 F AO R; 5 F AY V; 6 S IH K S; 7 S EH V AH N; 8 EY T; 9 N AY N
+"""
+LETTER_NAMES: dict[str, Pronunciation] = {name.split()[0]: tuple(name.split()[1:]) for name in _NAMES.split(";")}
+"""Phones of the names of letters (lower case) and digits."""
 
 
 def spell(word: str) -> tuple[Pronunciation, ...]:
-    """Pronunciations of a word as it is written.
+    """Pronunciations of a word as it is written, the best guess first, at most ``MOST_GUESSES``.
 
-    Single letters, words without a vowel letter and words with digits are read by the names of their letters ("brr",
-    "b2"), short ones in capitals by names or as a word ("UNIDO"), all others by spelling rules.
+    Single letters, words with digits and words in capitals without a vowel letter are read by the names of their
+    letters ("b2", "XKCD"); short words in capitals and words without a vowel letter by names or as a word ("UNIDO",
+    "brr"); all others as a word, by ``GraphemeToPhone``, with an ending after an apostrophe read as such ("XBox's").
 
     Raises:
         ValueError: there is neither a Latin letter nor a digit in ``word``.
     """
-    letters = "".join(char for char in without_accents(word) if char in ascii_letters or char in DIGITS)
-    if not letters:
+    plain = without_accents(word)
+    if not _letters(plain):
         raise ValueError(f"word must have a Latin letter or a digit, got {word!r}")
+    if "'" in plain:
+        stem, apostrophe, ending = plain.rpartition("'")
+        with_ending = inflected(stem + apostrophe + ending.lower(), _guesses)
+        if with_ending:
+            return with_ending[:MOST_GUESSES]
+    return _guesses(plain)
+
+
+def _guesses(word: str) -> tuple[Pronunciation, ...]:
+    """What ``spell`` gives for a word in which an apostrophe means nothing; ``()`` if there is nothing to spell."""
+    letters = _letters(word)
     named = tuple(phone for char in letters.lower() for phone in LETTER_NAMES[char])
-    is_readable = letters.isalpha() and len(letters) > 1 and _VOWEL_LETTERS.intersection(letters.lower())
-    if not is_readable:
-        return (named,)
-    read = _by_rules(letters.lower())
-    if letters.isupper() and len(letters) <= _LONGEST_INITIALISM:
-        return (named, read) if named != read else (named,)
-    return (read,)
+    has_vowel = not _VOWEL_LETTERS.isdisjoint(letters.lower())
+    if not letters.isalpha() or len(letters) == 1 or (letters.isupper() and not has_vowel):
+        return (named,) if named else ()
+    may_be_initials = letters.isupper() and len(letters) <= _LONGEST_INITIALISM
+    first = (named,) if may_be_initials or not has_vowel else ()
+    return tuple(dict.fromkeys((*first, *_read(letters))))[:MOST_GUESSES]
 
 
-def _by_rules(letters: str) -> Pronunciation:
-    """Left to right, at each letter the first rule that fits."""
-    phones: list[str] = []
-    position = 0
-    while position < len(letters):
-        for pattern, sounds in RULES[letters[position]]:
-            match = pattern.match(letters, position)
-            if match:
-                phones += sounds
-                position = match.end()
-                break
-    return tuple(phones)
+def _letters(word: str) -> str:
+    return "".join(char for char in word if char in ascii_letters + digits)
+
+
+def _read(letters: str) -> tuple[Pronunciation, ...]:
+    from streamhmm.text.g2p import shipped_model  # takes NumPy and a file of 2 MB, and most texts need neither
+
+    candidates = shipped_model().pronunciations(letters, MOST_GUESSES)
+    least = _LEAST_OF_BEST * candidates[0].probability
+    return tuple(candidate.phones for candidate in candidates if candidate.probability >= least)
