@@ -1,97 +1,165 @@
 """From a user's token to the words that are spoken for it.
 
-``readings`` is the one place that decides how a token is read. It reads digits one by one and symbols by name.
+``readings`` is the one place that decides how a token is read: by the first reader whose pattern fits it and that makes
+sense of it in its context, else piece by piece.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from itertools import groupby, product
-from typing import TypeAlias
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby, pairwise
 
-Readings: TypeAlias = tuple[tuple[str, ...], ...]
-"""The ways to read a token, each once and the most likely first; each the words that are spoken, in lower case."""
+from streamhmm.text.keys import APOSTROPHES, lookup_key, readable, without_accents
+from streamhmm.text.readers import (
+    abbreviations,
+    addresses,
+    amounts,
+    calendar,
+    clock,
+    codes,
+    initials,
+    money,
+    roman,
+    symbols,
+    telephone,
+    units,
+)
+from streamhmm.text.readers.readings import ALONE, MOST_READINGS, Context, Readings, Rule, any_of, in_sequence
 
-MOST_READINGS = 6
+__all__ = [
+    "APOSTROPHES",
+    "MOST_READINGS",
+    "Context",
+    "Readings",
+    "in_sequence",
+    "lookup_key",
+    "readable",
+    "readings",
+    "without_accents",
+]
 
-APOSTROPHES = "'’‘ʼ＇`´"
-_DASHES = re.compile("[‐‑‒–—―−]")
-_INVISIBLE = re.compile("[\u034f\ufe00-\ufe0f\U000e0100-\U000e01ef]")  # joiners and variation selectors of category M
-_DECIMAL_POINT = re.compile(r"(?<=\d)\.(?=\d)")
-_NOT_DECOMPOSED = str.maketrans({"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th"})
+RULES: tuple[Rule, ...] = (
+    *addresses.RULES,
+    *symbols.RULES,
+    *telephone.RULES,
+    *calendar.RULES,
+    *clock.RULES,
+    *money.RULES,
+    *units.RULES,
+    *amounts.RULES,
+    *abbreviations.RULES,
+    *roman.RULES,
+    *initials.RULES,
+    *codes.RULES,
+)
+"""Patterns of whole tokens and their readers, in the order in which they are tried."""
 
-_DIGIT_NAMES = "zero one two three four five six seven eight nine"
-DIGITS = dict(zip("0123456789", _DIGIT_NAMES.split(), strict=True))
-SYMBOLS = {
-    "&": "and",
-    "%": "percent",
-    "+": "plus",
-    "=": "equals",
-    "@": "at",
-    "$": "dollars",
-    "£": "pounds",
-    "€": "euros",
-    "¥": "yen",
-    "°": "degrees",
-}
-
-
-def lookup_key(word: str) -> str:
-    """The spelling under which a lexicon holds ``word``: lower case, NFKC, plain apostrophes and hyphens."""
-    visible = "".join(c for c in _INVISIBLE.sub("", word) if unicodedata.category(c) != "Cf")
-    # NFKC would turn a lone acute accent, typed for an apostrophe, into a space and a mark.
-    plain = "".join("'" if c in APOSTROPHES else c for c in visible)
-    return _DASHES.sub("-", unicodedata.normalize("NFKC", plain).lower())
-
-
-def without_accents(key: str) -> str:
-    """``key`` with its Latin letters reduced to a…z; other scripts are left as they are."""
-    kept: list[str] = []
-    for char in unicodedata.normalize("NFKD", key).translate(_NOT_DECOMPOSED):
-        is_latin_mark = unicodedata.category(char) == "Mn" and kept and kept[-1].isascii()
-        if not is_latin_mark:
-            kept.append(char)
-    return unicodedata.normalize("NFC", "".join(kept))
+_WORD = re.compile(r"(?:[a-z]+|[A-Z][a-z]+)(?:'[a-z]+)?")
+_SHORT_FORMS = frozenset(
+    name.lower()
+    for names in (abbreviations.ABBREVIATIONS, calendar.NAMES, money.SCALE_WORDS, units.UNITS, ("am", "pm"))
+    for name in names
+)
+_NUMBER = re.compile(
+    r"([A-Za-z]{1,2}\^-?\d{1,2}|\d+\^-?\d{1,2}|\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)",  # or with an exponent
+)
+_PER_NAMES = "second minute hour day night week month quarter year person head unit pound item mile"
+_PER = frozenset(_PER_NAMES.split())
 
 
-def readings(token: str) -> Readings:
-    """How ``token`` may be read; nothing if it is punctuation only.
+def readings(token: str, context: Context = ALONE) -> Readings:
+    """How ``token``, as ``readable`` gives it, may be read; nothing if it is punctuation only.
 
     Hyphens, slashes and other punctuation within a token separate its words; apostrophes belong to them. Letters of
     another script than Latin stay, for a lexicon that may know them.
     """
-    words = _words(_DECIMAL_POINT.sub(" point ", without_accents(lookup_key(token))))
-    return (words,) if words else ()
+    if _WORD.fullmatch(token) and token.lower() not in _SHORT_FORMS:
+        found = any_of(token.lower())
+    else:
+        found = _by_rules(token, context) or _by_pieces(token, context)
+    return symbols.with_marks(token, found, context) if found else ()
 
 
-def in_sequence(*pieces: Readings) -> Readings:
-    """The readings of pieces that are spoken one after the other: the likeliest of each, then with later choices."""
-    joined: Readings = ((),)
-    for piece in pieces:
-        pairs = sorted(product(enumerate(joined), enumerate(piece)), key=lambda pair: pair[0][0] + pair[1][0])
-        joined = tuple(dict.fromkeys(before + after for (_, before), (_, after) in pairs))[:MOST_READINGS]
-    return joined
+def _by_rules(token: str, context: Context) -> Readings:
+    for pattern, reader in RULES:
+        match = pattern.fullmatch(token)
+        found = reader(match, context) if match else ()
+        if found:
+            return found
+    return ()
 
 
-def _words(text: str) -> tuple[str, ...]:
-    forms: list[str] = []
-    for kind, group in groupby(text, _kind):
-        run = "".join(group)
-        if kind == "digit":
-            forms += (DIGITS[digit] for digit in run)
-        elif kind == "symbol":
-            forms += (SYMBOLS[symbol] for symbol in run)
-        elif kind == "word" and any(char.isalnum() for char in run):
-            forms.append(run)
-    return tuple(forms)
+def _by_pieces(token: str, context: Context) -> Readings:
+    """What no reader knows: its parts between hyphens, else between slashes, else its words, numbers and signs."""
+    alone = Context(shouted=context.shouted)
+    for mark, link in (("-", _link_of_hyphen), ("/", _link_of_slash)):
+        if mark in token:
+            read = [(part, readings(part, alone)) for part in token.split(mark)]
+            return _linked([(part, found) for part, found in read if found], link)
+    return _joined(list(_runs(token)), token, alone)
+
+
+def _linked(parts: Sequence[tuple[str, Readings]], link: Callable[[str, str], Readings]) -> Readings:
+    if not parts:
+        return ()
+    pieces = [parts[0][1]]
+    for (before, _), (after, found) in pairwise(parts):
+        pieces += [link(before, after) if len(parts) == 2 else any_of(""), found]
+    return in_sequence(*pieces)
+
+
+def _link_of_hyphen(before: str, after: str) -> Readings:
+    is_range = _is_amount(before) and _is_amount(after)
+    is_span = calendar.is_name(before) and calendar.is_name(after)
+    return any_of("to", "") if is_range or is_span else any_of("")
+
+
+def _link_of_slash(before: str, after: str) -> Readings:
+    if _is_amount(before) and after.lower() in _PER:
+        return any_of("per", "an" if after.lower() == "hour" else "a", "slash")
+    if _is_amount(before) and _is_amount(after):
+        return any_of("", "slash", "over")
+    return any_of("", "slash", () if "or" in (before, after) else "or")
+
+
+def _is_amount(text: str) -> bool:
+    return text[0].isdigit() or text[0] in money.CURRENCIES
+
+
+def _runs(token: str) -> Iterator[tuple[str, str]]:
+    """The words, numbers, signs and breaks of a token, each with its kind."""
+    for place, text in enumerate(_NUMBER.split(token)):
+        if place % 2:
+            yield "number", text
+        else:
+            for kind, run in groupby(text, _kind):
+                yield kind, "".join(run)
 
 
 def _kind(char: str) -> str:
-    if char in DIGITS:
-        return "digit"
-    if char in SYMBOLS:
-        return "symbol"
-    if char == "'" or unicodedata.category(char)[0] in "LMN":
+    if char in symbols.SYMBOLS:
+        return "sign"
+    if char in symbols.BETWEEN_NUMBERS:
+        return "operator"
+    if char == "'" or unicodedata.category(char)[0] in "LM":
         return "word"
-    return "break"
+    return "point" if char == "." else "break"
+
+
+def _joined(runs: Sequence[tuple[str, str]], token: str, alone: Context) -> Readings:
+    pieces: list[Readings] = []
+    kinds = ["", *[kind for kind, _ in runs], ""]
+    for (kind, run), before, after in zip(runs, kinds, kinds[2:], strict=False):
+        if kind == "number":
+            pieces.append(readings(run, alone) if "^" in run else amounts.number(run))
+        elif kind == "sign":
+            pieces += [symbols.SYMBOLS[char] for char in run]
+        elif kind == "operator" and "number" in (before, after) and "" not in (before, after):
+            pieces.append(symbols.BETWEEN_NUMBERS[run[0]])
+        elif kind == "point" and before == after == "word":
+            pieces.append(any_of("", "dot"))
+        elif kind == "word" and any(char.isalpha() for char in run):
+            pieces.append(any_of(run.lower()) if run == token else readings(run, alone))
+    return in_sequence(*pieces) if pieces else ()

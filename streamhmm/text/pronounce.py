@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import chain
 from string import ascii_lowercase
 from typing import TypeAlias
 
 from streamhmm.errors import TextError
+from streamhmm.text.keys import lookup_key, without_accents
 from streamhmm.text.lexicon import Lexicon
 from streamhmm.text.phones import Pronunciation
-from streamhmm.text.spelling import spell
+from streamhmm.text.readers.readings import Readings
+from streamhmm.text.spelling import LETTER_NAMES, spell
+from streamhmm.text.supplement import supplement
 from streamhmm.text.tokens import Token
 
 Reading: TypeAlias = tuple[tuple[Pronunciation, ...], ...]
 """One way to read a word: its parts in order, the alternative pronunciations of each."""
 
+LookUp: TypeAlias = Callable[[str], tuple[Pronunciation, ...]]
+
+_PLAIN = re.compile(
+    r"(?:[^\W\d_]\.?'?)[^\W\d_A-Z.']*(?:[.'][^\W\d_]*)*|[A-Z.]+(?:'?s)?"
+)  # neither "x-ray" nor "iPhone"
 _SPELLABLE = frozenset(ascii_lowercase + "'")
 _MOST_NAMED = 10
 
@@ -50,32 +61,65 @@ class Script:
 def pronounce(tokens: Sequence[Token], lexicon: Lexicon, *, strict: bool = False) -> Script:
     """Look up every token, first as a whole ("x-ray"), then by its spoken words; spell what the lexicon lacks.
 
+    What the lexicon has for a whole token is all that it may be, unless it is a plain word, which may be short for
+    another one besides ("St.", "US"). A reading with a word that must be guessed is left out if there is another.
+
     Raises:
         TextError: words of another script than Latin that the lexicon lacks; with ``strict`` any word that it lacks.
     """
     words: list[SpokenWord] = []
     unknown: dict[str, None] = {}
     unspeakable: dict[str, None] = {}
-    for label, readings in tokens:
-        whole = lexicon.lookup(label)
-        if whole:
-            words.append(SpokenWord(label, ((whole,),)))
+    look_up = cache(lambda form: lexicon.lookup(form) or supplement(form))
+    for token in tokens:
+        whole = look_up(token.label)
+        readings = _besides(token) if whole else token.readings
+        known = [reading for reading in readings if all(map(look_up, reading))]
+        guessed = [reading for reading in readings if reading not in known and _can_be_guessed(reading, look_up)]
+        if not (whole or known or guessed):
+            unspeakable[token.label] = None
             continue
-        missing = {form for reading in readings for form in reading if not lexicon.lookup(form)}
-        if any(not _SPELLABLE.issuperset(form) for form in missing):
-            unspeakable[label] = None
-            continue
-        if missing:
-            unknown[label] = None
-        words.append(SpokenWord(label, tuple(_parts(reading, label, lexicon) for reading in readings)))
+        if not (whole or known):
+            unknown[token.label] = None
+        if whole or any(len(form) > 1 for reading in known for form in reading):
+            guessed = []
+        spoken = [_parts(reading, token.label, look_up) for reading in (*known, *guessed)]
+        words.append(SpokenWord(token.label, _merged(whole, spoken)))
     _refuse(unspeakable, "can't be read, they are not in Latin script")
     if strict:
         _refuse(unknown, "are not in the lexicon")
     return Script(tuple(words), tuple(unknown))
 
 
-def _parts(reading: Sequence[str], label: str, lexicon: Lexicon) -> Reading:
-    return tuple(lexicon.lookup(form) or _spelled(form, label) for form in reading)
+def _besides(token: Token) -> Readings:
+    """What a token may be besides what the lexicon has for it as it stands."""
+    if not _PLAIN.fullmatch(token.label):
+        return ()
+    itself = (without_accents(lookup_key(token.label)),)
+    return tuple(reading for reading in token.readings if reading != itself)
+
+
+def _can_be_guessed(reading: Sequence[str], look_up: LookUp) -> bool:
+    return all(_SPELLABLE.issuperset(form) or look_up(form) for form in reading)
+
+
+def _parts(reading: Sequence[str], label: str, look_up: LookUp) -> Reading:
+    """The pronunciations of each word; "a" beside another letter is the letter."""
+    around = ["", *reading, ""]
+    return tuple(
+        (LETTER_NAMES["a"],)
+        if form == "a" and (len(before) == 1 or len(after) == 1)
+        else look_up(form) or _spelled(form, label)
+        for before, form, after in zip(around, reading, around[2:], strict=False)
+    )
+
+
+def _merged(whole: tuple[Pronunciation, ...], spoken: Sequence[Reading]) -> tuple[Reading, ...]:
+    """The entry for the whole token, and the readings that say something else."""
+    if not whole:
+        return tuple(dict.fromkeys(spoken))
+    others = [parts for parts in spoken if tuple(chain.from_iterable(part[0] for part in parts)) not in whole]
+    return tuple(dict.fromkeys([(whole,), *others]))
 
 
 def _spelled(form: str, label: str) -> tuple[Pronunciation, ...]:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from streamhmm.errors import TextError
-from streamhmm.text.normalise import APOSTROPHES, SYMBOLS, Readings, in_sequence, lookup_key, readings
+from streamhmm.text.keys import readable
+from streamhmm.text.normalise import readings
+from streamhmm.text.pieces import Piece, pieces
+from streamhmm.text.readers.abbreviations import is_abbreviation
+from streamhmm.text.readers.calendar import is_name
+from streamhmm.text.readers.readings import Context, Readings, in_sequence
+from streamhmm.text.readers.units import is_unit
 
-# White space and controls, long dashes, ellipses, and sentence marks that lack their space.
-_BETWEEN = re.compile(
-    r"[\s\x00-\x1f\x7f-\x9f—―⸺⸻…]+|-{2,}|–{2,}|\.{2,}|(?<=[^\W\d_])[,;:!?]+(?=[^\W\d_])",
-)
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_DOTTED = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]")
-_SYMBOLS_BEFORE, _SYMBOLS_AFTER = "@&$£€¥", "%°+&$£€"
-_SHORTENED = "'tis 'twas 'twere 'twill 'cause 'cuz 'cos 'em 'til 'till 'bout 'round 'course 'neath 'nother 'gainst 'n"
-_CUT_IN_FRONT = frozenset(_SHORTENED.split())
-_CUT_BEHIND = re.compile(r"(?:.*(?:s|in)|o|th|ol|an|lil)")
+_ENDS_CLAUSE = re.compile("[.,!?;:—―⸺⸻…]|--")
+_FEWEST_SHOUTED = 2  # words that must be in capitals, and no others be there
 
 
 class Token(NamedTuple):
@@ -43,6 +41,8 @@ class Token(NamedTuple):
 def tokenize(text: str | Sequence[str]) -> list[Token]:
     """Split a text into its words; each element of a list of words is one token, its spelling taken as given.
 
+    How a word is read depends on its neighbours ("5 km", "May 5"), in a list too.
+
     Raises:
         TextError: there is no word in it, an element of the list is empty or punctuation only, or a character is
             half of a surrogate pair.
@@ -50,10 +50,10 @@ def tokenize(text: str | Sequence[str]) -> list[Token]:
     """
     if isinstance(text, str):
         _check_characters(text)
-        labels = filter(None, map(_core, _BETWEEN.split(text)))
-        tokens = [Token(label, readings(label)) for label in labels]
+        found = list(pieces(text))
+        tokens = [Token(piece.core, read) for piece, read in zip(found, _read(found), strict=True) if read]
     elif isinstance(text, Sequence) and not isinstance(text, bytes):
-        tokens = [_given(index, word) for index, word in enumerate(text)]
+        tokens = _given(text)
     else:
         raise TypeError(f"text must be a str or a list of str, got {type(text).__name__}")
     if not tokens:
@@ -63,14 +63,23 @@ def tokenize(text: str | Sequence[str]) -> list[Token]:
     return tokens
 
 
-def _given(index: int, word: object) -> Token:
+def _given(words: Sequence[str]) -> list[Token]:
+    inside = [_pieces_of(index, word) for index, word in enumerate(words)]
+    read = iter(_read([piece for found in inside for piece in found]))
+    tokens = []
+    for index, (word, found) in enumerate(zip(words, inside, strict=True)):
+        spoken = [reading for reading in (next(read) for _ in found) if reading]
+        if not spoken:
+            raise TextError(f"word {index} of the list, {word!r}, has nothing to speak; leave it out")
+        tokens.append(Token(word, in_sequence(*spoken)))
+    return tokens
+
+
+def _pieces_of(index: int, word: object) -> list[Piece]:
     if not isinstance(word, str):
         raise TypeError(f"text must be a str or a list of str, got {type(word).__name__} at index {index}")
     _check_characters(word)
-    found = [readings(core) for core in map(_core, _BETWEEN.split(word)) if core]
-    if not found:
-        raise TextError(f"word {index} of the list, {word!r}, has nothing to speak; leave it out")
-    return Token(word, in_sequence(*found))
+    return list(pieces(word))
 
 
 def _check_characters(text: str) -> None:
@@ -81,33 +90,42 @@ def _check_characters(text: str) -> None:
         )
 
 
-def _core(piece: str) -> str:
-    """``piece`` without the punctuation around it; empty if it is not a word."""
-    if piece in SYMBOLS:
-        return piece
-    inside = [index for index, char in enumerate(piece) if char.isalnum()]
-    if not inside:
+def _read(found: Sequence[Piece]) -> list[Readings]:
+    """The readings of each piece beside its neighbours; none for punctuation."""
+    words = [readable(piece.core) for piece in found]
+    shouted = _is_shouted(words)
+    read: list[Readings] = []
+    previous = mark = ""
+    for place, (piece, word) in enumerate(zip(found, words, strict=True)):
+        if word:
+            following = _following(place, found, words)
+            mark = mark or ("©" if "©" in piece.before else "")
+            context = Context(previous, following, piece.before, piece.after, mark, shouted)
+            read.append(readings(word, context))
+            previous = "" if _ends_clause(piece, word) else word
+            mark = ""
+        else:
+            read.append(())
+            mark = readable(piece.before) or piece.before
+            previous = "" if _ENDS_CLAUSE.search(piece.before + piece.after) else previous
+    return read
+
+
+def _following(place: int, found: Sequence[Piece], words: Sequence[str]) -> str:
+    """The next word, if the clause does not end here."""
+    if place + 1 == len(words) or _ends_clause(found[place], words[place]):
         return ""
-    start, end = inside[0], inside[-1] + 1
-    while start and piece[start - 1] in _SYMBOLS_BEFORE:
-        start -= 1
-    while piece[end : end + 1] and (piece[end] in _SYMBOLS_AFTER or unicodedata.category(piece[end])[0] == "M"):
-        end += 1
-    if piece[end : end + 1] == "." and _DOTTED.fullmatch(piece, start, end):
-        return piece[start : end + 1]  # the last point of "U.S.A." is part of it
-    return _with_apostrophes(piece, start, end)
+    return words[place + 1]
 
 
-def _with_apostrophes(piece: str, start: int, end: int) -> str:
-    """``piece[start:end]`` with the apostrophes that stand for left-out sounds, not those that quote."""
-    before = piece[start - 1 : start] if start else ""
-    after = piece[end : end + 1]
-    opens, closes = before != "" and before in APOSTROPHES, after != "" and after in APOSTROPHES
-    key = lookup_key(piece[start:end])
-    if opens and closes:
-        return piece[start - 1 : end + 1] if key == "n" else piece[start:end]
-    if opens and (f"'{key}" in _CUT_IN_FRONT or key[:1].isdigit()):
-        return piece[start - 1 : end]
-    if closes and _CUT_BEHIND.fullmatch(key):
-        return piece[start : end + 1]
-    return piece[start:end]
+def _ends_clause(piece: Piece, word: str) -> bool:
+    end = _ENDS_CLAUSE.search(piece.after)
+    if end is None:
+        return False
+    is_short = is_abbreviation(word) or is_name(word) or is_unit(word)
+    return not (is_short and piece.after == ".")
+
+
+def _is_shouted(words: Sequence[str]) -> bool:
+    lettered = [word for word in words if sum(map(str.isalpha, word)) > 1]
+    return len(lettered) >= _FEWEST_SHOUTED and all(word.isupper() for word in lettered)
