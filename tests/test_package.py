@@ -67,8 +67,8 @@ def test_the_build_ships_the_package_its_types_and_its_model_and_nothing_else(tm
     )
     shipped = {str(path.relative_to(tmp_path / "lib")) for path in (tmp_path / "lib").rglob("*") if path.is_file()}
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / "streamhmm").rglob("*.py")}
-    models = {str(path.relative_to(ROOT)) for path in (ROOT / "streamhmm/acoustic/models").glob("*/*")}
-    assert "streamhmm/acoustic/models/en/model.safetensors" in models
+    models = {str(path.relative_to(ROOT)) for path in (ROOT / "streamhmm").glob("*/models/*/*")}
+    assert {f"streamhmm/{name}.safetensors" for name in ("acoustic/models/en/model", "text/models/en/g2p")} <= models
     assert shipped == sources | models | {"streamhmm/py.typed", "streamhmm/_C.pyi"}
 
 

@@ -80,13 +80,14 @@ def _discounted(found: list[tuple[Ints, Ints, Ints, Ints, Bools]], n: int) -> Or
 def _discounts(seen: Ints) -> Floats:
     """D(0…3) of modified Kneser-Ney (Chen & Goodman 1998): D(k) = k − (k + 1) Y n(k+1)/n(k), Y = n(1)/(n(1) + 2 n(2)).
 
-    n(k) is the number of n-grams seen k times. With too few to tell, D(k) = k/2.
+    n(k) is the number of n-grams seen k times. With too few to tell, D(k) = k/2. No D(k) is below 0.1, so that
+    something is left for symbols that were not seen.
     """
     n = np.bincount(seen, minlength=5).astype(float)
     if not n[1:5].all():
         return np.array([0, 0.5, 1, 1.5])
     y = n[1] / (n[1] + 2 * n[2])
-    return np.array([0, *(k - (k + 1) * y * n[k + 1] / n[k] for k in (1, 2, 3))]).clip(0)
+    return np.array([0, *(max(k - (k + 1) * y * n[k + 1] / n[k], 0.1) for k in (1, 2, 3))])
 
 
 def estimate(orders: Sequence[Order], kept: Sequence[Bools]) -> list[Estimate]:

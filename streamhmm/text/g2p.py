@@ -87,10 +87,10 @@ class GraphemeToPhone:
         return cls(load_ngram(path))
 
     def pronunciations(self, word: str, n: int = 4) -> tuple[Candidate, ...]:
-        """The ``n`` most probable pronunciations of ``word``, the best first; ``()`` if no letter of it is known.
+        """The ``n`` most probable pronunciations of ``word``, the best first; ``()`` if it has no known letter.
 
-        Capitals count as small letters, more than two equal letters in a row as two ("aaaargh"), and letters without
-        a graphone of their own are left out. The time grows with the length of the word.
+        Silence is no pronunciation. Capitals count as small letters, more than two equal letters in a row as two
+        ("aaaargh"), and letters without a graphone of their own are left out. The time grows with the word's length.
         """
         if n < 1:
             raise ValueError(f"n must be at least 1, got {n}")

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from string import ascii_letters, digits
+from typing import TYPE_CHECKING
 
 from streamhmm.text.inflection import inflected
 from streamhmm.text.normalise import without_accents
 from streamhmm.text.phones import Pronunciation
 
+if TYPE_CHECKING:
+    from streamhmm.text.g2p import Candidate
+
 MOST_GUESSES = 4
-_LEAST_OF_BEST = 0.05
+_LEAST_OF_BEST = 0.02
 """How probable a guess must be, as a share of the best one's probability."""
 _LONGEST_INITIALISM = 6
 _VOWEL_LETTERS = frozenset("aeiouy")
@@ -52,7 +57,7 @@ def _guesses(word: str) -> tuple[Pronunciation, ...]:
         return (named,) if named else ()
     may_be_initials = letters.isupper() and len(letters) <= _LONGEST_INITIALISM
     first = (named,) if may_be_initials or not has_vowel else ()
-    return tuple(dict.fromkeys((*first, *_read(letters))))[:MOST_GUESSES]
+    return tuple(dict.fromkeys((*first, *_read(letters))))[:MOST_GUESSES] or (named,)
 
 
 def _letters(word: str) -> str:
@@ -62,6 +67,13 @@ def _letters(word: str) -> str:
 def _read(letters: str) -> tuple[Pronunciation, ...]:
     from streamhmm.text.g2p import shipped_model  # takes NumPy and a file of 2 MB, and most texts need neither
 
-    candidates = shipped_model().pronunciations(letters, MOST_GUESSES)
-    least = _LEAST_OF_BEST * candidates[0].probability
-    return tuple(candidate.phones for candidate in candidates if candidate.probability >= least)
+    return offered(shipped_model().pronunciations(letters, MOST_GUESSES))
+
+
+def offered(candidates: Sequence[Candidate]) -> tuple[Pronunciation, ...]:
+    """Those that are not much less probable than the first, which is the best."""
+    return tuple(
+        candidate.phones
+        for candidate in candidates
+        if candidate.probability >= _LEAST_OF_BEST * candidates[0].probability
+    )
