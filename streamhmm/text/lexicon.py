@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from streamhmm.text.inflection import inflected, unlengthened
+from streamhmm.text.keys import lookup_key
 from streamhmm.text.lexicon_file import read_lexicon_file
-from streamhmm.text.normalise import lookup_key
 from streamhmm.text.phones import Pronunciation
 from streamhmm.text.weak_forms import WEAK_FORMS
 

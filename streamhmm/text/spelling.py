@@ -7,7 +7,7 @@ from string import ascii_letters, digits
 from typing import TYPE_CHECKING
 
 from streamhmm.text.inflection import inflected
-from streamhmm.text.normalise import without_accents
+from streamhmm.text.keys import without_accents
 from streamhmm.text.phones import Pronunciation
 
 if TYPE_CHECKING:
