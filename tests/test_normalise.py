@@ -14,6 +14,7 @@ from streamhmm.errors import TextError
 from streamhmm.text import Lexicon, Token, pronounce, tokenize
 from streamhmm.text.normalise import MOST_READINGS
 from streamhmm.text.readers.abbreviations import ABBREVIATIONS
+from streamhmm.text.readers.amounts import amount
 from streamhmm.text.readers.units import UNITS
 
 # Each line: a text = what is spoken for each of its words, most likely, with | between words.
@@ -120,6 +121,7 @@ TABLE = """
     7 PM = seven | p m
     3:45:10 = three forty five ten
     8.30pm = eight thirty p m
+    5:00-6:30pm = five to six thirty p m
     9am-5pm = nine a m to five p m
     a ratio of 2:1 = a | ratio | of | two to one
     # dates
@@ -132,6 +134,9 @@ TABLE = """
     Nov. 5, 2020 = november | fifth | twenty twenty
     Jan. 3rd, 2020 = january | third | twenty twenty
     5 May 2021 = fifth | may | twenty twenty one
+    31.12.99 = december thirty first nineteen ninety nine
+    nov 5 = november | fifth
+    Mon-Fri = monday to friday
     the 4th of July = the | fourth | of | july
     Mon., Sept. 9 = monday | september | ninth
     # money
@@ -160,6 +165,8 @@ TABLE = """
     3.5% = three point five percent
     10-15% = ten to fifteen percent
     50 % = fifty | percent
+    $2.50/kg = two dollars and fifty cents per kilogram
+    $20/hour = twenty dollars per hour
     5‰ = five per thousand
     20°C = twenty degrees celsius
     -5°F = minus five degrees fahrenheit
@@ -189,12 +196,15 @@ TABLE = """
     5 cm3 = five | cubic centimeters
     10 lbs = ten | pounds
     5-km run = five kilometer | run
+    9.58s = nine point five eight seconds
+    3/4 lb. = three quarters | pound
     5 hrs = five | hours
     30 sec. = thirty | seconds
     # telephone numbers, versions, addresses of machines
     555-1234 = five five five one two three four
     (555) 123-4567 = five five five | one two three four five six seven
     +1-800-555-0199 = plus one eight zero zero five five five zero one nine nine
+    1-800-FLOWERS = one eight hundred flowers
     555.123.4567 = five five five one two three four five six seven
     v2.0 = version two point zero
     1.2.3 = one point two point three
@@ -219,6 +229,9 @@ TABLE = """
     F-16 = f sixteen
     R2D2 = r two d two
     PS5 = p s five
+    221B = two hundred twenty one b
+    1080p = ten eighty p
+    B-52s = b fifty twos
     747s = seven forty sevens
     AT&T = a t and t
     R&D = r and d
@@ -304,6 +317,12 @@ TABLE = """
     left → right = left | right
     salt & pepper = salt | and | pepper
     10x = ten x
+    4x100m = four by one hundred meters
+    3σ = three sigma
+    Δt = delta t
+    α-helix = alpha helix
+    E=mc² = e equals m c squared
+    1.5e-3 = one point five times ten to the minus three
     1920x1080 = nineteen twenty by ten eighty
     18+ = eighteen plus
     # compounds
@@ -509,6 +528,11 @@ def test_what_stands_beside_a_word(text, index, expected):
 def test_what_does_not_stand_beside_a_word(text, index, unwanted):
     tokens = tokenize(text)
     assert index >= len(tokens) or tuple(unwanted.split()) not in tokens[index].readings
+
+
+def test_an_amount_is_checked():
+    with pytest.raises(ValueError, match="text must match AMOUNT, got '5-'"):
+        amount("5-")
 
 
 # Labels.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby, pairwise
+from itertools import groupby
 
 from streamhmm.text.keys import APOSTROPHES, lookup_key, readable, without_accents
 from streamhmm.text.readers import (
@@ -21,6 +21,7 @@ from streamhmm.text.readers import (
     codes,
     initials,
     money,
+    quantities,
     roman,
     symbols,
     telephone,
@@ -47,7 +48,7 @@ RULES: tuple[Rule, ...] = (
     *calendar.RULES,
     *clock.RULES,
     *money.RULES,
-    *units.RULES,
+    *quantities.RULES,
     *amounts.RULES,
     *abbreviations.RULES,
     *roman.RULES,
@@ -62,11 +63,10 @@ _SHORT_FORMS = frozenset(
     for names in (abbreviations.ABBREVIATIONS, calendar.NAMES, money.SCALE_WORDS, units.UNITS, ("am", "pm"))
     for name in names
 )
+_LATIN_OR_ONE = re.compile(r"[a-z][a-z']*|.'*", re.DOTALL)
 _NUMBER = re.compile(
     r"([A-Za-z]{1,2}\^-?\d{1,2}|\d+\^-?\d{1,2}|\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)",  # or with an exponent
 )
-_PER_NAMES = "second minute hour day night week month quarter year person head unit pound item mile"
-_PER = frozenset(_PER_NAMES.split())
 
 
 def readings(token: str, context: Context = ALONE) -> Readings:
@@ -85,7 +85,7 @@ def readings(token: str, context: Context = ALONE) -> Readings:
 def _by_rules(token: str, context: Context) -> Readings:
     for pattern, reader in RULES:
         match = pattern.fullmatch(token)
-        found = reader(match, context) if match else ()
+        found = tuple(filter(None, reader(match, context))) if match else ()
         if found:
             return found
     return ()
@@ -94,34 +94,34 @@ def _by_rules(token: str, context: Context) -> Readings:
 def _by_pieces(token: str, context: Context) -> Readings:
     """What no reader knows: its parts between hyphens, else between slashes, else its words, numbers and signs."""
     alone = Context(shouted=context.shouted)
-    for mark, link in (("-", _link_of_hyphen), ("/", _link_of_slash)):
+    for mark, link in (("-", _over_hyphen), ("/", _over_slash)):
         if mark in token:
             read = [(part, readings(part, alone)) for part in token.split(mark)]
             return _linked([(part, found) for part, found in read if found], link)
     return _joined(list(_runs(token)), token, alone)
 
 
-def _linked(parts: Sequence[tuple[str, Readings]], link: Callable[[str, str], Readings]) -> Readings:
-    if not parts:
-        return ()
-    pieces = [parts[0][1]]
-    for (before, _), (after, found) in pairwise(parts):
-        pieces += [link(before, after) if len(parts) == 2 else any_of(""), found]
-    return in_sequence(*pieces)
+def _linked(parts: Sequence[tuple[str, Readings]], link: Callable[[str, str, Readings], Readings]) -> Readings:
+    if len(parts) == 2:
+        (before, first), (after, second) = parts
+        return in_sequence(first, link(before, after, second))
+    return in_sequence(*[found for _, found in parts]) if parts else ()
 
 
-def _link_of_hyphen(before: str, after: str) -> Readings:
+def _over_hyphen(before: str, after: str, found: Readings) -> Readings:
     is_range = _is_amount(before) and _is_amount(after)
     is_span = calendar.is_name(before) and calendar.is_name(after)
-    return any_of("to", "") if is_range or is_span else any_of("")
+    return in_sequence(any_of("to", ""), found) if is_range or is_span else found
 
 
-def _link_of_slash(before: str, after: str) -> Readings:
-    if _is_amount(before) and after.lower() in _PER:
-        return any_of("per", "an" if after.lower() == "hour" else "a", "slash")
+def _over_slash(before: str, after: str, found: Readings) -> Readings:
+    counted_by = units.per(after)
+    if _is_amount(before) and counted_by:
+        return any_of(counted_by, in_sequence("slash", found))
     if _is_amount(before) and _is_amount(after):
-        return any_of("", "slash", "over")
-    return any_of("", "slash", () if "or" in (before, after) else "or")
+        return in_sequence(any_of("", "slash", "over"), found)
+    is_choice = (before + after).islower() and "or" not in (before, after)
+    return in_sequence(any_of("", "slash", "or" if is_choice else ()), found)
 
 
 def _is_amount(text: str) -> bool:
@@ -148,6 +148,15 @@ def _kind(char: str) -> str:
     return "point" if char == "." else "break"
 
 
+def _word(token: str) -> Readings:
+    """A word as it is written; Greek letters by name if they stand alone or among Latin ones: "Δt"."""
+    letters = _LATIN_OR_ONE.findall(token.lower())
+    is_mixed = any(map(str.isascii, letters)) and not symbols.GREEK.keys().isdisjoint(letters)
+    if len(letters) == 1 or is_mixed:
+        return in_sequence(*[symbols.GREEK.get(letter, letter) for letter in letters])
+    return any_of(token.lower())
+
+
 def _joined(runs: Sequence[tuple[str, str]], token: str, alone: Context) -> Readings:
     pieces: list[Readings] = []
     kinds = ["", *[kind for kind, _ in runs], ""]
@@ -161,5 +170,5 @@ def _joined(runs: Sequence[tuple[str, str]], token: str, alone: Context) -> Read
         elif kind == "point" and before == after == "word":
             pieces.append(any_of("", "dot"))
         elif kind == "word" and any(char.isalpha() for char in run):
-            pieces.append(any_of(run.lower()) if run == token else readings(run, alone))
+            pieces.append(_word(run) if run == token else readings(run, alone))
     return in_sequence(*pieces) if pieces else ()

@@ -18,7 +18,7 @@ _SPACE = re.compile(
 # Long dashes, ellipses, and sentence marks that lack their space.
 _MARKS = re.compile(r"([—―⸺⸻…]+|-{2,}|–{2,}|\.{2,}|(?<=[^\W\d_])[,;:!?]+(?=[^\W\d_]))")
 _LONG_DASHES = re.compile(r"([—―⸺⸻…]+)")
-_ADDRESS = re.compile(r"\W*(?:https?://|www\.|\S+@\S+\.)", re.IGNORECASE)
+_ADDRESS = re.compile(r"://|\bwww\.|[\w.+%-]@[\w-]+\.", re.IGNORECASE)
 
 _MONEY = re.escape("".join(CURRENCIES))
 _BEFORE_NUMBER = re.compile(rf"(?:[-−–+~±≈<>≤≥=×÷√#§№@&]*(?:[A-Z]{{1,2}})?[{_MONEY}]?[-−–]?\.?)$")
@@ -46,7 +46,7 @@ def pieces(text: str) -> Iterator[Piece]:
     for chunk in _SPACE.split(text):
         if not chunk:
             continue
-        marks = _LONG_DASHES if _ADDRESS.match(chunk) else _MARKS
+        marks = _LONG_DASHES if _ADDRESS.search(chunk) else _MARKS
         parts = [*marks.split(chunk), ""]
         for inside, mark in zip(parts[::2], parts[1::2], strict=True):
             if inside or mark:

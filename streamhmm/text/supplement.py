@@ -8,6 +8,7 @@ from streamhmm.text.phones import Pronunciation
 _TABLE = """
     centiliter S EH N T AH L IY T ER
     covid K OW V IH D
+    eta EY T AH
     gigabit G IH G AH B IH T
     gigahertz G IH G AH HH ER T S
     gigawatt G IH G AH W AA T
@@ -25,6 +26,7 @@ _TABLE = """
     paise P AY S EY
     quadrillion K W AA D R IH L Y AH N
     quadrillionth K W AA D R IH L Y AH N TH
+    tau T AW
     terahertz T EH R AH HH ER T S
     trillionth T R IH L Y AH N TH
 """

@@ -218,6 +218,6 @@ RULES = rules(
     (rf"({AMOUNT})[eE]([-+]?)(\d{{1,3}})", _scientific),
     (rf"({NUMBER})[xX×]", _times),
     (r"(\d[\d.,]*|[A-Za-z]+)\^(-?)(\d{1,2})", _power),
-    (rf"(#|§|No\.?)({AMOUNT})", _named),
+    (rf"(#|§|No)\.?({AMOUNT})", _named),
     (rf"({AMOUNT})\+", _at_least),
 )

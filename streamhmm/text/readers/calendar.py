@@ -17,6 +17,7 @@ ABBREVIATED = {short: name for short, name in _SHORT.items() if short != name}
 """Short names of months and days."""
 
 _ALSO_WORDS = frozenset(["mar", "sat", "sun", "wed"])
+_OTHER_WORDS = _ALSO_WORDS | {"may", "march", "august", "jan", "sep", "mon", "tue", "thu", "fri", "thur"}
 _ALL_MONTHS = frozenset([*MONTHS, *(short for short, name in ABBREVIATED.items() if name in MONTHS)])
 NAMES = frozenset([*ABBREVIATED, *MONTHS, *DAYS])
 """Names of months and days, full and short."""
@@ -29,11 +30,13 @@ _PAIRS = frozenset([(9, 11), (7, 11), (24, 7)])
 
 
 def is_month(word: str) -> bool:
-    return word[:1].isupper() and word.lower() in _ALL_MONTHS
+    """Whether it may be a month's name, full or short, in capitals where it would else be another word."""
+    return word.lower() in _ALL_MONTHS and (word[:1].isupper() or word not in _OTHER_WORDS)
 
 
 def is_name(word: str) -> bool:
-    return word[:1].isupper() and word.lower() in NAMES
+    """Whether it may be the name of a month or of a day of the week."""
+    return word.lower() in NAMES and (word[:1].isupper() or word not in _OTHER_WORDS)
 
 
 def _years(digits: str) -> Readings:
@@ -120,7 +123,7 @@ def _days(match: re.Match[str], context: Context) -> Readings:
 def _name(match: re.Match[str], context: Context) -> Readings:
     """The name of a month or a day, short or after a number."""
     key = match[0].lower()
-    if key not in NAMES or not match[0][0].isupper():
+    if not is_name(match[0]):
         return ()
     full = ABBREVIATED.get(key, key)
     follows_day = full in MONTHS and _DAY.fullmatch(context.previous)
@@ -128,7 +131,7 @@ def _name(match: re.Match[str], context: Context) -> Readings:
     if key == full:
         return named
     is_dated = follows_day or context.following[:1].isdigit() or is_month(context.following)
-    if key not in _ALSO_WORDS or (context.after[:1] == "." and is_dated) or is_dated:
+    if is_dated or (key not in _ALSO_WORDS and key != match[0]):
         return any_of(named, key)
     return any_of(key, full) if context.after[:1] == "." else ()
 
@@ -143,7 +146,8 @@ def _decade(match: re.Match[str], _: Context) -> Readings:
         return any_of(plural(f"{cardinal(int(century))} {cardinal(int(tens))}"), plural(cardinal(number)))
     if tens == "00":
         return any_of("two thousands", "oh ohs", "naughties")
-    return any_of(plural(cardinal(int(tens))), f"{cardinal(int(tens))} seconds")
+    seconds = () if match[0][0] == "'" else any_of(f"{cardinal(int(tens))} seconds")
+    return any_of(plural(cardinal(int(tens))), seconds)
 
 
 def _class_of(match: re.Match[str], _: Context) -> Readings:
@@ -154,6 +158,7 @@ def _class_of(match: re.Match[str], _: Context) -> Readings:
 RULES = rules(
     (r"(\d{1,2})([/.-])(\d{1,2})\2(\d{4})", _full_date),
     (r"(\d{1,2})([/-])(\d{1,2})\2(\d{2})", _full_date),
+    (r"(\d\d)(\.)(\d\d)\2(\d\d)", _full_date),
     (r"(\d{4})([/.-])(\d{1,2})\2(\d{1,2})", _iso_date),
     (r"(\d{1,4})/(\d{1,4})", _slashed),
     (r"(\d{1,2})(st|nd|rd|th)?", _day),

@@ -45,10 +45,8 @@ def _between(link: Readings, pieces: list[Readings]) -> list[Readings]:
 
 def _mixed(match: re.Match[str], context: Context) -> Readings:
     """As in "MP3", "A4", "R2D2", "747s"."""
-    text, ending = re.fullmatch(r"(.*?)('s|(?<=\d)s)?", match[0]).groups()  # type: ignore[union-attr]
-    pieces = [_run(run, context) for run in _RUNS.findall(text)]
-    readings = in_sequence(*pieces)
-    if not ending:
+    readings = in_sequence(*[_run(run, context) for run in _RUNS.findall(match[1])])
+    if not match[2]:
         return readings
     return tuple((*words[:-1], _with_s(words[-1])) for words in readings)
 
@@ -71,5 +69,5 @@ def _run(run: str, context: Context) -> Readings:
 RULES = rules(
     (r"\d+(?:\.\d+){2,}", _dotted),
     (r"[vV]\.?(\d+(?:\.\d+)*)", _version),
-    (r"(?=.*\d)(?=.*[A-Za-z])[A-Za-z0-9]+(?:'s)?", _mixed),
+    (r"(?=.*\d)(?=.*[A-Za-z])([A-Za-z0-9]+?)('s|(?<=\d)s)?", _mixed),
 )

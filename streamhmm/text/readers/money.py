@@ -151,7 +151,8 @@ def _scaled(match: re.Match[str], _: Context) -> Readings:
     figure, scale = match.groups()
     counts = amount(figure, is_count=True)[:2]
     named, short = in_sequence(counts, SCALES[scale]), in_sequence(counts, " ".join(scale.lower()))
-    return any_of(short, named) if scale in "kK" else any_of(named, short)
+    is_letter = scale in "kK" or (len(scale) == 1 and figure.isdigit())  # "221B"
+    return any_of(short, named) if is_letter else any_of(named, short)
 
 
 def _scale_word(match: re.Match[str], context: Context) -> Readings:
@@ -170,7 +171,8 @@ def _scale_word(match: re.Match[str], context: Context) -> Readings:
 
 
 def _code(match: re.Match[str], context: Context) -> Readings:
-    return CODES.get(match[0], ()) if context.previous[-1:].isdigit() or context.previous in SCALE_WORDS else ()
+    beside_number = context.previous[-1:].isdigit() or context.following[:1].isdigit()
+    return CODES.get(match[0], ()) if beside_number or context.previous in SCALE_WORDS else ()
 
 
 def _with_code(match: re.Match[str], _: Context) -> Readings:

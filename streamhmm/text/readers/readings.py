@@ -50,7 +50,8 @@ def in_sequence(*pieces: Readings | str) -> Readings:
     joined: Readings = ((),)
     for piece in pieces:
         pairs = sorted(product(enumerate(joined), enumerate(_readings(piece))), key=_rank)
-        joined = tuple(dict.fromkeys(before + after for (_, before), (_, after) in pairs))[:MOST_READINGS]
+        likeliest = pairs[: 2 * MOST_READINGS]  # some may say the same
+        joined = tuple(dict.fromkeys(before + after for (_, before), (_, after) in likeliest))[:MOST_READINGS]
     return joined
 
 

@@ -44,6 +44,12 @@ BETWEEN_NUMBERS: dict[str, Readings] = {
 }
 """Signs that are spoken only beside numbers."""
 
+_GREEK = (
+    "αalpha βbeta γgamma δdelta εepsilon ζzeta θtheta ιiota κkappa λlambda μmu νnu ξxi πpi ρrho σsigma φphi χchi ψpsi"
+)
+GREEK = {name[0]: name[1:] for name in f"{_GREEK} ηeta τtau ωomega".split()}
+"""Names of Greek letters that stand alone, in lower case."""
+
 MARKS: dict[str, Readings] = {
     "→": any_of("arrow", "right arrow", "to"),
     "©": any_of("copyright"),

@@ -1,13 +1,11 @@
-"""Amounts with units, in one token or two: "5km", "10 kg", "20°C", "100 km/h", "5'10"", "50%"."""
+"""Symbols of units and what they are called: "km", "°C", "m/s", "cm3"."""
 
 from __future__ import annotations
 
 import re
 from typing import NamedTuple
 
-from streamhmm.text.readers.amounts import AMOUNT, amount, is_one
-from streamhmm.text.readers.numbers import NUMBER_WORDS, cardinal
-from streamhmm.text.readers.readings import Context, Readings, any_of, in_sequence, rules
+from streamhmm.text.readers.readings import Readings, any_of, in_sequence
 
 # A line: symbols = singular, plural, what else is said. A symbol with * in front stands for the unit only after a
 # number; one with ~ may there also be the word or the letter that it is.
@@ -108,10 +106,13 @@ _TABLE = """
     °E = degree east, degrees east
     °W = degree west, degrees west
 """
-_TIMES = "s second; sec second; min minute; h hour; hr hour; hour hour; d day; day day; yr year; year year; week week"
-_DENOMINATORS = dict(entry.split() for entry in _TIMES.split("; "))
-_DENOMINATORS |= {"kg": "kilogram", "m": "meter", "km": "kilometer", "L": "liter", "l": "liter", "lb": "pound"}
-_DENOMINATORS |= {"month": "month", "person": "person", "gal": "gallon", "dl": "deciliter", "dL": "deciliter"}
+_BELOW = """
+    s second; sec second; min minute; h hour; hr hour; d day; yr year; kg kilogram; g gram; m meter; km kilometer;
+    L liter; l liter; lb pound; lbs pound; oz ounce; gal gallon; dl deciliter; dL deciliter; second second;
+    minute minute; hour hour; day day; night night; week week; month month; quarter quarter; year year; person person;
+    head head; unit unit; item item; pound pound; mile mile; acre acre; gallon gallon
+"""
+_DENOMINATORS = dict(entry.split() for entry in _BELOW.split(";"))
 
 
 class Unit(NamedTuple):
@@ -136,11 +137,9 @@ def _parse(table: str) -> dict[str, Unit]:
 
 
 UNITS = _parse(_TABLE)
-_OFTEN_LETTERS = frozenset("KCFNJAt")
-"""Units that in one token with a number, as in "4K", are more often just letters."""
-_LONGEST_BEFORE = {"s": 1, "p": 2}  # digits; "747s" and "1080p" are something else
-_NUMBER_BEFORE = re.compile(rf".*\d|.*\d[/⁄]\d+|{'|'.join(NUMBER_WORDS)}")
+_ANY_CASE = {symbol.lower(): unit for symbol, unit in reversed(UNITS.items()) if len(symbol) > 1}
 _POWERS = {"2": "square", "3": "cubic"}
+_VOWEL_SOUNDS = frozenset(["ho", "ou", "ac", "it"])  # hour, ounce, acre, item
 _AFTER = {"2": "squared", "3": "cubed"}
 
 
@@ -155,113 +154,35 @@ def unit_readings(symbol: str, *, is_one: bool) -> Readings:
     power = re.fullmatch(r"([a-zA-Zμ]+)\^?([23])", symbol)
     if power:
         return _area(power[1], power[2], is_one=is_one)
-    unit = _find(symbol)
+    unit = find_unit(symbol)
     if unit is None:
         return ()
     names = (unit.one, unit.many) if is_one else (unit.many, unit.one)
     return any_of(*names, *unit.others)
 
 
-def _find(symbol: str) -> Unit | None:
-    return UNITS.get(symbol) or (UNITS.get(symbol.lower()) if len(symbol) > 1 else None)
+def find_unit(symbol: str) -> Unit | None:
+    """The unit of a symbol, in capitals too."""
+    return UNITS.get(symbol) or _ANY_CASE.get(symbol.lower())
 
 
-def _rate(above: str, below: str, *, is_one: bool) -> Readings:
-    """As in "km/h"; "m/s^2"."""
-    base, _, power = below.partition("^")
+def per(symbol: str) -> Readings:
+    """What comes after the bar of "km/h" and of "$5/month"; nothing if it is nothing to count by."""
+    base, _, power = symbol.partition("^")
     name = _DENOMINATORS.get(base) or _DENOMINATORS.get(base.lower())
     if not name or (power and power not in _AFTER):
         return ()
-    article = "an" if name == "hour" else "a"
-    above_readings = unit_readings(above, is_one=is_one)
-    return in_sequence(above_readings[:2], any_of("per", article), f"{name} {_AFTER[power] if power else ''}")
+    return in_sequence(any_of("per", "an" if name[:2] in _VOWEL_SOUNDS else "a"), f"{name} {_AFTER.get(power, '')}")
+
+
+def _rate(above: str, below: str, *, is_one: bool) -> Readings:
+    names, counted_by = unit_readings(above, is_one=is_one), per(below)
+    return in_sequence(names[:2], counted_by) if names and counted_by else ()
 
 
 def _area(symbol: str, power: str, *, is_one: bool) -> Readings:
-    unit = _find(symbol)
+    unit = find_unit(symbol)
     if unit is None or not unit.one.endswith(("meter", "inch", "foot", "mile", "yard")):
         return ()
     name = unit.one if is_one else unit.many
     return any_of(f"{_POWERS[power]} {name}", f"{name} {_AFTER[power]}", f"{_POWERS[power]} {unit.one}")
-
-
-# Patterns of whole tokens.
-
-
-def _quantity(match: re.Match[str], context: Context) -> Readings:
-    """As in "5km", "5-km"."""
-    figure, hyphen, symbol = match.groups()
-    if (hyphen and not (len(symbol) > 1 and symbol.isalpha())) or (
-        len(figure) > _LONGEST_BEFORE.get(symbol, len(figure))
-    ):
-        return ()
-    names = unit_readings(symbol, is_one=is_one(figure) or bool(hyphen))
-    if not names:
-        return ()
-    plain = amount(figure, is_count=True)
-    letter = in_sequence(plain[:1], symbol.lower()) if re.fullmatch("[A-Za-z]", symbol) else ()
-    usual = in_sequence(plain[:1], names)[:4]
-    first = (letter, usual) if symbol in _OFTEN_LETTERS else (usual, letter)
-    return any_of(*first, in_sequence(plain, names))
-
-
-def _apart(match: re.Match[str], context: Context) -> Readings:
-    """A unit after its number."""
-    symbol = match[0]
-    if not _follows_number(context) and not _stands_alone(symbol):
-        return ()
-    unit = _find(symbol)
-    names = unit_readings(symbol, is_one=context.previous in ("1", "one"))
-    if unit is None or not unit.is_word:
-        return names
-    word = any_of(symbol.lower())
-    is_usually_word = symbol == "A" or (symbol == "in" and context.after[:1] != ".")
-    return any_of(word, names) if is_usually_word else any_of(names, word)
-
-
-def _follows_number(context: Context) -> bool:
-    return context.previous != "" and _NUMBER_BEFORE.fullmatch(context.previous) is not None
-
-
-def _stands_alone(symbol: str) -> bool:
-    """Whether nothing else is spelled like the unit: "the kg"."""
-    first = symbol.split("/")[0]
-    unit = UNITS.get(first)
-    return unit is not None and not unit.needs_number and first.isalpha() and len(first) > 1
-
-
-def _amount_with_marks(match: re.Match[str], context: Context) -> Readings:
-    """A number before a quotation mark, which may be the sign of inches or feet."""
-    marks = {'"': ("inches", "inch"), "'": ("feet", "foot")}
-    if context.after[:1] not in marks or context.before.endswith(('"', "'")):
-        return ()
-    plain = amount(match[0])
-    return any_of(plain[:4], *[in_sequence(plain[:1], name) for name in marks[context.after[0]]])
-
-
-def _height(match: re.Match[str], _: Context) -> Readings:
-    """As in "5'10"": feet and inches."""
-    feet, inches = int(match[1]), number_of_inches(match[2])
-    named = in_sequence(inches, any_of("inch") if match[2] == "1" else any_of("inches"))
-    first = cardinal(feet)
-    one = "foot" if feet == 1 else "feet"
-    return any_of(
-        in_sequence(f"{first} foot", inches),
-        in_sequence(first, inches),
-        in_sequence(f"{first} {one}", named),
-        in_sequence(f"{first} foot", named),
-        in_sequence(f"{first} {one}", inches),
-    )
-
-
-def number_of_inches(text: str) -> Readings:
-    return amount(text)[:1]
-
-
-_SYMBOL = "[a-zA-ZμΩ°º%‰'\"/^23]+"
-RULES = rules(
-    (r"(\d{1,2})'(1?\d(?:\.\d+)?(?: \d⁄\d)?)\"?", _height),
-    (rf"({AMOUNT})(-?)({_SYMBOL})", _quantity),
-    (AMOUNT, _amount_with_marks),
-    (_SYMBOL, _apart),
-)
