@@ -237,6 +237,7 @@ TABLE = """
     R&D = r and d
     Q&A = q and a
     THE CAT SAT ON THE MAT = the | cat | sat | on | the | mat
+    EIGHT MONTHS OF NIGHTS = eight | months | of | nights
     HE TOLD US ABOUT IT = he | told | us | about | it
     iPhone = iphone
     YouTube = you tube
@@ -440,6 +441,7 @@ ALTERNATIVES = """
     UNIDO = u n i d o
     UNIDO = unido
     VERY = very
+    NIGHTS = nights
     Dr. = doctor
     Dr. = drive
     St. = saint
@@ -517,8 +519,10 @@ def test_what_stands_beside_a_word(text, index, expected):
         ("And I", 1, "the first"),
         ("it may be", 1, "of may"),
         ("I had no cats", 2, "number"),
+        ("THEN NO I WILL NOT", 1, "number"),
         ("a lot of them", 0, "ares"),
         ("THE CAT SAT", 1, "c a t"),
+        ("She said WE HAD THIS OLD thing", 5, "o l d"),
         ("Sun and Fig", 0, "sunday"),
         ("I am here", 1, "a m"),
         ("5 - five", 1, "to five"),
@@ -693,6 +697,8 @@ def readings_of(text, lexicon):
         ("iPhone", ["AY F OW N"]),
         ("LinkedIn", ["L IH NG K T IH N"]),
         ("NBA", ["EH N B IY EY"]),
+        ("NIGHTS", ["N AY T S", "EH N AY JH IY EY CH T IY EH S"]),
+        ("UNHCR", ["Y UW EH N EY CH S IY AA R"]),
         ("5GHz", ["F AY V G IH G AH HH ER T S"]),
     ],
 )

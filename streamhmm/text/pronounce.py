@@ -14,6 +14,7 @@ from streamhmm.errors import TextError
 from streamhmm.text.keys import lookup_key, without_accents
 from streamhmm.text.lexicon import Lexicon
 from streamhmm.text.phones import Pronunciation
+from streamhmm.text.readers.initials import is_sayable
 from streamhmm.text.readers.readings import Readings
 from streamhmm.text.spelling import LETTER_NAMES, spell
 from streamhmm.text.supplement import supplement
@@ -81,6 +82,8 @@ def pronounce(tokens: Sequence[Token], lexicon: Lexicon, *, strict: bool = False
             continue
         if not (whole or known):
             unknown[token.label] = None
+        if known:
+            guessed = [reading for reading in guessed if is_sayable("".join(reading))]
         if whole or any(len(form) > 1 for reading in known for form in reading):
             guessed = []
         spoken = [_parts(reading, token.label, look_up) for reading in (*known, *guessed)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 from streamhmm.errors import TextError
@@ -17,7 +18,8 @@ from streamhmm.text.readers.units import is_unit
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ENDS_CLAUSE = re.compile("[.,!?;:—―⸺⸻…]|--")
-_FEWEST_SHOUTED = 2  # words that must be in capitals, and no others be there
+_FEWEST_SHOUTED = 2  # words in capitals, of a text without others, that mean that it is written so
+_FEWEST_IN_PASSAGE = 4  # the same within another text; "FBI, CIA and NSA" is none
 
 
 class Token(NamedTuple):
@@ -93,14 +95,14 @@ def _check_characters(text: str) -> None:
 def _read(found: Sequence[Piece]) -> list[Readings]:
     """The readings of each piece beside its neighbours; none for punctuation."""
     words = [readable(piece.core) for piece in found]
-    shouted = _is_shouted(words)
+    shouted = _shouted(words)
     read: list[Readings] = []
     previous = mark = ""
     for place, (piece, word) in enumerate(zip(found, words, strict=True)):
         if word:
             following = _following(place, found, words)
             mark = mark or ("©" if "©" in piece.before else "")
-            context = Context(previous, following, piece.before, piece.after, mark, shouted)
+            context = Context(previous, following, piece.before, piece.after, mark, place in shouted)
             read.append(readings(word, context))
             previous = "" if _ends_clause(piece, word) else word
             mark = ""
@@ -126,6 +128,11 @@ def _ends_clause(piece: Piece, word: str) -> bool:
     return not (is_short and piece.after == ".")
 
 
-def _is_shouted(words: Sequence[str]) -> bool:
-    lettered = [word for word in words if sum(map(str.isalpha, word)) > 1]
-    return len(lettered) >= _FEWEST_SHOUTED and all(word.isupper() for word in lettered)
+def _shouted(words: Sequence[str]) -> set[int]:
+    """The places of words that stand in a text, or in a passage of some length, that is all in capitals."""
+    lettered = [place for place, word in enumerate(words) if sum(map(str.isalpha, word)) > 1]
+    passages = [
+        (capitals, list(places)) for capitals, places in groupby(lettered, lambda place: words[place].isupper())
+    ]
+    fewest = _FEWEST_SHOUTED if len(passages) == 1 else _FEWEST_IN_PASSAGE
+    return {place for capitals, places in passages if capitals and len(places) >= fewest for place in places}

@@ -177,7 +177,7 @@ def _abbreviation(match: re.Match[str], context: Context) -> Readings:
 
 _HOLDS: dict[str, Callable[[str, Context], bool]] = {
     ".": lambda word, context: context.after[:1] == "." or word.endswith("."),
-    "#": lambda word, context: re.match(r"\d|[IVX]+$", context.following) is not None,
+    "#": lambda word, context: re.match(r"\d|[IVX]{2,}$", context.following) is not None,
     "^": lambda word, context: word[:1].isupper(),
 }
 

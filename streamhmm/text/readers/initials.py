@@ -31,10 +31,12 @@ def letters(text: str) -> Readings:
 def capitals(text: str, *, shouted: bool = False) -> Readings:
     """A word in capitals: letters, a word, or either; ``shouted`` if all the text is in capitals."""
     word = text.lower()
-    if not is_sayable(word):
+    if not _VOWELS.search(word):
         return letters(text)
     if shouted or len(text) > _LONGEST_INITIALISM + 1:
         return any_of(word)
+    if not is_sayable(word):
+        return any_of(letters(text)[:1], word if len(text) >= _SHORTEST_ACRONYM else ())  # "UNHCR", "MONTHS"
     if text in _WORDS or len(text) >= _SHORTEST_ACRONYM:
         return any_of(word, letters(text)[:1])
     return any_of(letters(text)[:1], word)

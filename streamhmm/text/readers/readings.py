@@ -20,7 +20,7 @@ class Context(NamedTuple):
         previous, following: the neighbouring tokens, as ``readable`` gives them; empty at either end of a clause.
         before, after: the punctuation directly around the token.
         mark: a sign before the token that may be silent: "10 - 15", "© 2020".
-        shouted: the whole text is in capitals, so that they say nothing about this token.
+        shouted: the text around the token is in capitals, so that they say nothing about it.
     """
 
     previous: str = ""
