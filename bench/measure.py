@@ -18,7 +18,8 @@ from rich.table import Table
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TRUTH = REPOSITORY.parent / "shared" / "data" / "truth"
-"""Where the truth sets lie unless an option says otherwise: beside the repository."""
+SPEECH = REPOSITORY.parent / "shared" / "data" / "speechocean762"
+"""Where the truth sets and the speech lie unless an option says otherwise: beside the repository."""
 
 
 def seconds_a_call(call: Callable[[], Any], calls: int = 1) -> float:

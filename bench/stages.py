@@ -11,6 +11,7 @@ from typing import Any
 import streamhmm as sh
 from streamhmm import ops
 from streamhmm.align import aligner as aligner_module
+from streamhmm.align import decoding as decoding_module
 
 STAGES = ("decode", "text and graph", "features", "network", "engine", "results", "output", "other")
 
@@ -49,9 +50,8 @@ def stage_clock(aligner: sh.Aligner) -> Iterator[StageClock]:
         (model.backend, "log_posteriors", "network"),
         (model.backend, "finish", "network"),
         (ops, "viterbi", "engine"),
-        (aligner_module, "phone_segments", "results"),
-        (aligner_module, "word_segments", "results"),
-        (aligner_module, "Alignment", "results"),
+        (decoding_module, "gather_evidence", "results"),
+        (aligner_module.Aligner, "_alignment", "results"),
     ]
     before = [(owner, name, getattr(owner, name)) for owner, name, _ in hooks]
     for owner, name, stage in hooks:

@@ -10,13 +10,16 @@ class Segment:
     """A word or a phone and when it is spoken.
 
     ``start`` and ``end`` are seconds from the beginning of the audio, the end exclusive. A word's ``label`` is the
-    user's own spelling, a phone's is ARPAbet without stress. ``score`` is in 0…1, or None where there is none.
+    user's own spelling, a phone's is ARPAbet without stress. ``score`` is in 0…1; ``start_sd`` and ``end_sd`` are
+    standard deviations of the two times in milliseconds. All three are None where nobody measured them.
     """
 
     label: str
     start: float
     end: float
     score: float | None = None
+    start_sd: float | None = None
+    end_sd: float | None = None
 
     @property
     def duration(self) -> float:

@@ -1,9 +1,13 @@
 """Acoustic scores that say exactly one thing, so that the right segments are known to the frame."""
 
 import random
+from types import SimpleNamespace
 
 import torch
 
+from streamhmm.align.decoding import decode
+from streamhmm.align.phone_loop import phone_loop
+from streamhmm.align.topology import build_topology
 from streamhmm.text import SILENCE, SpokenWord
 
 FRAME_S = 0.01
@@ -16,6 +20,19 @@ def runs_to_scores(runs, columns):
     scores = torch.full((len(heard), max(columns.values()) + 1), EXCLUDED)
     scores[torch.arange(len(heard)), heard] = CERTAIN
     return scores
+
+
+def evenly(labels, frames):
+    """Runs of equal length of the labels in a string."""
+    return [(label, frames) for label in labels.split()]
+
+
+def decode_scores(words, columns, scores):
+    """What the aligner finds for ``words`` if a network without a prior says ``scores``."""
+    model = SimpleNamespace(
+        log_posteriors=lambda samples: scores, log_prior=torch.zeros(scores.shape[1]), silence=columns[SILENCE]
+    )
+    return decode(torch.empty(0), build_topology(words, columns), model, phone_loop(scores.shape[1]), "planted")
 
 
 def segments_of(runs):

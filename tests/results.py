@@ -6,9 +6,9 @@ from streamhmm.segment import Segment
 
 def small():
     """Two words with a pause between them and at both ends."""
-    words = (Segment("Hello,", 0.1, 0.4, 0.9), Segment("O’Neill", 0.5, 0.75))
+    words = (Segment("Hello,", 0.1, 0.4, 0.9, 7.5, 12.0), Segment("O’Neill", 0.5, 0.75))
     phones = (
-        Segment("HH", 0.1, 0.2, 0.5),
+        Segment("HH", 0.1, 0.2, 0.5, 7.5, 0.0),
         Segment("OW", 0.2, 0.4, 1.0),
         Segment("N", 0.5, 0.75, None),
     )

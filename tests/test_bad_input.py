@@ -163,7 +163,7 @@ def test_audio_too_short_for_its_text(folder, refused):
 
 
 def test_an_absurdly_long_word(folder, refused):
-    assert "and 1 word can't take less than" in refused("good.flac", "--text", "x" * 5_000)
+    assert "and 1 word can't take less than" in refused("good.flac", "--text", "abcde" * 400)
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_white_noise_scores_far_below_speech(folder, aligned):
     good, _ = aligned("good.flac", "good.txt")
     write("noise.wav", np.random.default_rng(0).normal(0, 0.1, 160_000))
     noise, _ = aligned("noise.wav", "good.txt")
-    assert np.mean([word.score for word in noise.words]) < np.mean([word.score for word in good.words]) / 3
+    assert np.mean([word.score for word in noise.words]) < np.mean([word.score for word in good.words]) - 0.3
     assert len(noise.words) == len(good.words)
 
 

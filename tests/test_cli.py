@@ -193,8 +193,21 @@ def test_warnings_go_to_standard_error(loaded, capsys):
     assert out.startswith("start\tend\tscore\tword\n")
     first = complaint.splitlines()[0]
     assert first == (
-        f"streamhmm: {FLAC}: no pronunciation known, spelled by simple rules: frobnik (add them to a lexicon file)"
+        f"streamhmm: {FLAC}: no pronunciation known, guessed from the spelling: frobnik (add them to a lexicon file)"
     )
+
+
+def test_strict_refuses_words_that_no_lexicon_has(loaded, capsys, tmp_path):
+    text = tmp_path / "my.txt"
+    text.write_text("The last frobnik to the island")
+    for source, name in ((["--text", text.read_text()], "--text"), ([str(text)], str(text))):
+        assert cli.main(["align", FLAC, *source, "--strict"]) == 1
+        assert capsys.readouterr() == (
+            "",
+            f"streamhmm: {name}: these words are not in the lexicon: 'frobnik'; give their phones in a lexicon file, "
+            "one WORD PH PH PH a line, and name it with --lexicon\n",
+        )
+    assert cli.main(["align", FLAC, TXT, "--strict"]) == 0
 
 
 def test_an_output_that_cannot_be_written_does_not_lose_the_others(loaded, capsys, tmp_path):
@@ -288,9 +301,9 @@ def test_ctrl_c_does_not_wait_for_the_engine(aligner, monkeypatch, capsys, handl
     class Watched:
         model = aligner.model
 
-        def align(self, audio, text):
+        def align(self, audio, text, *, strict):
             seen.append(signal.getsignal(signal.SIGINT))
-            return aligner.align(audio, text)
+            return aligner.align(audio, text, strict=strict)
 
     monkeypatch.setattr(aligner_module, "Aligner", lambda *arguments, **options: Watched())
     before = signal.signal(signal.SIGINT, handler)
@@ -338,8 +351,9 @@ def test_help_names_every_option_and_the_exit_codes_of_help_are_0(capsys):
             cli.main(arguments)
         assert caught.value.code == 0
     shown = capsys.readouterr().out
-    for option in ("--text", "--output", "--lexicon", "--channel", "--model", "--backend", "--precision", "--device"):
+    for option in ("--text", "--output", "--lexicon", "--strict", "--channel", "--model", "--backend", "--precision"):
         assert option in shown
+    assert "--device" in shown
     for words in ("align a recording with its text", "train an acoustic model", "--resume", sh.__version__):
         assert words in shown
 

@@ -7,14 +7,20 @@ import torch
 from planted import random_runs, random_words, runs_to_scores
 
 import streamhmm as sh
-from streamhmm.align.topology import PHONE_FRAMES, SHORT_PHONE_FRAMES, SILENCE_FRAMES, Phone, build_topology
+from streamhmm.align.topology import HURRY, PHONE_FRAMES, SHORT_PHONE_FRAMES, SILENCE_FRAMES, Phone, build_topology
 from streamhmm.text import PHONES, SILENCE, Lexicon, SpokenWord, pronounce, tokenize
 
 COLUMNS = {label: column for column, label in enumerate((*PHONES, SILENCE))}
 
 
-def shortest(label):
+def usual(label):
+    """States of a phone or of silence."""
     return SILENCE_FRAMES if label == SILENCE else SHORT_PHONE_FRAMES.get(label, PHONE_FRAMES)
+
+
+def shortest(label):
+    """Of five states two can be passed over, of three states one, of silence none."""
+    return {5: 3, 3: 2, SILENCE_FRAMES: SILENCE_FRAMES}[usual(label)]
 
 
 def word(*parts):
@@ -50,7 +56,7 @@ def test_one_word_of_one_phone():
     silence, phone = COLUMNS[SILENCE], COLUMNS["K"]
     expected = [silence] * SILENCE_FRAMES + [phone] * PHONE_FRAMES + [silence] * SILENCE_FRAMES
     assert topology.graph.pdfs.tolist() == expected
-    assert topology.min_frames == PHONE_FRAMES
+    assert topology.min_frames == 3
     assert topology.graph.family == "linear"
 
 
@@ -72,12 +78,31 @@ def test_the_shortest_path_is_the_shortest_pronunciations_without_silence(words,
         path = sh.viterbi(torch.zeros(frames, len(COLUMNS)), topology.graph)
         assert bool(torch.isfinite(path.score)) is fits
     assert runs_along(topology, path.states) == [(label, shortest(label)) for label in labels]
+    assert path.score == HURRY * sum(usual(label) - shortest(label) for label in labels)
+
+
+@pytest.mark.parametrize(
+    ("label", "frames", "passed_over"),
+    [("K", 3, 2), ("K", 4, 1), ("K", 5, 0), ("K", 6, 0), ("K", 99, 0), ("T", 2, 1), ("T", 3, 0), ("T", 4, 0)],
+)
+def test_each_frame_less_than_usual_has_its_cost(label, frames, passed_over):
+    path = sh.viterbi(torch.zeros(frames, len(COLUMNS)), build_topology([word([label])], COLUMNS).graph)
+    assert path.score == HURRY * passed_over
 
 
 def test_a_phone_lasts_its_shortest_duration_and_as_long_as_it_likes():
     words = [word(["K AE"])]
-    assert heard(words, [("K", 1), ("AE", 20)]) == [("K", PHONE_FRAMES), ("AE", 21 - PHONE_FRAMES)]
+    assert heard(words, [("K", 1), ("AE", 20)]) == [("K", 3), ("AE", 18)]
+    assert heard(words, [("K", 3), ("AE", 20)]) == [("K", 3), ("AE", 20)]
     assert heard(words, [("K", 300), ("AE", 200)]) == [("K", 300), ("AE", 200)]
+
+
+def test_haste_costs_less_than_a_frame_of_another_phone_and_more_than_a_little_doubt():
+    topology = build_topology([word(["K AE"])], COLUMNS)
+    for doubt, frames_of_k in ((1.9, 5), (2.1, 4)):  # what frame 4 speaks against K
+        scores = runs_to_scores([("K", 4), ("AE", 10)], COLUMNS)
+        scores[4, COLUMNS["K"]] = scores[4, COLUMNS["AE"]] - doubt
+        assert runs_along(topology, sh.viterbi(scores, topology.graph).states)[0] == ("K", frames_of_k)
 
 
 @pytest.mark.parametrize("before", [0, SILENCE_FRAMES, 40])

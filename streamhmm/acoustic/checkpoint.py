@@ -25,12 +25,16 @@ _HEADER = "streamhmm"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A network in evaluation mode, its labels, (V,) log prior of the labels, and notes on its training."""
+    """A network in evaluation mode, its labels, (V,) log prior of the labels, and notes on its training.
+
+    ``calibration`` holds the numbers that make its scores mean something, as the aligner keeps them; None for none.
+    """
 
     network: AcousticNetwork
     log_prior: Tensor
     labels: tuple[str, ...] = LABELS
     training: dict[str, Any] = field(default_factory=dict)
+    calibration: dict[str, Any] | None = None
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: str | os.PathLike[str]) -> None:
@@ -42,6 +46,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | os.PathLike[str]) -> Non
         "architecture": dataclasses.asdict(checkpoint.network.config),
         "labels": checkpoint.labels,
         "training": checkpoint.training,
+        "calibration": checkpoint.calibration,
     }
     tensors = {f"network.{name}": tensor.contiguous() for name, tensor in checkpoint.network.state_dict().items()}
     tensors["log_prior"] = checkpoint.log_prior.float().contiguous()
@@ -77,7 +82,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     log_prior = tensors.pop("log_prior")
     network.load_state_dict({name.removeprefix("network."): tensor for name, tensor in tensors.items()})
     network.requires_grad_(False)
-    return Checkpoint(network, log_prior, labels, header.get("training", {}))
+    return Checkpoint(network, log_prior, labels, header.get("training", {}), header.get("calibration"))
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -32,6 +32,7 @@ class AcousticModel:
         lookahead_s: audio needed after the end of a frame before its scores come out, at most.
         backend: the runtime; its ``name``, ``precision`` and ``device`` tell what runs.
         training: notes on how the model was trained.
+        calibration: what the aligner needs to make scores of this model mean something, or None.
     """
 
     sample_rate = SAMPLE_RATE
@@ -45,6 +46,7 @@ class AcousticModel:
         self.log_prior = checkpoint.log_prior
         self.lookahead_s = checkpoint.network.lookahead_s
         self.training = checkpoint.training
+        self.calibration = checkpoint.calibration
         self.backend: Backend = open_backend(checkpoint, backend, precision, device)
         self.features = LogMel()
 

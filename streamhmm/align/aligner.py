@@ -7,16 +7,20 @@ from collections.abc import Iterable, Sequence
 from importlib import import_module
 from typing import Any, BinaryIO
 
+import numpy as np
 import torch
 
-from streamhmm import ops
 from streamhmm.acoustic import AcousticModel
-from streamhmm.acoustic.model import PRIOR_SCALE
-from streamhmm.align.checks import check_fit, check_level
-from streamhmm.align.results import Alignment, phone_segments, word_segments
+from streamhmm.align.calibration import UNCALIBRATED, Calibration
+from streamhmm.align.checks import check_level, check_noise
+from streamhmm.align.decoding import Decoding, decode
+from streamhmm.align.evidence import phone_logits, text_features, word_features
+from streamhmm.align.mismatch import check_fit, check_gaps
+from streamhmm.align.phone_loop import phone_loop
+from streamhmm.align.results import Alignment, find_edges, phone_segments, word_segments
 from streamhmm.align.topology import build_topology
 from streamhmm.audio import Audio, as_audio, load_audio
-from streamhmm.errors import AlignmentError
+from streamhmm.errors import AlignmentError, ModelError
 from streamhmm.text import Lexicon, Script, pronounce, tokenize
 
 AudioInput = str | os.PathLike[str] | BinaryIO | Audio | tuple[Any, int]
@@ -52,10 +56,14 @@ class Aligner:
         self.lexicon = Lexicon([lexicon] if isinstance(lexicon, (str, os.PathLike)) else list(lexicon))
         running = self.model.backend
         self.runtime = f"{running.name} {running.precision} on {running.device}"
+        self.calibration = _calibration(self.model)
         self._columns = {label: column for column, label in enumerate(self.model.labels)}
+        self._loop = phone_loop(len(self.model.labels))
         self._warm_up()
 
-    def align(self, audio: AudioInput, text: str | Sequence[str], *, channel: int | None = None) -> Alignment:
+    def align(
+        self, audio: AudioInput, text: str | Sequence[str], *, channel: int | None = None, strict: bool = False
+    ) -> Alignment:
         """Align a recording with its text.
 
         Args:
@@ -63,40 +71,66 @@ class Aligner:
                 (n, channels), full scale ±1.
             text: what is spoken, as a string or as a list of words.
             channel: the channel to use, counted from 1; by default all are mixed.
+            strict: refuse words that no lexicon has, instead of guessing their pronunciation.
 
         Raises:
             AudioError, TextError: the audio or the text can't be used.
             AlignmentError: the audio is too short for the text.
         """
-        script = pronounce(tokenize(text), self.lexicon)
+        script = pronounce(tokenize(text), self.lexicon, strict=strict)
         recording = self._recording(audio, channel)
         doubts = check_level(recording.samples, recording.name)
+        decoding = self._decode(recording, script)
+        return self._alignment(decoding, recording, script, text if isinstance(text, str) else " ".join(text), doubts)
+
+    def examine(self, audio: AudioInput, text: str | Sequence[str]) -> Decoding:
+        """The path that :meth:`align` would report, with the evidence for it: what a calibration is fitted on.
+
+        Raises:
+            AudioError, TextError, AlignmentError: as :meth:`align`.
+        """
+        return self._decode(self._recording(audio, None), pronounce(tokenize(text), self.lexicon))
+
+    def _decode(self, recording: Audio, script: Script) -> Decoding:
         topology = build_topology(script.words, self._columns)
-        frames = -(-len(recording.samples) // round(self.model.sample_rate * self.model.frame_s))
-        self._check_length(recording, frames, topology.min_frames, len(script.words))
-        log_posteriors = self.model.log_posteriors(torch.from_numpy(recording.samples))
-        scores = log_posteriors - PRIOR_SCALE * self.model.log_prior
-        path = ops.viterbi(scores, topology.graph)
-        if not torch.isfinite(path.score):
-            raise AlignmentError(
-                f"{recording.name}: no path through the text fits the audio; check that they belong together"
-            )
-        phones = phone_segments(path.states, topology, log_posteriors, scores, self.model.frame_s, recording.duration)
+        self._check_length(recording, topology.min_frames, len(script.words))
+        samples = torch.from_numpy(recording.samples)
+        return decode(samples, topology, self.model, self._loop, recording.name)
+
+    def _alignment(
+        self, decoding: Decoding, recording: Audio, script: Script, text: str, doubts: tuple[str, ...]
+    ) -> Alignment:
+        calibration, evidence = self.calibration, decoding.evidence
+        logits = phone_logits(evidence, calibration)
+        edges = find_edges(decoding.runs, decoding.scores, self.model.frame_s, recording.duration, calibration)
+        phones = phone_segments(decoding, edges, logits.sigmoid())
+        phone_words = tuple(phone.word for phone in decoding.phones)
+        scores = calibration.word(word_features(evidence, logits)).sigmoid()
+        words = word_segments([word.label for word in script.words], phones, phone_words, scores)
+        probability = float(calibration.text(text_features(evidence, logits)).sigmoid())
+        spoken = decoding.runs.of_frames(decoding.runs.spoken)
         return Alignment(
-            words=word_segments([word.label for word in script.words], phones),
-            phones=phones.segments,
-            phone_words=phones.words,
+            words=words,
+            phones=phones,
+            phone_words=phone_words,
             duration=recording.duration,
             audio=recording.name,
-            text=text if isinstance(text, str) else " ".join(text),
-            warnings=(*_unknown_words(script), *doubts, *check_fit(phones.segments, len(self.model.labels))),
+            text=text,
+            warnings=(
+                *_unknown_words(script),
+                *doubts,
+                *check_noise(recording.samples, spoken),
+                *check_fit(words, phone_words, probability, evidence.contrast, self.model.frame_s, calibration),
+                *check_gaps(words, recording.duration),
+            ),
         )
 
     def _warm_up(self) -> None:
-        """Does now what would slow the first alignment: imports soundfile, reads the dictionary, runs the network."""
+        """Does now what would slow the first alignment: imports soundfile, reads the dictionary, aligns silence."""
         import_module("streamhmm.audio.decode")
-        self.lexicon.lookup("a")
-        self.model.log_posteriors(torch.zeros(self.model.sample_rate // 10))
+        script = pronounce(tokenize("a"), self.lexicon)
+        silence = as_audio(np.zeros(self.model.sample_rate // 2, np.float32), self.model.sample_rate)
+        self._alignment(self._decode(silence, script), silence, script, "a", ())
 
     def _recording(self, audio: AudioInput, channel: int | None) -> Audio:
         target_rate = self.model.sample_rate
@@ -111,7 +145,8 @@ class Aligner:
             return as_audio(samples, sample_rate, target_rate=target_rate, channel=channel)
         return load_audio(audio, sample_rate=target_rate, channel=channel)
 
-    def _check_length(self, recording: Audio, frames: int, needed: int, words: int) -> None:
+    def _check_length(self, recording: Audio, needed: int, words: int) -> None:
+        frames = -(-len(recording.samples) // round(self.model.sample_rate * self.model.frame_s))
         if frames < needed:
             raise AlignmentError(
                 f"{recording.name}: the audio is too short for the text: it lasts {recording.duration:.2f} s, and "
@@ -120,8 +155,17 @@ class Aligner:
             )
 
 
+def _calibration(model: AcousticModel) -> Calibration:
+    if model.calibration is None:
+        return UNCALIBRATED
+    try:
+        return Calibration.from_dict(model.calibration)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"the model's calibration is damaged ({error!r}); get the model file again") from error
+
+
 def _unknown_words(script: Script) -> tuple[str, ...]:
     if not script.unknown:
         return ()
     names = ", ".join(script.unknown)
-    return (f"no pronunciation known, spelled by simple rules: {names} (add them to a lexicon file)",)
+    return (f"no pronunciation known, guessed from the spelling: {names} (add them to a lexicon file)",)

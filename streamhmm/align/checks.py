@@ -1,21 +1,22 @@
-"""What makes an alignment doubtful, told from the samples and from the scores."""
+"""What makes a recording doubtful: its level, clipping and noise."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
-from streamhmm.align.results import mean_score
 from streamhmm.errors import AudioError
-from streamhmm.segment import Segment
 
 HIGHEST_PEAK = 100.0  # full scale is 1; far above it the samples are on another scale, such as ±32768
 QUIET_PEAK = 0.003  # −50 dB
 CLIPPED_AT = 0.99  # below full scale, because resampling and mixing move clipped samples a little
 CLIPPED_SHARE = 0.002
+LOWEST_SNR_DB = 10.0
+LEAST_SPEECH = 0.1  # share of the noise: if words stand out by less, they are not there
+FEWEST_SILENT_FRAMES = 20
 
 
 def check_level(samples: NDArray[np.float32], name: str) -> tuple[str, ...]:
@@ -38,9 +39,25 @@ def check_level(samples: NDArray[np.float32], name: str) -> tuple[str, ...]:
     return ()
 
 
-def check_fit(phones: Sequence[Segment], labels: int) -> tuple[str, ...]:
-    """A warning if the phones score no better than guessing one of ``labels`` would."""
-    score = mean_score(phones)
-    if score > 1 / labels:
+def check_noise(samples: NDArray[np.float32], spoken: Tensor) -> tuple[str, ...]:
+    """A warning if speech stands out little from what is between the words; ``spoken`` is (T,) True in words."""
+    snr_db = signal_to_noise_db(samples, spoken.numpy())
+    if snr_db is None or snr_db >= LOWEST_SNR_DB:
         return ()
-    return (f"the text fits the audio no better than chance (mean score {score:.3f}); check that they belong together",)
+    return (f"the recording is noisy (speech {snr_db:.0f} dB above the noise); times may be less exact",)
+
+
+def signal_to_noise_db(samples: NDArray[np.float32], spoken: NDArray[np.bool_]) -> float | None:
+    """Power of speech over that of the pauses, dB; None where there is too little of either to tell."""
+    hop = -(-len(samples) // len(spoken))
+    frames = len(samples) // hop
+    power = np.square(samples[: frames * hop], dtype=np.float64).reshape(frames, hop).mean(1)
+    spoken = spoken[:frames]
+    if min(np.count_nonzero(spoken), np.count_nonzero(~spoken)) < FEWEST_SILENT_FRAMES:
+        return None
+    pauses = np.sort(power[~spoken])
+    noise = float(pauses[len(pauses) // 2])
+    speech = float(power[spoken].mean()) - noise
+    if noise == 0.0 or speech < LEAST_SPEECH * noise:
+        return None
+    return 10 * math.log10(speech / noise)

@@ -1,13 +1,12 @@
 """From pronounced words to the graph that the engine aligns.
 
-A phone is a chain of states, one a frame of its shortest duration, the last one repeating. The readings of a word are
-branches side by side, each a chain of parts, and so are the pronunciations of a part; between words and parts, before
-the first and after the last there may be silence. In the order of the states the branches lie one behind the other: so
-nearly all arcs go to the next state, and the graph runs on the linear kernel.
+A phone is a chain of states, one a frame of its usual shortest duration, the last one repeating. Every other state can
+be passed over at a cost, so that a phone may be shorter still. The pronunciations of a word lie one behind the other;
+between words, before the first and after the last there may be silence. So nearly all arcs go to the next state, and
+the graph runs on the linear kernel.
 
-    … ─> word ─┬──────────────┬─> part, pronunciation 1 ─┬─> …
-               │              ├─> part, pronunciation 2 ─┤
-               └─> silence ───┴─> part ─> silence ─> part ─┘
+    … ─> word ─┬──────────────┬─> word, pronunciation 1 ─┬─> …
+               └─> silence ───┴─> word, pronunciation 2 ─┘
 """
 
 from __future__ import annotations
@@ -25,9 +24,11 @@ from streamhmm.packing import NEVER
 from streamhmm.text.phones import SILENCE
 from streamhmm.text.pronounce import Reading, SpokenWord
 
-SILENCE_FRAMES = 5  # a shorter pause is part of a stop's closure
-PHONE_FRAMES = 4
+SILENCE_FRAMES = 8  # a shorter pause is part of a stop's closure
+PHONE_FRAMES = 5
 SHORT_PHONE_FRAMES = dict.fromkeys(("AH", "B", "D", "DH", "G", "IH", "T"), 3)  # flaps, schwas, voiced stops
+HURRY = -2.0
+"""Log-weight of passing over a state: the usual durations can be cut to 3 frames, those of short phones to 2."""
 
 
 class Phone(NamedTuple):
@@ -72,6 +73,7 @@ class _Builder:
     phones: list[Phone] = field(default_factory=list)
     sources: list[int] = field(default_factory=list)
     targets: list[int] = field(default_factory=list)
+    weights: list[float] = field(default_factory=list)
     entries: list[int] = field(default_factory=list)  # states that a path may start in
     open_ends: list[int] = field(default_factory=list)  # states that lead on to what comes next
     at_start: bool = True  # no phone so far: what comes next may start a path
@@ -103,13 +105,12 @@ class _Builder:
         """The frames of its shortest pronunciation."""
         ends, lengths = [], []
         for pronunciation in pronunciations:
-            start = len(self.pdfs)
             chains = [self._add_phone(label, word) for label in pronunciation]
             self._enter(chains[0][0])
             for (_, last), (first, _) in pairwise(chains):
                 self._connect(last, first)
             ends.append(chains[-1][1])
-            lengths.append(len(self.pdfs) - start)
+            lengths.append(sum((last - first) // 2 + 1 for first, last in chains))
         self.open_ends = ends
         self.at_start = False
         return min(lengths)
@@ -119,20 +120,26 @@ class _Builder:
         initial, final = torch.full((2, states), NEVER, dtype=torch.float64)
         initial[self.entries] = 0.0
         final[self.open_ends] = 0.0
-        graph = Graph.from_arcs(states, self.sources, self.targets, 0.0, pdfs=self.pdfs, initial=initial, final=final)
+        graph = Graph.from_arcs(
+            states, self.sources, self.targets, self.weights, pdfs=self.pdfs, initial=initial, final=final
+        )
         return Topology(graph, tuple(self.phones), torch.tensor(self.phone_of_state), self.min_frames)
 
     def _add_phone(self, label: str, word: int) -> tuple[int, int]:
         self.phones.append(Phone(label, word))
-        return self._add_chain(label, len(self.phones) - 1, SHORT_PHONE_FRAMES.get(label, PHONE_FRAMES))
+        first, last = self._add_chain(label, len(self.phones) - 1, SHORT_PHONE_FRAMES.get(label, PHONE_FRAMES))
+        for state in range(first, last, 2):
+            self._connect(state, state + 2, HURRY)
+        return first, last
 
     def _add_chain(self, label: str, phone: int, frames: int) -> tuple[int, int]:
         first = len(self.pdfs)
         last = first + frames - 1
         self.pdfs += [self.columns[label]] * frames
         self.phone_of_state += [phone] * frames
-        self.sources += [*range(first, last), last]
-        self.targets += [*range(first + 1, last + 1), last]
+        for state in range(first, last):
+            self._connect(state, state + 1)
+        self._connect(last, last)
         return first, last
 
     def _enter(self, state: int) -> None:
@@ -141,6 +148,7 @@ class _Builder:
         for end in self.open_ends:
             self._connect(end, state)
 
-    def _connect(self, source: int, target: int) -> None:
+    def _connect(self, source: int, target: int, weight: float = 0.0) -> None:
         self.sources.append(source)
         self.targets.append(target)
+        self.weights.append(weight)

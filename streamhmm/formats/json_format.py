@@ -1,9 +1,10 @@
 """JSON with everything that an alignment holds, one word or phone a line.
 
 ``{"streamhmm": 1, "audio": name, "duration": seconds, "text": text, "warnings": [text],
-"words": [{"label", "start", "end", "score"}], "phones": [{"label", "start", "end", "score", "word"}]}``
+"words": [{"label", "start", "end", "score", "start_sd", "end_sd"}], "phones": [{…, "word"}]}``
 
-Times are seconds; ``score`` may be null; ``word`` is the index of the phone's word, null if it belongs to none.
+Times are seconds, their standard deviations milliseconds; these and ``score`` may be null; ``word`` is the index of the
+phone's word, null if it belongs to none.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from streamhmm.segment import Segment
 
 SCHEMA = 1
 """Goes up when a reader of older files would misread newer ones."""
+MEASURES = ("score", "start_sd", "end_sd")
+"""What a segment may lack."""
 
 
 def format_json(tiers: Tiers) -> str:
@@ -64,19 +67,14 @@ def read_json(path: str | os.PathLike[str]) -> Tiers:
 
 
 def _entry(segment: Segment) -> dict[str, Any]:
-    return {
-        "label": segment.label,
-        "start": to_decimals(segment.start),
-        "end": to_decimals(segment.end),
-        "score": None if segment.score is None else to_decimals(segment.score),
-    }
+    numbers = {name: getattr(segment, name) for name in ("start", "end", *MEASURES)}
+    return {"label": segment.label, **{name: to_decimals(n) if n is not None else None for name, n in numbers.items()}}
 
 
 def _segment(entry: dict[str, Any]) -> Segment:
-    score = entry["score"]
-    return Segment(
-        str(entry["label"]), float(entry["start"]), float(entry["end"]), None if score is None else float(score)
-    )
+    label, start, end = str(entry["label"]), float(entry["start"]), float(entry["end"])
+    measures = {name: entry.get(name) for name in MEASURES}
+    return Segment(label, start, end, **{name: None if n is None else float(n) for name, n in measures.items()})
 
 
 def _dumps(value: Any) -> str:

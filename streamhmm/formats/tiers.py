@@ -25,8 +25,8 @@ class Tiers:
         warnings: what the user should know about the alignment.
 
     Raises:
-        ValueError: for an empty label, times that are out of order or outside the recording, a score that is not a
-            number, or a word index that does not exist.
+        ValueError: for an empty label, times that are out of order or outside the recording, a score or a standard
+            deviation that is not a number, or a word index that does not exist.
     """
 
     words: tuple[Segment, ...]
@@ -66,6 +66,9 @@ def _check(tier: str, segments: Sequence[Segment], duration: float) -> None:
             raise ValueError(f"{what} has a time that is not a finite number")
         if segment.score is not None and not math.isfinite(segment.score):
             raise ValueError(f"{what} has the score {segment.score}, which is not a finite number")
+        for sd in (segment.start_sd, segment.end_sd):
+            if sd is not None and not (sd >= 0 and math.isfinite(sd)):
+                raise ValueError(f"{what} has the standard deviation {sd}, which is not a number from 0 on")
         start, end = to_decimals(segment.start), to_decimals(segment.end)
         if start < before:
             raise ValueError(f"{what} starts before {before} s, where the segment before it ends")

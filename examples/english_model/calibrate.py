@@ -1,0 +1,177 @@
+"""Make a model's scores mean something: fit its calibration on training speech with planted wrong words.
+
+    python calibrate.py speechocean762/train.tsv model.safetensors --boundaries flite_dev/manifest.jsonl …
+
+Each utterance is aligned with its own text, with a text in which one word is replaced by another of the corpus, and
+with the text of another utterance. Of these, regressions give the probability that a phone, a word, a text is what was
+spoken. Thresholds of the warnings are set so that each is wrong for at most ``--alarms`` of the right texts. The spread
+of boundaries is fitted to the errors on the manifests of ``--boundaries``, whose phones are known. The calibration is
+written into the model's file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import difflib
+import itertools
+import random
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.progress import track
+from torch import Tensor
+
+import streamhmm as sh
+from streamhmm.acoustic.checkpoint import load_checkpoint, save_checkpoint
+from streamhmm.acoustic.training.dataset import load_samples, read_labelled
+from streamhmm.align.boundaries import crossings, spreads
+from streamhmm.align.calibration import UNCALIBRATED, Calibration, fit_logit, fit_offsets
+from streamhmm.align.decoding import Decoding
+from streamhmm.align.evidence import Evidence, phone_logits, text_features, word_features
+from streamhmm.align.mismatch import largest_stretch, speaks_against
+from streamhmm.errors import StreamHMMError
+
+SCALES = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 1.0)
+GAINS = torch.linspace(0.0, 4.0, 41, dtype=torch.float64)
+FLOORS_MS = torch.linspace(1.0, 15.0, 57, dtype=torch.float64)
+
+
+@dataclass
+class Examples:
+    """Evidence of right texts, of texts with a wrong word (its index beside), and of wrong texts."""
+
+    right: list[Evidence] = field(default_factory=list)
+    planted: list[tuple[Evidence, int]] = field(default_factory=list)
+    wrong: list[Evidence] = field(default_factory=list)
+
+
+def collect(aligner: sh.Aligner, table: Path, seed: int) -> Examples:
+    """Align every utterance of the table with its right and its wrong texts."""
+    chance = random.Random(seed)
+    with open(table, encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    texts = [row["text"].lower().split() for row in rows]
+    vocabulary = sorted({word for text in texts for word in text})
+    examples = Examples()
+    for index in track(range(len(rows)), "examining", disable=not sys.stdout.isatty()):
+        audio, text = table.parent / rows[index]["file"], texts[index]
+        place = chance.randrange(len(text))
+        other = chance.choice([word for word in vocabulary if word != text[place]])
+        stranger = chance.choice([candidate for candidate in texts if candidate != text])
+        examples.right += evidence(aligner, audio, text)
+        changed = [*text[:place], other, *text[place + 1 :]]
+        examples.planted += [(found, place) for found in evidence(aligner, audio, changed)]
+        examples.wrong += evidence(aligner, audio, stranger)
+    return examples
+
+
+def evidence(aligner: sh.Aligner, audio: Path, text: Sequence[str]) -> list[Evidence]:
+    """The evidence of one alignment, none if there is no alignment."""
+    try:
+        return [aligner.examine(audio, list(text)).evidence]
+    except StreamHMMError as error:
+        print(f"left out: {error}")
+        return []
+
+
+def fit_scores(examples: Examples) -> Calibration:
+    """Phones first, then words from their phones, then texts."""
+    judged = [(found, -1) for found in examples.right] + examples.planted
+    phones = torch.cat([found.phones for found, _ in judged])
+    pdfs = torch.cat([found.pdfs for found, _ in judged])
+    right = torch.cat([found.words != place for found, place in judged])
+    phone = fit_logit(phones, right)
+    calibration = replace(UNCALIBRATED, phone=phone, phone_offsets=fit_offsets(phone(phones), pdfs, right, 40))
+    words = torch.cat([word_features(found, phone_logits(found, calibration)) for found, _ in judged])
+    right = torch.cat([torch.arange(int(found.words.max()) + 1) != place for found, place in judged])
+    calibration = replace(calibration, word=fit_logit(words, right))
+    known = [(found, True) for found in examples.right] + [(found, False) for found in examples.wrong]
+    texts = torch.stack([text_features(found, phone_logits(found, calibration)) for found, _ in known])
+    return replace(calibration, text=fit_logit(texts, torch.tensor([right for _, right in known])))
+
+
+def set_thresholds(calibration: Calibration, examples: Examples, alarms: float) -> Calibration:
+    """Warnings that are wrong for ``alarms`` of the right texts, each."""
+    texts, words, stretches = [], [], []
+    for found in examples.right:
+        logits = phone_logits(found, calibration)
+        texts.append(float(calibration.text(text_features(found, logits)).sigmoid()))
+        words.append(float(calibration.word(word_features(found, logits)).sigmoid().min()))
+        stretches.append((largest_stretch(speaks_against(found.contrast)) or (0, 0, 0.0))[2])
+    return replace(
+        calibration,
+        least_text=quantile(texts, alarms),
+        least_word=quantile(words, alarms),
+        stretch_nats=quantile(stretches, 1 - alarms),
+    )
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The value below which ``share`` of ``values`` lie."""
+    return float(torch.tensor(values, dtype=torch.float64).quantile(share))
+
+
+def fit_spread(calibration: Calibration, aligner: sh.Aligner, manifests: Sequence[Path]) -> Calibration:
+    """The scale, gain and floor under which the known boundaries are likeliest (errors as Laplace distributed)."""
+    errors: list[Tensor] = []
+    posterior: dict[float, list[Tensor]] = {scale: [] for scale in SCALES}
+    for manifest in manifests:
+        for utterance in read_labelled(manifest):
+            decoding = aligner.examine((load_samples(utterance) / 32768, 16000), utterance.text)
+            truth = [("_".join(unit.phones), unit.start) for unit in utterance.units or ()]
+            pairs = list(matched_boundaries(decoding, truth))
+            times = crossings(decoding.runs, decoding.scores)
+            errors += [(times[index] * 10 - start * 1000).abs() for index, start in pairs]
+            for scale, found in posterior.items():
+                widths = 10 * spreads(decoding.runs, decoding.scores, scale)
+                found += [widths[index] for index, _ in pairs]
+    sizes = torch.stack(errors)[:, None, None]
+    best = (float("inf"), 0.0, 0.0, 0.0)
+    for scale, widths in posterior.items():
+        sd = ((torch.stack(widths)[:, None, None] * GAINS[:, None]).square() + FLOORS_MS.square()).sqrt()
+        loss = (sd.log() + 2**0.5 * sizes / sd).mean(0)
+        gain, floor = divmod(int(loss.argmin()), len(FLOORS_MS))
+        best = min(best, (float(loss.min()), scale, float(GAINS[gain]), float(FLOORS_MS[floor])))
+    return replace(calibration, spread_scale=best[1], spread_gain=best[2], spread_floor_ms=best[3])
+
+
+def matched_boundaries(decoding: Decoding, truth: list[tuple[str, float]]) -> Iterator[tuple[int, float]]:
+    """(index of a boundary on the path, its true time) where the phones on both sides are the same in both."""
+    spoken = iter(decoding.phones)
+    found = [next(spoken).label if phone >= 0 else "SIL" for phone in decoding.runs.phones.tolist()]
+    matcher = difflib.SequenceMatcher(None, [label for label, _ in truth], found, autojunk=False)
+    for block in matcher.get_matching_blocks():
+        for step in range(1, block.size):
+            yield block.b + step - 1, truth[block.a + step][1]
+
+
+def parse_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("table", type=Path)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--boundaries", type=Path, nargs="+", required=True, help="manifests with exact phones")
+    parser.add_argument("--alarms", type=float, default=0.006, help="share of right texts that each warning may hit")
+    parser.add_argument("--seed", type=int, default=1)
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = parse_options()
+    torch.set_num_threads(1)
+    aligner = sh.Aligner(options.model)
+    examples = collect(aligner, options.table, options.seed)
+    calibration = set_thresholds(fit_scores(examples), examples, options.alarms)
+    calibration = fit_spread(calibration, aligner, options.boundaries)
+    values: dict[str, Any] = calibration.to_dict()
+    save_checkpoint(replace(load_checkpoint(options.model), calibration=values), options.model)
+    for name, value in itertools.islice(values.items(), 4, None):
+        print(f"{name}: {value:.4g}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""Where between its frames a boundary lies, and how surely."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from streamhmm.align.runs import Runs
+
+REACH_FRAMES = 20
+"""How far from the best path's boundary another place for it is considered."""
+
+
+def crossings(runs: Runs, scores: Tensor) -> Tensor:
+    """(R − 1,) frames at which the (T, V) score of the next phone overtakes that of the one before.
+
+    Between the centres of the two frames on either side of a change, by linear interpolation; at the frames' edge
+    where the scores do not cross there.
+    """
+    changes, before, after = runs.bounds[1:-1], runs.pdfs[:-1], runs.pdfs[1:]
+    lead_before = (scores[changes - 1, after] - scores[changes - 1, before]).double()
+    lead_after = (scores[changes, after] - scores[changes, before]).double()
+    crossing = changes - 0.5 + lead_before / (lead_before - lead_after)
+    crosses = (lead_before < 0) & (lead_after > 0) & crossing.isfinite()  # forbidden frames have no slope
+    return torch.where(crosses, crossing, changes.double())
+
+
+def spreads(runs: Runs, scores: Tensor, scale: float) -> Tensor:
+    """(R − 1,) standard deviations, in frames, of the boundaries' posterior distributions.
+
+    P(boundary at τ) ∝ exp(scale · (Σ_{t<τ} s_t(before) + Σ_{t≥τ} s_t(after))), for the τ within ``REACH_FRAMES`` that
+    leave a frame to either phone, the other boundaries staying where they are. ``scale`` below 1 makes up for frames
+    that are not independent (Wessel et al. 2001).
+    """
+    changes, before, after = runs.bounds[1:-1], runs.pdfs[:-1], runs.pdfs[1:]
+    offsets = torch.arange(-REACH_FRAMES, REACH_FRAMES)
+    frames = changes[:, None] + offsets
+    within = (frames >= runs.bounds[:-2, None]) & (frames < runs.bounds[2:, None])
+    frames = frames.clamp(0, len(scores) - 1)
+    gains = (scores[frames, before[:, None]] - scores[frames, after[:, None]]).double()
+    gains = torch.where(within, gains, 0.0).nan_to_num(nan=0.0, posinf=1e3, neginf=-1e3)
+    totals = torch.nn.functional.pad(gains.cumsum(1), (1, 0))  # of a boundary after the frames so far
+    possible = torch.nn.functional.pad(within[:, :-1] & within[:, 1:], (1, 1))
+    possible[:, REACH_FRAMES] = True
+    weights = (scale * totals).masked_fill(~possible, float("-inf")).softmax(1)
+    places = torch.arange(-REACH_FRAMES, REACH_FRAMES + 1, dtype=torch.float64)
+    mean = weights @ places
+    return (weights @ places.square() - mean.square()).clamp(min=0).sqrt()

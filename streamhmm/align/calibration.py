@@ -1,0 +1,146 @@
+"""From evidence to probabilities: logistic regressions whose weights are stored with the acoustic model."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+RIDGE = 1e-4
+"""Weight of the squared weights in fitting, per example."""
+PHONE_FEATURES, WORD_FEATURES, TEXT_FEATURES = 4, 7, 9
+"""How many numbers evidence.py gives of each."""
+QUANTILES = 0.002, 0.998
+"""Features are clamped to these quantiles of those fitted on: beyond them a parabola need not make sense."""
+
+
+@dataclass(frozen=True)
+class Logit:
+    """log-odds = bias + Σ linear · x + Σ square · x², each x first clamped to low … high."""
+
+    bias: float
+    linear: tuple[float, ...]
+    square: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """(N,) log-odds of (N, F) features, or one of (F,)."""
+        linear, square, low, high = (
+            torch.tensor(values, dtype=torch.float64) for values in (self.linear, self.square, self.low, self.high)
+        )
+        clamped = features.double().clamp(low, high)
+        return clamped @ linear + clamped.square() @ square + self.bias
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What makes evidence of one acoustic model mean something.
+
+    Attributes:
+        phone, word, text: log-odds of being right, see evidence.py for their features.
+        phone_offsets: (V,) added to a phone's log-odds, by score column.
+        least_word: words whose probability lies below are reported.
+        least_text: texts whose probability lies below are reported.
+        stretch_nats: a stretch that speaks against the text by more is reported.
+        spread_scale: of the scores in a boundary's posterior.
+        spread_gain, spread_floor_ms: standard deviation in ms = √(floor² + (gain · posterior's, in ms)²).
+    """
+
+    phone: Logit
+    phone_offsets: tuple[float, ...]
+    word: Logit
+    text: Logit
+    least_word: float
+    least_text: float
+    stretch_nats: float
+    spread_scale: float
+    spread_gain: float
+    spread_floor_ms: float
+
+    def __post_init__(self) -> None:
+        expected = {"phone": PHONE_FEATURES, "word": WORD_FEATURES, "text": TEXT_FEATURES}
+        for name, count in expected.items():
+            logit = getattr(self, name)
+            if {len(logit.linear), len(logit.square), len(logit.low), len(logit.high)} != {count}:
+                raise ValueError(f"{name} must have {count} weights of each kind, got {logit}")
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Calibration:
+        """From what :meth:`to_dict` gives, as JSON keeps it.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is something else.
+        """
+        logits = {name: Logit(**_tuples(values[name])) for name in ("phone", "word", "text")}
+        return cls(**{**_tuples(values), **logits})
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values."""
+        return dataclasses.asdict(self)
+
+
+def _by_first(bias: float, features: int) -> Logit:
+    """log-odds = bias + the first feature."""
+    zeros = (0.0,) * features
+    return Logit(bias, (1.0, *zeros[1:]), zeros, (-1e3,) * features, (1e3,) * features)
+
+
+UNCALIBRATED = Calibration(
+    phone=_by_first(3.0, PHONE_FEATURES),
+    phone_offsets=(0.0,) * 40,
+    word=_by_first(0.0, WORD_FEATURES),
+    text=_by_first(0.0, TEXT_FEATURES),
+    least_word=0.0,
+    least_text=0.0,
+    stretch_nats=float("inf"),
+    spread_scale=0.2,
+    spread_gain=1.0,
+    spread_floor_ms=5.0,
+)
+"""For models without a calibration of their own: scores follow the contrast, and nothing is reported."""
+
+
+def fit_logit(features: Tensor, right: Tensor) -> Logit:
+    """The most likely regression of (N,) True or False on (N, F) features."""
+    x, y = features.double(), right.double()
+    low, high = (torch.quantile(x, quantile, dim=0) for quantile in QUANTILES)
+    x = x.clamp(low, high)
+    terms = torch.cat([x, x.square()], dim=1)
+    mean, spread = terms.mean(0), terms.std(0).clamp(min=1e-9)
+    weights, bias = _fit((terms - mean) / spread, y)
+    weights = weights / spread
+    bias = bias - weights @ mean
+    linear, square = weights.tensor_split(2)
+    return Logit(float(bias), *(tuple(part.tolist()) for part in (linear, square, low, high)))
+
+
+def fit_offsets(logits: Tensor, groups: Tensor, right: Tensor, count: int) -> tuple[float, ...]:
+    """(count,) numbers, one a group, that added to (N,) log-odds make them most likely."""
+    one_hot = torch.nn.functional.one_hot(groups, count).double()
+    weights, bias = _fit(one_hot, right.double(), logits)
+    return tuple((weights + bias).tolist())
+
+
+def _fit(terms: Tensor, right: Tensor, given: Tensor | float = 0.0) -> tuple[Tensor, Tensor]:
+    weights = torch.zeros(terms.shape[1], dtype=torch.float64, requires_grad=True)
+    bias = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.LBFGS([weights, bias], max_iter=300, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimiser.zero_grad()
+        likelihood = torch.nn.functional.binary_cross_entropy_with_logits(terms @ weights + bias + given, right)
+        total = likelihood + RIDGE * weights.square().sum()
+        total.backward()
+        return total
+
+    optimiser.step(loss)
+    return weights.detach(), bias.detach()
+
+
+def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}

@@ -1,0 +1,119 @@
+"""How well the phones of a path fit the audio, beside what else it might be.
+
+Posteriors given the text are near 1 for any audio. What tells right from wrong is the contrast of the text's path with
+the best path of a free phone loop over the same frames (goodness of pronunciation; Witt & Young 2000).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from streamhmm.align.calibration import Calibration
+from streamhmm.align.runs import Runs
+
+LOW_CONTRAST = -1.0
+"""Nats; a frame below it speaks against the text."""
+HURRIED_FRAMES, LONG_FRAMES = 3, 20
+"""A wrong text makes phones hurry through what is not theirs and wait for what is."""
+
+
+class Evidence(NamedTuple):
+    """What a calibration judges by.
+
+    Attributes:
+        contrast: (T,) score of the text's path less that of the phone loop, nats, at most about 0.
+        phones: (P, 4) of each phone: mean contrast, mean log-posterior, log of its frames, share of them in which the
+            loop has the same phone.
+        frames: (P,) frames of each phone.
+        pdfs: (P,) its score column.
+        words: (P,) index of its word.
+        speech_in_silence: share of all frames that the path takes for silence and the loop for speech.
+    """
+
+    contrast: Tensor
+    phones: Tensor
+    frames: Tensor
+    pdfs: Tensor
+    words: Tensor
+    speech_in_silence: float
+
+
+def gather_evidence(
+    runs: Runs, words: Tensor, log_posteriors: Tensor, scores: Tensor, loop: Tensor, silence: int
+) -> Evidence:
+    """Evidence of a path.
+
+    Args:
+        runs: the path, with at least one phone.
+        words: (P,) index of the word of each phone of the path.
+        log_posteriors, scores: (T, V).
+        loop: (T,) columns along the best path of the phone loop.
+        silence: column of silence.
+    """
+    columns = runs.of_frames(runs.pdfs)
+    contrast = _along(scores, columns) - _along(scores, loop)
+    features = torch.stack(
+        [
+            runs.means(contrast),
+            runs.means(_along(log_posteriors, columns)),
+            runs.frames.double().log(),
+            runs.means((loop == columns).double()),
+        ],
+        dim=1,
+    )
+    spoken = runs.spoken
+    intruding = (runs.of_frames(~spoken) & (loop != silence)).double().mean()
+    frames = runs.frames[spoken]
+    return Evidence(contrast, features[spoken], frames, runs.pdfs[spoken], words, float(intruding))
+
+
+def phone_logits(evidence: Evidence, calibration: Calibration) -> Tensor:
+    """(P,) log-odds that a phone is what was spoken."""
+    offsets = torch.tensor(calibration.phone_offsets, dtype=torch.float64)
+    return calibration.phone(evidence.phones) + offsets[evidence.pdfs]
+
+
+def word_features(evidence: Evidence, logits: Tensor) -> Tensor:
+    """(W, 7) of each word: its phones' log-odds (mean, least, mean by duration), log of their number, the longest one
+    (log of its frames), the share of hurried ones, the spread of their durations (of the logs).
+    """
+    count = int(evidence.words.max()) + 1
+    zeros = torch.zeros(count, dtype=torch.float64)
+    frames, logs = evidence.frames.double(), evidence.frames.double().log()
+    phones = zeros.index_add(0, evidence.words, torch.ones_like(logits))
+
+    def mean(values: Tensor) -> Tensor:
+        return zeros.index_add(0, evidence.words, values) / phones
+
+    least = zeros.scatter_reduce(0, evidence.words, logits, "amin", include_self=False)
+    longest = zeros.scatter_reduce(0, evidence.words, logs, "amax", include_self=False)
+    variance = (mean(logs.square()) - mean(logs).square()).clamp(min=0)
+    by_duration = mean(logits * frames) / mean(frames)
+    hurried = mean((frames <= HURRIED_FRAMES).double())
+    return torch.stack([mean(logits), least, by_duration, phones.log(), longest, hurried, variance.sqrt()], dim=1)
+
+
+def text_features(evidence: Evidence, logits: Tensor) -> Tensor:
+    """(9,) of the whole: mean log-odds of the phones, mean contrast, share of low frames, speech in silence, log of the
+    phones' number, their log durations (mean, spread), the shares of hurried and of long ones.
+    """
+    frames, logs = evidence.frames, evidence.frames.double().log()
+    features = [
+        logits.mean(),
+        evidence.contrast.double().mean(),
+        (evidence.contrast < LOW_CONTRAST).double().mean(),
+        torch.tensor(evidence.speech_in_silence, dtype=torch.float64),
+        torch.tensor(float(len(logits)), dtype=torch.float64).log(),
+        logs.mean(),
+        logs.std(correction=0),
+        (frames <= HURRIED_FRAMES).double().mean(),
+        (frames >= LONG_FRAMES).double().mean(),
+    ]
+    return torch.stack(features)
+
+
+def _along(values: Tensor, columns: Tensor) -> Tensor:
+    return values.gather(1, columns[:, None])[:, 0]
