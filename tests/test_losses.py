@@ -13,7 +13,6 @@ from streamhmm.acoustic.training.losses import cross_entropy, full_sum
 from streamhmm.acoustic.training.targets import MASKED, FrameTargets
 
 V = 5
-PRIOR = torch.tensor([-1.0, -0.5, -2.0, -1.5, -0.1])
 
 
 def posteriors(batch: int, frames: int, seed: int = 1) -> Tensor:
@@ -43,8 +42,8 @@ LABELS = [0, 1, 2, 3, MASKED, 4]
 
 def test_full_sum_is_the_sum_over_all_paths() -> None:
     x = posteriors(2, 5)
-    loss = full_sum(x, targets(LABELS, [DOUBTFUL, UNKNOWN]), PRIOR).detach()
-    rows = zip((x - PRIOR).detach(), (DOUBTFUL, UNKNOWN), strict=True)
+    loss = full_sum(x, targets(LABELS, [DOUBTFUL, UNKNOWN])).detach()
+    rows = zip(x.detach(), (DOUBTFUL, UNKNOWN), strict=True)
     expected = -sum(summed_over_paths(row, LABELS, ranges) for row, ranges in rows) / 10
     assert float(loss) == pytest.approx(expected, rel=1e-5)
 
@@ -52,14 +51,14 @@ def test_full_sum_is_the_sum_over_all_paths() -> None:
 def test_full_sum_without_doubt_is_cross_entropy() -> None:
     x = posteriors(1, 4)
     certain = targets([2, 0], [[(0, 0), (0, 0), (1, 1), (1, 1)]])
-    (by_sum,) = torch.autograd.grad(full_sum(x, certain, PRIOR), x)
+    (by_sum,) = torch.autograd.grad(full_sum(x, certain), x)
     (by_frame,) = torch.autograd.grad(cross_entropy(x, certain), x)
     torch.testing.assert_close(by_sum, by_frame)
 
 
 def test_gradient_reaches_doubtful_frames_of_allowed_phones_only() -> None:
     x = posteriors(1, 5)
-    (gradient,) = torch.autograd.grad(full_sum(x, targets(LABELS[:3], [DOUBTFUL]), PRIOR), x)
+    (gradient,) = torch.autograd.grad(full_sum(x, targets(LABELS[:3], [DOUBTFUL])), x)
     allowed = torch.tensor([[first <= v <= last for v in range(V)] for first, last in DOUBTFUL])
     assert torch.equal(gradient[0] != 0, allowed)
     torch.testing.assert_close(gradient.sum(), torch.tensor(-1.0))
@@ -68,7 +67,7 @@ def test_gradient_reaches_doubtful_frames_of_allowed_phones_only() -> None:
 def test_row_without_a_path_teaches_nothing() -> None:
     x = posteriors(2, 2)
     impossible = [(0, 0), (2, 2)]  # two steps ahead in one frame
-    loss = full_sum(x, targets([0, 1, 2], [impossible, [(0, 0), (1, 1)]]), PRIOR)
+    loss = full_sum(x, targets([0, 1, 2], [impossible, [(0, 0), (1, 1)]]))
     (gradient,) = torch.autograd.grad(loss, x)
     assert math.isfinite(float(loss.detach()))
     assert float(gradient[0].abs().max()) == 0.0

@@ -18,22 +18,21 @@ def cross_entropy(log_posteriors: Tensor, targets: FrameTargets) -> Tensor:
     return nn.functional.nll_loss(log_posteriors.flatten(0, 1), labels, ignore_index=MASKED)
 
 
-def full_sum(log_posteriors: Tensor, targets: FrameTargets, prior: Tensor) -> Tensor:
-    """Minus the mean over frames of log Σ over paths of Π p(phone) / prior(phone), by the engine's ``log_likelihood``.
+def full_sum(log_posteriors: Tensor, targets: FrameTargets) -> Tensor:
+    """Minus the mean over frames of log Σ over paths of Π p(phone), by the engine's ``log_likelihood``.
 
     A path goes through the phones of a row in order and keeps to the frames that each may have. So labels anchor it:
     where they are certain this is cross-entropy, and a boundary moves within its doubt only (full-sum training:
-    Zeyer et al. 2017).
+    Zeyer et al. 2017). Keep the doubt small: the network sees little of what comes, so boundaries drift late.
 
     Args:
         log_posteriors: (B, F, V), with their gradients.
         targets: (B, F). An unknown phone may be anything, and teaches nothing.
-        prior: (V,) log prior of the labels, as scaled for decoding.
     """
     scores, graphs = [], []
     for row, first, last in zip(log_posteriors, targets.first, targets.last, strict=True):
         lowest, highest = int(first[0]), int(last[-1])
-        scores.append(_phone_scores(row - prior, targets.labels[lowest : highest + 1], first - lowest, last - lowest))
+        scores.append(_phone_scores(row, targets.labels[lowest : highest + 1], first - lowest, last - lowest))
         graphs.append(_chain(highest - lowest + 1))
     widest = max(score.shape[1] for score in scores)
     padded = torch.stack([nn.functional.pad(score, (0, widest - score.shape[1])) for score in scores])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 import os
 import pickle
@@ -80,7 +81,7 @@ class Trainer:
 
     def _start_from(self, initial: str) -> None:
         network = load_checkpoint(initial).network
-        if network.config != self.config.network:
+        if dataclasses.replace(network.config, dropout=self.config.network.dropout) != self.config.network:
             raise ModelError(f"{initial}: a {network.config}; set [network] to it, or leave initial out")
         self.network.load_state_dict(network.state_dict())
 
@@ -147,7 +148,7 @@ class Trainer:
 
     def _loss(self, posteriors: Tensor, targets: FrameTargets) -> Tensor:
         if self.config.schedule.loss == "full-sum":
-            return full_sum(posteriors, targets, PRIOR_SCALE * self._log_prior())
+            return full_sum(posteriors, targets)
         return cross_entropy(posteriors, targets)
 
     def _rate_factor(self) -> float:
