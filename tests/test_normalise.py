@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from streamhmm.errors import TextError
 from streamhmm.text import Lexicon, Token, pronounce, tokenize
-from streamhmm.text.normalise import MOST_READINGS
 from streamhmm.text.readers.abbreviations import ABBREVIATIONS
 from streamhmm.text.readers.amounts import amount
+from streamhmm.text.readers.readings import MOST_READINGS
 from streamhmm.text.readers.units import UNITS
 
 # Each line: a text = what is spoken for each of its words, most likely, with | between words.

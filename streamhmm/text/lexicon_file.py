@@ -6,7 +6,7 @@ import os
 import re
 
 from streamhmm.errors import TextError
-from streamhmm.text.normalise import lookup_key
+from streamhmm.text.keys import lookup_key
 from streamhmm.text.phones import PHONES, Pronunciation, without_stress
 from streamhmm.text.source import read_text
 

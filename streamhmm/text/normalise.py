@@ -11,7 +11,6 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 
-from streamhmm.text.keys import APOSTROPHES, lookup_key, readable, without_accents
 from streamhmm.text.readers import (
     abbreviations,
     addresses,
@@ -27,19 +26,7 @@ from streamhmm.text.readers import (
     telephone,
     units,
 )
-from streamhmm.text.readers.readings import ALONE, MOST_READINGS, Context, Readings, Rule, any_of, in_sequence
-
-__all__ = [
-    "APOSTROPHES",
-    "MOST_READINGS",
-    "Context",
-    "Readings",
-    "in_sequence",
-    "lookup_key",
-    "readable",
-    "readings",
-    "without_accents",
-]
+from streamhmm.text.readers.readings import ALONE, Context, Readings, Rule, any_of, in_sequence
 
 RULES: tuple[Rule, ...] = (
     *addresses.RULES,
