@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from streamhmm.acoustic.labels import LABELS
@@ -59,7 +61,7 @@ def test_doubtful_boundaries_are_masked_on_both_sides(masks: Masks, expected: st
 
 def ranges(units: list[Unit], n_frames: int, masks: Masks) -> list[str]:
     """All labels that each frame may have."""
-    targets = frame_targets(units, n_frames, masks)
+    targets = frame_targets(units, n_frames, replace(masks, anchor=1.0))
     names = ["?" if label == MASKED else LABELS[label] for label in targets.labels.tolist()]
     pairs = zip(targets.first.tolist(), targets.last.tolist(), strict=True)
     return ["|".join(names[first : last + 1]) for first, last in pairs]
@@ -84,6 +86,17 @@ def test_unknown_may_be_anything() -> None:
     assert ranges(units_of(("S", 0.01), ("?", 0.03)), 3, Masks()) == ["S", "?", "?"]
 
 
+def test_doubt_without_an_anchor_is_unknown() -> None:
+    targets = frame_targets(units_of(("S", 0.03), ("IY", 0.06)), 6, Masks(boundary_s=0.01))
+    assert targets.labels.tolist() == [LABELS.index("S"), MASKED, LABELS.index("IY")]
+    assert targets.first.tolist() == targets.last.tolist() == targets.nominal.tolist() == [0, 0, 1, 1, 2, 2]
+
+
+def test_nominal_phones_are_those_of_the_labels() -> None:
+    units = units_of(("S", 0.03), ("T", 0.04), ("IY", 0.07))
+    assert frame_targets(units, 7, Masks(boundary_s=0.02, anchor=2.0)).nominal.tolist() == [0, 0, 0, 1, 2, 2, 2]
+
+
 def test_silence_where_no_unit_is() -> None:
     units = [Unit(("S",), 0.02, 0.03), Unit(("IY",), 0.05, 0.06)]
     assert ranges(units, 7, Masks()) == ["SIL", "SIL", "S", "SIL", "SIL", "IY", "SIL"]
@@ -91,7 +104,7 @@ def test_silence_where_no_unit_is() -> None:
 
 def test_frames_of_a_part_and_of_a_whole_are_the_same() -> None:
     units = units_of(("S", 0.03), ("T", 0.05), ("IY", 0.09))
-    whole = frame_targets(units, 9, Masks(boundary_s=0.01))
+    whole = frame_targets(units, 9, Masks(boundary_s=0.01, anchor=1.0))
     joined = concatenated([whole.frames(0, 4), whole.frames(4, 4), whole.frames(4, 9)])
     assert joined.certain().tolist() == whole.certain().tolist()
     assert whole.frames(4, 9).labels.tolist() == [LABELS.index("T"), LABELS.index("IY")]

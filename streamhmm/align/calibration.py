@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from streamhmm.acoustic.labels import LABELS
 
 RIDGE = 1e-4
 """Weight of the squared weights in fitting, per example."""
@@ -68,6 +71,8 @@ class Calibration:
             logit = getattr(self, name)
             if {len(logit.linear), len(logit.square), len(logit.low), len(logit.high)} != {count}:
                 raise ValueError(f"{name} must have {count} weights of each kind, got {logit}")
+        if len(self.phone_offsets) != len(LABELS):
+            raise ValueError(f"phone_offsets must be {len(LABELS)} numbers, got {len(self.phone_offsets)}")
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Calibration:
@@ -76,8 +81,10 @@ class Calibration:
         Raises:
             KeyError, TypeError, ValueError: it is something else.
         """
-        logits = {name: Logit(**_tuples(values[name])) for name in ("phone", "word", "text")}
-        return cls(**{**_tuples(values), **logits})
+        logits = {name: _logit(values[name]) for name in ("phone", "word", "text")}
+        names = [field.name for field in dataclasses.fields(cls) if field.name not in (*logits, "phone_offsets")]
+        numbers = {name: _number(values[name]) for name in names}
+        return cls(**logits, phone_offsets=_numbers(values["phone_offsets"]), **numbers)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values."""
@@ -92,7 +99,7 @@ def _by_first(bias: float, features: int) -> Logit:
 
 UNCALIBRATED = Calibration(
     phone=_by_first(3.0, PHONE_FEATURES),
-    phone_offsets=(0.0,) * 40,
+    phone_offsets=(0.0,) * len(LABELS),
     word=_by_first(0.0, WORD_FEATURES),
     text=_by_first(0.0, TEXT_FEATURES),
     least_word=0.0,
@@ -142,5 +149,16 @@ def _fit(terms: Tensor, right: Tensor, given: Tensor | float = 0.0) -> tuple[Ten
     return weights.detach(), bias.detach()
 
 
-def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+def _logit(values: Mapping[str, Any]) -> Logit:
+    return Logit(_number(values["bias"]), *(_numbers(values[name]) for name in ("linear", "square", "low", "high")))
+
+
+def _numbers(values: Iterable[Any]) -> tuple[float, ...]:
+    return tuple(map(_number, values))
+
+
+def _number(value: Any) -> float:
+    number = float(value)
+    if math.isnan(number):
+        raise ValueError("nan where a number belongs")
+    return number

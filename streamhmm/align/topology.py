@@ -1,12 +1,14 @@
 """From pronounced words to the graph that the engine aligns.
 
 A phone is a chain of states, one a frame of its usual shortest duration, the last one repeating. Every other state can
-be passed over at a cost, so that a phone may be shorter still. The pronunciations of a word lie one behind the other;
-between words, before the first and after the last there may be silence. So nearly all arcs go to the next state, and
-the graph runs on the linear kernel.
+be passed over at a cost, so that a phone may be shorter still. The readings of a word are branches side by side, each a
+chain of parts, and so are the pronunciations of a part; between words and parts, before the first and after the last
+there may be silence. In the order of the states the branches lie one behind the other: so nearly all arcs go to the
+next state, and the graph runs on the linear kernel.
 
-    … ─> word ─┬──────────────┬─> word, pronunciation 1 ─┬─> …
-               └─> silence ───┴─> word, pronunciation 2 ─┘
+    … ─> word ─┬──────────────┬─> part, pronunciation 1 ─┬─> …
+               │              ├─> part, pronunciation 2 ─┤
+               └─> silence ───┴─> part ─> silence ─> part ─┘
 """
 
 from __future__ import annotations

@@ -18,8 +18,6 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-LOSSES = ("cross-entropy", "full-sum")
-
 Section = TypeVar("Section")
 
 
@@ -27,14 +25,15 @@ Section = TypeVar("Section")
 class Source:
     """A manifest to train on.
 
-    What to mask (seconds a side), the speeds to draw from, share of stops to aspirate, share of utterances to send
-    through a codec.
+    Which boundaries to doubt (``mask_…_s``, seconds a side) and how strongly their labels hold them (``anchor``, see
+    targets.py), the speeds to draw from, share of stops to aspirate, share of utterances to send through a codec.
     """
 
     manifest: str
     mask_sonorant_s: float = 0.0
     mask_boundary_s: float = 0.0
     mask_silence_s: float = 0.0
+    anchor: float = 0.0
     speeds: tuple[float, ...] = (1.0,)
     aspirated: float = 0.0
     coded: float = 0.0
@@ -46,15 +45,12 @@ class Source:
     @property
     def masks(self) -> Masks:
         """What to mask, as :func:`frame_targets` takes it."""
-        return Masks(self.mask_sonorant_s, self.mask_boundary_s, self.mask_silence_s)
+        return Masks(self.mask_sonorant_s, self.mask_boundary_s, self.mask_silence_s, self.anchor)
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Optimisation: AdamW, linear warm-up then cosine decay, averaged weights, early stopping on boundary error.
-
-    ``loss`` is one of ``LOSSES``, see losses.py.
-    """
+    """Optimisation: AdamW, linear warm-up then cosine decay, averaged weights, early stopping on boundary error."""
 
     epochs: int = 10
     batch: int = 32
@@ -64,7 +60,6 @@ class Schedule:
     warmup_steps: int = 100
     average: float = 0.995
     patience: int = 4
-    loss: str = LOSSES[0]
     seed: int = 1
     threads: int = 1
     bfloat16: bool = True
@@ -73,8 +68,6 @@ class Schedule:
         for name in ("epochs", "batch", "row_s", "learning_rate", "patience", "threads"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"schedule.{name} must be above 0, got {getattr(self, name)}")
-        if self.loss not in LOSSES:
-            raise ValueError(f"schedule.loss must be one of {', '.join(LOSSES)}, got {self.loss!r}")
 
 
 @dataclass(frozen=True)

@@ -94,13 +94,9 @@ def epoch_rows(items: Sequence[Item], batch: int, row_frames: int, seed: int) ->
         held += len(labels.first)
         while held >= needed:
             all_audio, all_targets = torch.cat(audio), concatenated(targets)
-            yield all_audio[: needed * HOP].view(batch, -1), _in_rows(all_targets.frames(0, needed), batch)
+            yield all_audio[: needed * HOP].view(batch, -1), all_targets.frames(0, needed).in_rows(batch)
             audio, targets = [all_audio[needed * HOP :]], [all_targets.frames(needed, held)]
             held -= needed
-
-
-def _in_rows(targets: FrameTargets, batch: int) -> FrameTargets:
-    return targets._replace(first=targets.first.view(batch, -1), last=targets.last.view(batch, -1))
 
 
 def _varied(item: Item, random: np.random.Generator) -> tuple[Tensor, FrameTargets]:

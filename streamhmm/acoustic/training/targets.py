@@ -21,11 +21,16 @@ HEAD, TAIL = 0.4, 0.7
 
 @dataclass(frozen=True)
 class Masks:
-    """Seconds of doubt on each side of boundaries: of sonorant and vowel, of all phones, of silence."""
+    """Seconds of doubt on each side of boundaries: of sonorant and vowel, of all phones, of silence.
+
+    ``anchor``: how strongly labels hold boundaries in doubt; one that lies n frames from its label costs anchor · n²/2
+    nats. With 0 doubtful frames are unknown and teach nothing.
+    """
 
     sonorant_s: float = 0.0
     boundary_s: float = 0.0
     silence_s: float = 0.0
+    anchor: float = 0.0
 
 
 class FrameTargets(NamedTuple):
@@ -34,11 +39,15 @@ class FrameTargets(NamedTuple):
     Attributes:
         labels: (U,) label index of each phone, ``MASKED`` where unknown.
         first, last: (…, F) into ``labels``: the frame belongs to one of phones ``first`` … ``last``.
+        nominal: (…, F) into ``labels``: the one that the labels say.
+        anchor: (…, F) nats for each frame of distance, if it belongs to another.
     """
 
     labels: Tensor
     first: Tensor
     last: Tensor
+    nominal: Tensor
+    anchor: Tensor
 
     def certain(self) -> Tensor:
         """(…, F) labels of the frames that can be one phone only, ``MASKED`` elsewhere."""
@@ -46,21 +55,26 @@ class FrameTargets(NamedTuple):
 
     def frames(self, start: int, end: int) -> FrameTargets:
         """Frames ``start`` … ``end − 1`` of (F,) targets, and no more phones than they need."""
-        first, last = self.first[start:end], self.last[start:end]
+        first, last, nominal, anchor = (values[start:end] for values in self[1:])
         if len(first) == 0:
-            return FrameTargets(self.labels[:0], first, last)
+            return FrameTargets(self.labels[:0], first, last, nominal, anchor)
         lowest = int(first[0])
-        return FrameTargets(self.labels[lowest : int(last[-1]) + 1], first - lowest, last - lowest)
+        labels = self.labels[lowest : int(last[-1]) + 1]
+        return FrameTargets(labels, first - lowest, last - lowest, nominal - lowest, anchor)
+
+    def in_rows(self, rows: int) -> FrameTargets:
+        """(F,) targets as (rows, F / rows)."""
+        return FrameTargets(self.labels, *(values.view(rows, -1) for values in self[1:]))
 
 
 def concatenated(parts: Sequence[FrameTargets]) -> FrameTargets:
     """(F,) targets one after the other."""
     offsets = [0, *itertools.accumulate(len(part.labels) for part in parts)]
-    return FrameTargets(
-        torch.cat([part.labels for part in parts]),
-        torch.cat([part.first + offset for part, offset in zip(parts, offsets, strict=False)]),
-        torch.cat([part.last + offset for part, offset in zip(parts, offsets, strict=False)]),
-    )
+    moved = [
+        (part.labels, part.first + offset, part.last + offset, part.nominal + offset, part.anchor)
+        for part, offset in zip(parts, offsets, strict=False)
+    ]
+    return FrameTargets(*(torch.cat(values) for values in zip(*moved, strict=True)))
 
 
 class _Span(NamedTuple):
@@ -87,8 +101,23 @@ def frame_targets(units: Sequence[Unit], n_frames: int, masks: Masks, time_scale
         last[span.start : span.end] = index
     for index, span in reversed(list(enumerate(spans))):
         first[span.start : span.end] = index
-    labels = [LABELS.index(span.phone) if span.phone in LABELS else MASKED for span in spans]
-    return FrameTargets(torch.tensor(labels, dtype=torch.int64), first, last)
+    labels = torch.tensor([LABELS.index(span.phone) if span.phone in LABELS else MASKED for span in spans])
+    targets = FrameTargets(labels, first, last, _nominal(spans, n_frames), torch.full((n_frames,), masks.anchor))
+    return targets if masks.anchor > 0 else _without_doubt(targets)
+
+
+def _nominal(spans: Sequence[_Span], n_frames: int) -> Tensor:
+    """(F,) the span of each frame if each boundary lies in the middle of its doubt."""
+    changes = [(before.end + after.start) // 2 for before, after in itertools.pairwise(spans)]
+    return torch.searchsorted(torch.tensor(changes), torch.arange(n_frames), right=True)
+
+
+def _without_doubt(targets: FrameTargets) -> FrameTargets:
+    """The targets with an unknown phone in place of each doubtful stretch."""
+    phones = torch.where(targets.first == targets.last, targets.first, -1)
+    runs, run_of_frame = torch.unique_consecutive(phones, return_inverse=True)
+    labels = torch.where(runs < 0, MASKED, targets.labels[runs])
+    return FrameTargets(labels, run_of_frame, run_of_frame, run_of_frame, targets.anchor)
 
 
 def _gapless(units: Sequence[Unit], duration: float) -> Iterator[Unit]:

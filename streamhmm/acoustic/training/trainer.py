@@ -1,4 +1,4 @@
-"""The training loop: cross-entropy on labelled frames, the best averaged weights by boundary error kept."""
+"""The training loop: likelihood of the labels, the best averaged weights by boundary error kept."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from streamhmm.acoustic.training.augment import augment_audio, draw_warps, mask_
 from streamhmm.acoustic.training.boundaries import BoundaryError, boundary_errors, summarise
 from streamhmm.acoustic.training.config import TrainingConfig, read_config
 from streamhmm.acoustic.training.dataset import epoch_rows, load_items, load_samples, read_labelled, to_float
-from streamhmm.acoustic.training.losses import cross_entropy, full_sum
+from streamhmm.acoustic.training.full_sum import full_sum
 from streamhmm.acoustic.training.manifest import Utterance
 from streamhmm.acoustic.training.targets import MASKED, FrameTargets
 from streamhmm.errors import ModelError, OutputError, TextError
@@ -132,7 +132,7 @@ class Trainer:
             group["lr"] = schedule.learning_rate * self._rate_factor()
         with torch.autocast("cpu", torch.bfloat16, enabled=schedule.bfloat16):
             posteriors = whole_log_posteriors(self.network, features)
-        loss = self._loss(posteriors.float(), targets)
+        loss = full_sum(posteriors.float(), targets)
         self.optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
@@ -145,11 +145,6 @@ class Trainer:
             for averaged, current in zip(self.average.parameters(), self.network.parameters(), strict=True):
                 averaged.lerp_(current, 1 - keep)
         return float(loss.detach())
-
-    def _loss(self, posteriors: Tensor, targets: FrameTargets) -> Tensor:
-        if self.config.schedule.loss == "full-sum":
-            return full_sum(posteriors, targets)
-        return cross_entropy(posteriors, targets)
 
     def _rate_factor(self) -> float:
         schedule = self.config.schedule
