@@ -1,6 +1,7 @@
 """How well the aligner finds the boundaries of the truth sets.
 
-    python bench/accuracy.py [--model FILE] [--sets flite espeak voice_onset] [--jobs 2] [--json FILE]
+    python bench/accuracy.py [--model FILE] [--sets flite espeak voice_onset] [--conditions clean child babble]
+                             [--jobs 2] [--json FILE]
 
 bench/README.md tells what is counted. Exit code 2: the truth sets are not there.
 """
@@ -19,8 +20,9 @@ from typing import Any, NamedTuple
 
 import torch
 from accuracy_report import report
-from boundaries import Error, Span, phone_errors, summarise
-from measure import TRUTH, make_console, write_json
+from boundaries import Error, Span, check_spread, phone_errors, summarise
+from conditions import CONDITIONS, VOICES, load
+from measure import SPEECH, TRUTH, make_console, write_json
 from truth import SILENCE, Interval, Utterance, load_set
 
 import streamhmm as sh
@@ -29,15 +31,21 @@ from streamhmm.errors import StreamHMMError
 SETS = ("flite", "espeak", "voice_onset")
 STOPS = frozenset(("P", "B", "T", "D", "K", "G"))
 SHORT_S = 0.1
+NEVER_HEARD = ("awb", "en-gb-scotland")
+"""Voices that the shipped model was not trained on; its weights were chosen by them, speaking other sentences."""
 PAUSE_S = 0.01
 
 
 class Outcome(NamedTuple):
-    """One utterance: errors by the kind of boundary, phone counts by name, and why it failed, if it did."""
+    """One utterance: errors by the kind of boundary, phone counts by name, and why it failed, if it did.
+
+    ``spreads`` are pairs of a word boundary's standard deviation and its error, milliseconds.
+    """
 
     errors: dict[str, list[Error]]
     phones: dict[str, int]
     failure: str | None
+    spreads: list[tuple[float, float]]
 
 
 def main() -> int:
@@ -46,13 +54,19 @@ def main() -> int:
         print(f"{options.truth}: the truth sets are not there; name their folder with --truth", file=sys.stderr)
         return 2
     console = make_console()
-    sets = {}
-    for name in options.sets:
-        begin = time.perf_counter()
-        outcomes = list(_outcomes(load_set(options.truth / name), options.model, options.jobs))
-        sets[name] = {**_collect(outcomes), "seconds": time.perf_counter() - begin}
-    report(console, sets)
-    write_json(options.json, {"model": options.model, "sets": sets})
+    crowd = sorted((options.speech / "test").rglob("*.opus"))[::25]
+    if "babble" in options.conditions and len(crowd) < VOICES:
+        print(f"{options.speech}: no speech to make babble of; name its folder with --speech", file=sys.stderr)
+        return 2
+    results: dict[str, dict[str, Any]] = {}
+    for condition in options.conditions:
+        results[condition] = sets = {}
+        for name in options.sets:
+            begin = time.perf_counter()
+            outcomes = list(_outcomes(load_set(options.truth / name), condition, crowd, options))
+            sets[name] = {**_collect(outcomes), "seconds": time.perf_counter() - begin}
+    report(console, results)
+    write_json(options.json, {"model": options.model, "conditions": results})
     return 0
 
 
@@ -60,35 +74,42 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="How well the aligner finds the boundaries of the truth sets.")
     parser.add_argument("--model", default="en", help='acoustic model: "en" or a file (default: en)')
     parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS, help="default: all")
+    parser.add_argument("--conditions", nargs="+", choices=CONDITIONS, default=CONDITIONS, help="default: all")
+    parser.add_argument("--speech", type=Path, default=SPEECH, metavar="DIR", help="what babble is made of")
     parser.add_argument("--truth", type=Path, default=TRUTH, metavar="DIR", help="default: beside the repository")
     parser.add_argument("--jobs", type=int, default=1, help="processes, one thread each")
     parser.add_argument("--json", metavar="FILE", help="write the figures here too")
     return parser.parse_args()
 
 
-def _outcomes(utterances: list[Utterance], model: str, jobs: int) -> Iterator[Outcome]:
-    if jobs == 1:
-        _open(model)
+def _outcomes(
+    utterances: list[Utterance], condition: str, crowd: list[Path], options: argparse.Namespace
+) -> Iterator[Outcome]:
+    start = (options.model, condition, crowd)
+    if options.jobs == 1:
+        _open(*start)
         yield from map(_measure, utterances)
         return
-    with ProcessPoolExecutor(jobs, get_context("spawn"), _open, (model,)) as pool:
+    with ProcessPoolExecutor(options.jobs, get_context("spawn"), _open, start) as pool:
         yield from pool.map(_measure, utterances, chunksize=8)
 
 
 _aligner: sh.Aligner  # one a process
+_condition: str
+_crowd: list[Path]
 
 
-def _open(model: str) -> None:
-    global _aligner
+def _open(model: str, condition: str, crowd: list[Path]) -> None:
+    global _aligner, _condition, _crowd
     torch.set_num_threads(1)
-    _aligner = sh.Aligner(model=model)
+    _aligner, _condition, _crowd = sh.Aligner(model=model), condition, crowd
 
 
 def _measure(utterance: Utterance) -> Outcome:
     try:
-        alignment = _aligner.align(utterance.audio, utterance.text)
+        alignment = _aligner.align(load(utterance.audio, _condition, _crowd), utterance.text)
     except StreamHMMError as error:
-        return compare(utterance, None, str(error))
+        return compare(utterance, None, f"{utterance.audio.name}: {error}")
     if len(alignment.words) != len(utterance.words):
         found = f"{utterance.audio.name}: {len(alignment.words)} words of {len(utterance.words)}"
         return compare(utterance, None, found)
@@ -99,6 +120,7 @@ def compare(utterance: Utterance, alignment: sh.Alignment | None, failure: str |
     """Errors of one alignment; with None every boundary of the utterance counts as missed."""
     errors: dict[str, list[Error]] = defaultdict(list)
     phones: dict[str, int] = defaultdict(int)
+    spreads: list[tuple[float, float]] = []
     for index, word in enumerate(utterance.words):
         spans = None if alignment is None else _phones_of(alignment, index)
         if index in utterance.voicing:
@@ -112,18 +134,21 @@ def compare(utterance: Utterance, alignment: sh.Alignment | None, failure: str |
         end = None if found is None else found.end - word.end
         for kind in _kinds(utterance, index):
             errors[kind] += [start, end]
+        if found is not None and found.start_sd is not None and found.end_sd is not None:
+            spreads += [(found.start_sd, 1000 * start), (found.end_sd, 1000 * end)]
         for kind in _start_kinds(utterance, index):
             errors[f"word starts{kind}"].append(start)
         for kind in _end_kinds(utterance, index):
             errors[f"word ends{kind}"].append(end)
         _add_phones(errors, phones, _truth_phones(utterance.phones, word), spans)
-    return Outcome(dict(errors), dict(phones), failure)
+    return Outcome(dict(errors), dict(phones), failure, spreads)
 
 
 def _kinds(utterance: Utterance, index: int) -> list[str]:
     """The rows of the report that both boundaries of a word belong to."""
     word = utterance.words[index]
-    return ["words", "words under 100 ms"] if word.end - word.start < SHORT_S else ["words"]
+    kinds = ["words", f"words of {utterance.speaker}"] if utterance.speaker in NEVER_HEARD else ["words"]
+    return [*kinds, "words under 100 ms"] if word.end - word.start < SHORT_S else kinds
 
 
 def _start_kinds(utterance: Utterance, index: int) -> list[str]:
@@ -184,6 +209,7 @@ def _collect(outcomes: list[Outcome]) -> dict[str, Any]:
         "failed": [outcome.failure for outcome in outcomes if outcome.failure],
         "phones": phones,
         "rows": {kind: summarise(values)._asdict() for kind, values in errors.items()},
+        "spread": check_spread([pair for outcome in outcomes for pair in outcome.spreads])._asdict(),
     }
 
 

@@ -28,6 +28,11 @@ class Utterance:
     phones: tuple[Interval, ...]
     voicing: dict[int, float]
 
+    @property
+    def speaker(self) -> str:
+        """What the file's name begins with."""
+        return self.audio.name.split("_")[0]
+
 
 def load_set(directory: Path) -> list[Utterance]:
     """Every utterance of a set, in the order of the names."""

@@ -131,7 +131,7 @@ def test_outcome_of_an_alignment(utterance: truth.Utterance):
         phone_words=(0, 0, 1, 1),
         duration=1.0,
     )
-    errors, counts, failure = accuracy.compare(utterance, alignment)
+    errors, counts, failure, _ = accuracy.compare(utterance, alignment)
     assert errors["words"] == pytest.approx([0.0, 0.0, 0.0, 0.02])
     assert errors["words under 100 ms"] == pytest.approx([0.0, 0.02])
     assert errors["word starts after a pause"] == pytest.approx([0.0, 0.0])
@@ -144,7 +144,7 @@ def test_outcome_of_an_alignment(utterance: truth.Utterance):
 
 
 def test_a_failed_utterance_misses_every_boundary(utterance: truth.Utterance):
-    errors, counts, failure = accuracy.compare(utterance, None, "why")
+    errors, counts, failure, _ = accuracy.compare(utterance, None, "why")
     assert errors["words"] == [None] * 4
     assert errors["phones"] == [None] * 8
     assert errors["voicing"] == [None]
