@@ -8,7 +8,7 @@ from torch import Tensor
 from streamhmm.align.runs import Runs
 
 REACH_FRAMES = 20
-"""How far from the best path's boundary another place for it is considered."""
+"""Other places for a boundary are considered if they are less far from that of the best path."""
 
 
 def crossings(runs: Runs, scores: Tensor) -> Tensor:
@@ -20,8 +20,9 @@ def crossings(runs: Runs, scores: Tensor) -> Tensor:
     changes, before, after = runs.bounds[1:-1], runs.pdfs[:-1], runs.pdfs[1:]
     lead_before = (scores[changes - 1, after] - scores[changes - 1, before]).double()
     lead_after = (scores[changes, after] - scores[changes, before]).double()
-    crossing = changes - 0.5 + lead_before / (lead_before - lead_after)
-    crosses = (lead_before < 0) & (lead_after > 0) & crossing.isfinite()  # forbidden frames have no slope
+    slope = lead_after - lead_before
+    crossing = changes - 0.5 - lead_before / slope
+    crosses = (lead_before < 0) & (lead_after > 0) & slope.isfinite()  # forbidden frames have none
     return torch.where(crosses, crossing, changes.double())
 
 
