@@ -81,10 +81,11 @@ class Calibration:
         Raises:
             KeyError, TypeError, ValueError: it is something else.
         """
-        logits = {name: _logit(values[name]) for name in ("phone", "word", "text")}
-        names = [field.name for field in dataclasses.fields(cls) if field.name not in (*logits, "phone_offsets")]
-        numbers = {name: _number(values[name]) for name in names}
-        return cls(**logits, phone_offsets=_numbers(values["phone_offsets"]), **numbers)
+        fields: dict[str, Any] = {name: _logit(values[name]) for name in ("phone", "word", "text")}
+        fields["phone_offsets"] = _numbers(values["phone_offsets"])
+        names = [field.name for field in dataclasses.fields(cls)]
+        fields |= {name: _number(values[name]) for name in names if name not in fields}
+        return cls(**fields)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values."""
