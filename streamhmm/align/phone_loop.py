@@ -10,7 +10,7 @@ from streamhmm.graph import Graph
 from streamhmm.packing import NEVER
 
 LOOP_FRAMES = 3
-"""A phone of the loop lasts at least so long."""
+"""A phone of the loop lasts at least so long, unless the recording ends in it."""
 
 
 def phone_loop(columns: int) -> Graph:
