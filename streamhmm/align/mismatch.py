@@ -73,7 +73,7 @@ def speaks_against(contrast: Tensor) -> Tensor:
 
 
 def unexplained_stretches(against: Tensor, least: float) -> Iterator[tuple[int, int]]:
-    """Disjoint stretches (first frame, end) over which (T,) ``against`` sums to more than ``least``, largest first."""
+    """Disjoint stretches (first frame, end) over which (T,) ``against`` sums to more than ``least``, in any order."""
     pending = [(0, len(against))]
     while pending:
         start, end = pending.pop()
