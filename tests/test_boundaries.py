@@ -178,3 +178,8 @@ def test_crossings_of_the_first_and_the_last_frame() -> None:
     scores = torch.zeros(4, V)
     scores[0, 0], scores[1:3, 1], scores[3, 2] = 1.0, 1.0, 3.0  # frame 2: 1 behind; frame 3: 3 ahead
     assert crossings(runs_of(1, 2, 1), scores).tolist() == pytest.approx([1.0, 2.75])
+
+
+def test_equal_phones_get_half_of_the_time_each() -> None:
+    runs = Runs(torch.tensor([0, 1, 2]), torch.tensor([3, 3, 1]), torch.tensor([0, 9, 14, 20]))
+    assert crossings(runs, torch.zeros(20, 4)).tolist() == [7.0, 14.0]

@@ -15,7 +15,7 @@ def crossings(runs: Runs, scores: Tensor) -> Tensor:
     """(R − 1,) frames at which the (T, V) score of the next phone overtakes that of the one before.
 
     Between the centres of the two frames on either side of a change, by linear interpolation; at the frames' edge
-    where the scores do not cross there.
+    where the scores do not cross there. Nothing tells two equal phones apart ("at ten"): they get half of the time each.
     """
     changes, before, after = runs.bounds[1:-1], runs.pdfs[:-1], runs.pdfs[1:]
     lead_before = (scores[changes - 1, after] - scores[changes - 1, before]).double()
@@ -23,7 +23,8 @@ def crossings(runs: Runs, scores: Tensor) -> Tensor:
     slope = lead_after - lead_before
     crossing = changes - 0.5 - lead_before / slope
     crosses = (lead_before < 0) & (lead_after > 0) & slope.isfinite()  # forbidden frames have none
-    return torch.where(crosses, crossing, changes.double())
+    places = torch.where(crosses, crossing, changes.double())
+    return torch.where(before == after, (runs.bounds[:-2] + runs.bounds[2:]) / 2, places)
 
 
 def spreads(runs: Runs, scores: Tensor, scale: float) -> Tensor:
