@@ -19,6 +19,7 @@ CASES = (
     "right text",
     "text of another utterance",
     "word replaced",
+    "word replaced by a frequent one",
     "word added",
     "word dropped",
     "two sentences",
@@ -26,6 +27,8 @@ CASES = (
     "sentence not in the text",
     "5 s of other speech",
 )
+
+REPLACED = ("word replaced", "word replaced by a frequent one")
 
 
 @dataclass(frozen=True)
@@ -83,10 +86,15 @@ def _cases(
     words, own = list(mine.words), ((mine.path, None),)
     place = chance.randrange(len(words))
     other = chance.choice([word for word in vocabulary if word != words[place]])
+    tokens = [word for utterance in chance.sample(utterances, 20) for word in utterance.words]
+    frequent = chance.choice([word for word in tokens if word != words[place]])
     stranger = chance.choice([u for u in chance.sample(utterances, 20) if u.words != mine.words])
     yield Planted("right text", own, words, mine.age)
     yield Planted("text of another utterance", own, list(stranger.words), mine.age)
     yield Planted("word replaced", own, [*words[:place], other, *words[place + 1 :]], mine.age, place)
+    yield Planted(
+        "word replaced by a frequent one", own, [*words[:place], frequent, *words[place + 1 :]], mine.age, place
+    )
     if index % EVERY:
         return
     yield Planted("word added", own, [*words[:place], other, *words[place:]], mine.age, place)

@@ -16,18 +16,23 @@ from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import torch
 from measure import SPEECH, make_console, write_json
-from planted_errors import CASES, Planted, plant, read_speech
+from planted_errors import CASES, REPLACED, Planted, plant, read_speech
 from scores_report import report
 from scores_statistics import Scored, summarise_scores, summarise_warnings
 
 import streamhmm as sh
 from streamhmm.errors import StreamHMMError
 
-MISMATCH = ("the text does not seem", "not in the audio", "speech that", "implausibly", "no words from")
+MISMATCH = {
+    "text": "the text does not seem",
+    "words": "not in the audio",
+    "speech": "speech that",
+    "durations": "implausibly",
+    "gaps": "no words from",
+}
 """How the warnings begin that say that text and audio do not fit."""
 
 
@@ -39,7 +44,7 @@ def main() -> int:
     utterances = read_speech(options.speech, "test")
     utterances = random.Random(options.seed).sample(utterances, min(options.utterances, len(utterances)))
     begin = time.perf_counter()
-    scored: list[Scored] = []
+    scored: dict[str, list[Scored]] = {kind: [] for kind in REPLACED}
     warned: dict[str, list[dict[str, bool]]] = defaultdict(list)
     failed: list[str] = []
     cases = plant(utterances, options.seed)
@@ -50,10 +55,11 @@ def main() -> int:
                 continue
             scores, warnings = found
             warned[case.kind].append(_flags(warnings))
-            if case.kind in ("right text", "word replaced"):
-                scored += [Scored(score, i != case.word, case.age) for i, score in enumerate(scores)]
+            for kind in REPLACED:
+                if case.kind in ("right text", kind):
+                    scored[kind] += [Scored(score, i != case.word, case.age) for i, score in enumerate(scores)]
     figures = {
-        "scores": summarise_scores(scored),
+        "scores": {kind: summarise_scores(words) for kind, words in scored.items()},
         "warnings": {kind: summarise_warnings(warned[kind], warned["right text"]) for kind in CASES},
         "utterances": len(utterances),
         "failed": failed,
@@ -95,8 +101,8 @@ def _align(case: Planted) -> tuple[list[float], tuple[str, ...]] | str:
 
 def _flags(warnings: Iterable[str]) -> dict[str, bool]:
     """Which of the warnings of ``MISMATCH`` were given."""
-    found: dict[str, Any] = {beginning: any(w.startswith(beginning) for w in warnings) for beginning in MISMATCH}
-    return found
+    given = list(warnings)
+    return {name: any(w.startswith(beginning) for w in given) for name, beginning in MISMATCH.items()}
 
 
 if __name__ == "__main__":

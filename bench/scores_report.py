@@ -21,10 +21,12 @@ def report(console: Console, figures: dict[str, Any]) -> None:
 
 def _report_scores(console: Console, figures: dict[str, Any]) -> None:
     rows = []
-    for name, group in figures["scores"].items():
-        area, error = group["area_under_curve"], group["calibration_error"]
-        met = area >= LEAST_AREA and error <= LARGEST_ERROR
-        rows.append([name, str(group["words"]), str(group["wrong"]), f"{area:.3f}", f"{error:.3f}", verdict(met)])
+    for kind, groups in figures["scores"].items():
+        for name, group in groups.items():
+            area, error = group["area_under_curve"], group["calibration_error"]
+            met = area >= LEAST_AREA and error <= LARGEST_ERROR
+            counts = [str(group["words"]), str(group["wrong"])]
+            rows.append([f"{kind}: {name}", *counts, f"{area:.3f}", f"{error:.3f}", verdict(met)])
     columns = ["scores of words", "n", "wrong", f"area (≥ {LEAST_AREA})", f"calibration error (≤ {LARGEST_ERROR})", ""]
     title = f"{figures['utterances']} utterances, {figures['seconds']:.0f} s; half of the texts have a wrong word"
     show(console, title, columns, rows)
@@ -46,7 +48,7 @@ def _report_warnings(console: Console, cases: dict[str, Any]) -> None:
                 _verdict(kind, case["flagged"]),
             ]
         )
-    columns = ["planted", "n", "flagged", "precision", *(f"“{name} …”" for name in names), ""]
+    columns = ["planted", "n", "flagged", "precision", *names, ""]
     show(console, "warnings of a text that does not fit; precision beside as many right texts", columns, rows)
 
 
