@@ -104,5 +104,6 @@ def _cases(
     yield Planted("two sentences", both, [*words, *stranger.words], mine.age)
     yield Planted("sentence not spoken", own, [*words, *stranger.words], mine.age)
     yield Planted("sentence not in the text", both, words, mine.age)
-    foreign = tuple((u.path, FOREIGN_S / 2) for u in chance.sample(utterances, 2))
+    others = [u for u in chance.sample(utterances, 4) if u not in (mine, stranger)]
+    foreign = tuple((u.path, FOREIGN_S / 2) for u in others[:2])
     yield Planted("5 s of other speech", (*own, *foreign, (stranger.path, None)), [*words, *stranger.words], mine.age)
