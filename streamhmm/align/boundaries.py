@@ -15,7 +15,8 @@ def crossings(runs: Runs, scores: Tensor) -> Tensor:
     """(R − 1,) frames at which the (T, V) score of the next phone overtakes that of the one before.
 
     Between the centres of the two frames on either side of a change, by linear interpolation; at the frames' edge
-    where the scores do not cross there. Nothing tells two equal phones apart ("at ten"): they get half of the time each.
+    where the scores do not cross there. Nothing tells two equal phones apart ("at ten"): they get half of the time
+    each.
     """
     changes, before, after = runs.bounds[1:-1], runs.pdfs[:-1], runs.pdfs[1:]
     lead_before = (scores[changes - 1, after] - scores[changes - 1, before]).double()
