@@ -110,7 +110,8 @@ def test_a_word_that_is_not_what_was_said_has_the_lowest_score(aligner, plant, w
 def test_phones_that_were_not_said_have_the_lowest_scores(aligner, plant):
     samples = plant(evenly("DH AH K AE M", 8))
     scores = [phone.score for phone in aligner.align((samples, 16_000), "the cat").phones]
-    assert max(scores[3:]) < 0.5 < 0.9 < min(scores[:3])  # AE and T share the frames of M
+    assert max(scores[3:]) < 0.7 < 0.9 < min(scores[:3])  # AE and T share the frames of M
+    assert scores[4] < 0.5
 
 
 def test_boundaries_that_the_audio_leaves_open_have_a_wide_spread(aligner, monkeypatch):
@@ -383,5 +384,5 @@ def test_long_stretches_without_words_are_flagged_besides(aligner, plant):
 
 def test_another_text_scores_far_lower(aligner, expected):
     other = aligner.align(FLAC, "Nobody ordered twelve green umbrellas from Chicago")
-    mean = np.mean([phone.score for phone in expected.phones])
-    assert np.mean([phone.score for phone in other.phones]) < mean / 3
+    assert np.mean([word.score for word in other.words]) < np.mean([word.score for word in expected.words]) / 3
+    assert np.mean([phone.score for phone in other.phones]) < np.mean([phone.score for phone in expected.phones]) - 0.3
