@@ -44,7 +44,7 @@ def some_calibration() -> Calibration:
     def take(count: int) -> tuple[float, ...]:
         return tuple(next(numbers) / 7 for _ in range(count))
 
-    logits = [Logit(*take(1), take(count), take(count), take(count), take(count)) for count in (4, 7, 9)]
+    logits = [Logit(*take(1), take(count), take(count), take(count), take(count)) for count in (4, 7, 11)]
     return Calibration(logits[0], take(40), logits[1], logits[2], *take(6))
 
 

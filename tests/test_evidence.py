@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import random
 from statistics import fmean, pstdev
@@ -71,6 +72,8 @@ def test_evidence_frame_by_frame(seed: int) -> None:
     assert list(zip(found.frames.tolist(), found.pdfs.tolist(), strict=True)) == lengths
     assert found.words.tolist() == words
     assert found.speech_in_silence == pytest.approx(intruding / frames)
+    assert found.loop_phones == sum(column != SILENCE for column, _ in itertools.groupby(loop))
+    assert found.loop_frames == sum(column != SILENCE for column in loop)
 
 
 def test_a_text_that_the_loop_hears_too_has_no_contrast() -> None:
@@ -92,6 +95,8 @@ def some_evidence(words: list[int], frames: list[int], seed: int = 0) -> Evidenc
         pdfs=torch.arange(len(words)) % V,
         words=torch.tensor(words),
         speech_in_silence=0.125,
+        loop_phones=7,
+        loop_frames=40,
     )
 
 
@@ -152,6 +157,8 @@ def test_features_of_a_text(seed: int) -> None:
         pstdev(logs),
         fmean(length <= HURRIED_FRAMES for length in frames),
         fmean(length >= LONG_FRAMES for length in frames),
+        math.log(len(words) / 7),
+        math.log(len(words) / 40),
     ]
     found = text_features(evidence, torch.tensor(logits, dtype=torch.float64))
     assert found.tolist() == pytest.approx(expected, abs=1e-7)
@@ -161,4 +168,11 @@ def test_features_of_a_text_of_one_phone() -> None:
     evidence, logits = some_evidence([0], [5]), torch.tensor([1.5], dtype=torch.float64)
     by_word = [1.5, 1.5, 1.5, 0.0, math.log(5), 0.0, 0.0]
     assert word_features(evidence, logits).tolist() == [pytest.approx(by_word, abs=1e-7)]
-    assert text_features(evidence, logits)[4:].tolist() == pytest.approx([0.0, math.log(5), 0.0, 0.0, 0.0])
+    expected = [0.0, math.log(5), 0.0, 0.0, 0.0, math.log(1 / 7), math.log(1 / 40)]
+    assert text_features(evidence, logits)[4:].tolist() == pytest.approx(expected)
+
+
+def test_a_loop_that_heard_nothing_counts_as_one_phone_of_one_frame() -> None:
+    evidence = some_evidence([0, 1], [5, 6])._replace(loop_phones=0, loop_frames=0)
+    features = text_features(evidence, torch.zeros(2, dtype=torch.float64))
+    assert features[-2:].tolist() == pytest.approx([math.log(2), math.log(2)])

@@ -3,8 +3,8 @@
     python calibrate.py speechocean762/train.tsv model.safetensors --boundaries flite_dev/manifest.jsonl …
 
 Each utterance is aligned with its own text, with a text in which one word is replaced by another of the corpus, and
-with the text of another utterance. Of these, regressions give the probability that a phone, a word, a text is what was
-spoken. Thresholds of the warnings are set so that each is wrong for at most ``--alarms`` of the right texts. The spread
+with the texts of two other utterances. Of these, regressions give the probability that a phone, a word, a text is what
+was spoken. Thresholds of the warnings are set by the share of right texts for which each may be wrong. The spread
 of boundaries is fitted to the errors on the manifests of ``--boundaries``, whose phones are known. The calibration is
 written into the model's file.
 """
@@ -20,7 +20,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from rich.progress import track
@@ -36,9 +36,18 @@ from streamhmm.align.evidence import Evidence, phone_logits, text_features, word
 from streamhmm.align.mismatch import largest_stretch, speaks_against
 from streamhmm.errors import StreamHMMError
 
+STRANGERS = 2
 SCALES = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 1.0)
 GAINS = torch.linspace(0.0, 4.0, 41, dtype=torch.float64)
 FLOORS_MS = torch.linspace(1.0, 15.0, 57, dtype=torch.float64)
+
+
+class Alarms(NamedTuple):
+    """Shares of the right texts for which a warning may be given: of the whole text, of a word, of a stretch."""
+
+    text: float = 0.013
+    word: float = 0.003
+    stretch: float = 0.0015
 
 
 @dataclass
@@ -62,11 +71,11 @@ def collect(aligner: sh.Aligner, table: Path, seed: int) -> Examples:
         audio, text = table.parent / rows[index]["file"], texts[index]
         place = chance.randrange(len(text))
         other = chance.choice([word for word in vocabulary if word != text[place]])
-        stranger = chance.choice([candidate for candidate in texts if candidate != text])
+        strangers = chance.choices([candidate for candidate in texts if candidate != text], k=STRANGERS)
         examples.right += evidence(aligner, audio, text)
         changed = [*text[:place], other, *text[place + 1 :]]
         examples.planted += [(found, place) for found in evidence(aligner, audio, changed)]
-        examples.wrong += evidence(aligner, audio, stranger)
+        examples.wrong += [found for stranger in strangers for found in evidence(aligner, audio, stranger)]
     return examples
 
 
@@ -95,8 +104,8 @@ def fit_scores(examples: Examples) -> Calibration:
     return replace(calibration, text=fit_logit(texts, torch.tensor([right for _, right in known])))
 
 
-def set_thresholds(calibration: Calibration, examples: Examples, alarms: float) -> Calibration:
-    """Warnings that are wrong for ``alarms`` of the right texts, each."""
+def set_thresholds(calibration: Calibration, examples: Examples, alarms: Alarms) -> Calibration:
+    """Warnings that are wrong for the allowed shares of the right texts."""
     texts, words, stretches = [], [], []
     for found in examples.right:
         logits = phone_logits(found, calibration)
@@ -105,9 +114,9 @@ def set_thresholds(calibration: Calibration, examples: Examples, alarms: float) 
         stretches.append((largest_stretch(speaks_against(found.contrast)) or (0, 0, 0.0))[2])
     return replace(
         calibration,
-        least_text=quantile(texts, alarms),
-        least_word=quantile(words, alarms),
-        stretch_nats=quantile(stretches, 1 - alarms),
+        least_text=quantile(texts, alarms.text),
+        least_word=quantile(words, alarms.word),
+        stretch_nats=quantile(stretches, 1 - alarms.stretch),
     )
 
 
@@ -155,7 +164,6 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("table", type=Path)
     parser.add_argument("model", type=Path)
     parser.add_argument("--boundaries", type=Path, nargs="+", required=True, help="manifests with exact phones")
-    parser.add_argument("--alarms", type=float, default=0.006, help="share of right texts that each warning may hit")
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
 
@@ -165,7 +173,7 @@ def main() -> None:
     torch.set_num_threads(1)
     aligner = sh.Aligner(options.model)
     examples = collect(aligner, options.table, options.seed)
-    calibration = set_thresholds(fit_scores(examples), examples, options.alarms)
+    calibration = set_thresholds(fit_scores(examples), examples, Alarms())
     calibration = fit_spread(calibration, aligner, options.boundaries)
     values: dict[str, Any] = calibration.to_dict()
     save_checkpoint(replace(load_checkpoint(options.model), calibration=values), options.model)

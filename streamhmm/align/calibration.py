@@ -15,7 +15,7 @@ from streamhmm.acoustic.labels import LABELS
 
 RIDGE = 1e-4
 """Weight of the squared weights in fitting, per example."""
-PHONE_FEATURES, WORD_FEATURES, TEXT_FEATURES = 4, 7, 9
+PHONE_FEATURES, WORD_FEATURES, TEXT_FEATURES = 4, 7, 11
 """How many numbers evidence.py gives of each."""
 QUANTILES = 0.002, 0.998
 """Features are clamped to these quantiles of those fitted on: beyond them a parabola need not make sense."""

@@ -31,6 +31,7 @@ class Evidence(NamedTuple):
         pdfs: (P,) its score column.
         words: (P,) index of its word.
         speech_in_silence: share of all frames that the path takes for silence and the loop for speech.
+        loop_phones, loop_frames: phones that the loop heard, and how long they are together.
     """
 
     contrast: Tensor
@@ -39,6 +40,8 @@ class Evidence(NamedTuple):
     pdfs: Tensor
     words: Tensor
     speech_in_silence: float
+    loop_phones: int
+    loop_frames: int
 
 
 def gather_evidence(
@@ -64,10 +67,19 @@ def gather_evidence(
         ],
         dim=1,
     )
-    spoken = runs.spoken
-    intruding = (runs.of_frames(~spoken) & (loop != silence)).double().mean()
-    frames = runs.frames[spoken]
-    return Evidence(contrast, features[spoken], frames, runs.pdfs[spoken], words, float(intruding))
+    spoken, heard = runs.spoken, loop != silence
+    intruding = (runs.of_frames(~spoken) & heard).double().mean()
+    loop_phones = torch.unique_consecutive(loop) != silence
+    return Evidence(
+        contrast,
+        features[spoken],
+        runs.frames[spoken],
+        runs.pdfs[spoken],
+        words,
+        float(intruding),
+        int(loop_phones.sum()),
+        int(heard.sum()),
+    )
 
 
 def phone_logits(evidence: Evidence, calibration: Calibration) -> Tensor:
@@ -97,20 +109,24 @@ def word_features(evidence: Evidence, logits: Tensor) -> Tensor:
 
 
 def text_features(evidence: Evidence, logits: Tensor) -> Tensor:
-    """(9,) of the whole: mean log-odds of the phones, mean contrast, share of low frames, speech in silence, log of the
-    phones' number, their log durations (mean, spread), the shares of hurried and of long ones.
+    """(11,) of the whole: mean log-odds of the phones, mean contrast, share of low frames, speech in silence, log of
+    the phones' number, their log durations (mean, spread), the shares of hurried and of long ones, log of their number
+    beside the loop's and beside the frames of speech.
     """
     frames, logs = evidence.frames, evidence.frames.double().log()
+    count = torch.tensor(float(len(logits)), dtype=torch.float64)
     features = [
         logits.mean(),
         evidence.contrast.double().mean(),
         (evidence.contrast < LOW_CONTRAST).double().mean(),
         torch.tensor(evidence.speech_in_silence, dtype=torch.float64),
-        torch.tensor(float(len(logits)), dtype=torch.float64).log(),
+        count.log(),
         logs.mean(),
         logs.std(correction=0),
         (frames <= HURRIED_FRAMES).double().mean(),
         (frames >= LONG_FRAMES).double().mean(),
+        (count / max(1, evidence.loop_phones)).log(),
+        (count / max(1, evidence.loop_frames)).log(),
     ]
     return torch.stack(features)
 
