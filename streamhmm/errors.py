@@ -24,7 +24,7 @@ class AlignmentError(StreamHMMError):
 
 
 class ModelError(StreamHMMError):
-    """An acoustic model can't be loaded: missing, damaged, or of another kind."""
+    """A model can't be loaded: missing, damaged, or of another kind."""
 
 
 class BackendUnavailable(StreamHMMError):
