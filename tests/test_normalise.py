@@ -320,6 +320,14 @@ TABLE = """
     10x = ten x
     4x100m = four by one hundred meters
     3σ = three sigma
+    tagged at 5'β sites = tagged | at | five beta | sites
+    5′β = five beta
+    5'μm = five mu m
+    non-'α = non alpha
+    the π's = the | pi's
+    Ω's = omega's
+    β-carotene's = beta carotene's
+    kΣ = k sigma
     Δt = delta t
     α-helix = alpha helix
     E=mc² = e equals m c squared
@@ -595,11 +603,12 @@ def is_spoken(word):
 
 
 PIECES = st.sampled_from(
-    [*"0123456789", *".,:;-–/'’\"()$£€%°+&@#<>=×½²", *" \n", *"aBcIVXkm", "th", "May", "St", "www."]
+    [*"0123456789", *".,:;-–/'’′\"()$£€%°+&@#<>=×½²", *" \n", *"aBcIVXkm", *"αβμπΩΣς", "th", "'s", "May", "St", "www."]
 )
+ANY_TEXT = st.one_of(st.text(max_size=40), st.lists(PIECES, max_size=12).map("".join))
 
 
-@given(st.one_of(st.text(max_size=40), st.lists(PIECES, max_size=12).map("".join)))
+@given(ANY_TEXT)
 def test_any_text_is_read_or_refused(text):
     try:
         tokens = tokenize(text)
@@ -661,6 +670,17 @@ def test_every_text_can_be_pronounced(lexicon, text):
     for word in script.words:
         assert all(part and all(part) for reading in word.readings for part in reading)
     assert script.unknown == ()
+
+
+@given(ANY_TEXT)
+def test_any_text_is_pronounced_or_refused(lexicon, text):
+    try:
+        script = pronounce(tokenize(text), lexicon)
+    except TextError:
+        return
+    for word in script.words:
+        assert word.readings
+        assert all(part and all(part) for reading in word.readings for part in reading)
 
 
 @pytest.mark.parametrize("symbol", sorted(UNITS.keys() - {"'", '"'}))

@@ -50,7 +50,7 @@ _SHORT_FORMS = frozenset(
     for names in (abbreviations.ABBREVIATIONS, calendar.NAMES, money.SCALE_WORDS, units.UNITS, ("am", "pm"))
     for name in names
 )
-_LATIN_OR_ONE = re.compile(r"[a-z][a-z']*|.'*", re.DOTALL)
+_LATIN_OR_ONE = re.compile(r"[a-z](?:'*[a-z])*|[^\W\d_']")
 _NUMBER = re.compile(
     r"([A-Za-z]{1,2}\^-?\d{1,2}|\d+\^-?\d{1,2}|\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)",  # or with an exponent
 )
@@ -136,12 +136,14 @@ def _kind(char: str) -> str:
 
 
 def _word(token: str) -> Readings:
-    """A word as it is written; Greek letters by name if they stand alone or among Latin ones: "Δt"."""
-    letters = _LATIN_OR_ONE.findall(token.lower())
-    is_mixed = any(map(str.isascii, letters)) and not symbols.GREEK.keys().isdisjoint(letters)
-    if len(letters) == 1 or is_mixed:
-        return in_sequence(*[symbols.GREEK.get(letter, letter) for letter in letters])
-    return any_of(token.lower())
+    """A word as it is written; Greek letters by name if they stand alone or among Latin ones: "Δt", "π's"."""
+    owner = token.lower().rstrip("'")
+    stem = owner.removesuffix("'s")
+    letters = _LATIN_OR_ONE.findall(stem)
+    names = [symbols.GREEK.get(letter, letter) for letter in letters]
+    if names == letters or not (len(letters) == 1 or any(map(str.isascii, letters))):
+        return any_of(token.lower())
+    return any_of(" ".join(names) + owner[len(stem) :])
 
 
 def _joined(runs: Sequence[tuple[str, str]], token: str, alone: Context) -> Readings:

@@ -103,7 +103,7 @@ def _besides(token: Token) -> Readings:
 
 
 def _can_be_guessed(reading: Sequence[str], look_up: LookUp) -> bool:
-    return all(_SPELLABLE.issuperset(form) or look_up(form) for form in reading)
+    return all((_SPELLABLE.issuperset(form) and form.strip("'")) or look_up(form) for form in reading)
 
 
 def _parts(reading: Sequence[str], label: str, look_up: LookUp) -> Reading:

@@ -47,7 +47,7 @@ BETWEEN_NUMBERS: dict[str, Readings] = {
 _GREEK = (
     "αalpha βbeta γgamma δdelta εepsilon ζzeta θtheta ιiota κkappa λlambda μmu νnu ξxi πpi ρrho σsigma φphi χchi ψpsi"
 )
-GREEK = {name[0]: name[1:] for name in f"{_GREEK} ηeta τtau ωomega".split()}
+GREEK = {name[0]: name[1:] for name in f"{_GREEK} ηeta ςsigma τtau ωomega".split()}
 """Names of Greek letters that stand alone, in lower case."""
 
 MARKS: dict[str, Readings] = {
