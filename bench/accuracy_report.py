@@ -56,7 +56,7 @@ def report(console: Console, conditions: dict[str, Any]) -> None:
     """Print the tables of each condition's sets, and whether each bar is met."""
     for condition, sets in conditions.items():
         for name, figures in sets.items():
-            if condition == "clean":
+            if condition == "clean" or "clean" not in conditions:
                 _report_set(console, name, figures)
     _report_spread(console, conditions)
     if "clean" in conditions and len(conditions) > 1:

@@ -13,6 +13,8 @@ import soundfile
 
 RATE = 16000
 FOREIGN_S = 5.0
+FOREIGN_PARTS = 4
+"""The other speech is put together of the beginnings of so many utterances."""
 EVERY = 5
 """Errors other than a replaced word and a foreign text are planted in one of so many utterances."""
 CASES = (
@@ -104,6 +106,6 @@ def _cases(
     yield Planted("two sentences", both, [*words, *stranger.words], mine.age)
     yield Planted("sentence not spoken", own, [*words, *stranger.words], mine.age)
     yield Planted("sentence not in the text", both, words, mine.age)
-    others = [u for u in chance.sample(utterances, 4) if u not in (mine, stranger)]
-    foreign = tuple((u.path, FOREIGN_S / 2) for u in others[:2])
+    others = [u for u in chance.sample(utterances, FOREIGN_PARTS + 2) if u not in (mine, stranger)]
+    foreign = tuple((u.path, FOREIGN_S / FOREIGN_PARTS) for u in others[:FOREIGN_PARTS])
     yield Planted("5 s of other speech", (*own, *foreign, (stranger.path, None)), [*words, *stranger.words], mine.age)

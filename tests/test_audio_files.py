@@ -394,3 +394,13 @@ def test_audio_is_frozen():
     with pytest.raises(AttributeError):
         audio.name = "other"
     assert convert.LOWEST_RATE_HZ == 1_000
+
+
+@pytest.mark.parametrize("rate", ["16000", None, [16_000]])
+def test_a_sample_rate_that_is_no_number_is_refused(rate):
+    with pytest.raises(TypeError, match="sample_rate must be a number, got"):
+        as_audio(np.zeros(100, np.float32), rate)
+
+
+def test_a_sample_rate_may_be_a_numpy_number():
+    assert as_audio(np.full(100, 0.1, np.float32), np.int64(16_000)).samples.shape == (100,)

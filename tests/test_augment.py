@@ -144,3 +144,24 @@ def test_many_voices_make_one_babble() -> None:
     babble = dataclasses.replace(OFF, babble=1.0, babble_voices=3, babble_snr_db=(0.0, 0.0))
     with_one = augment_audio(noise_rows(4), dataclasses.replace(babble, babble_voices=1), seeded())
     assert not torch.allclose(with_one, augment_audio(noise_rows(4), babble, seeded()))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"babble_voices": 0}, "augment.babble_voices must be 1 or more, got 0"),
+        ({"formant_warps": ()}, r"augment.formant_warps must be one or more numbers above 0, got \[\]"),
+        ({"formant_warps": (1.1, 0.0)}, r"augment.formant_warps must be one or more numbers above 0, got \[1.1, 0.0\]"),
+    ],
+)
+def test_what_can_not_be_drawn_is_refused(change: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(OFF, **change)
+
+
+def test_no_row_is_its_own_babble() -> None:
+    """Two rows and five voices: all that can speak is the other row."""
+    rows = torch.zeros(2, LENGTH)
+    rows[0], rows[1] = torch.sin(torch.arange(LENGTH) / 5), torch.sin(torch.arange(LENGTH) / 11)
+    crowd, pair = (dataclasses.replace(OFF, babble=1.0, babble_voices=voices) for voices in (5, 1))
+    torch.testing.assert_close(augment_audio(rows, crowd, seeded()), augment_audio(rows, pair, seeded()))

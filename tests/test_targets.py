@@ -113,3 +113,8 @@ def test_frames_of_a_part_and_of_a_whole_are_the_same() -> None:
 def test_masks_are_as_wide_at_any_speed() -> None:
     units = units_of(("S", 0.02), ("IY", 0.04))
     assert names(units, 8, Masks(boundary_s=0.01), time_scale=2.0) == "S S S - - IY IY IY"
+
+
+def test_gaps_below_half_a_frame_belong_to_the_unit_after() -> None:
+    units = [Unit(("AA",), 0.02, 0.1046), Unit(("B",), 0.1052, 0.14)]
+    assert ranges(units, 14, Masks()) == [*["SIL"] * 2, *["AA"] * 8, *["B"] * 4]

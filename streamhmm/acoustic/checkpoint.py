@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from streamhmm.acoustic.labels import LABELS, SILENCE
+from streamhmm.acoustic.labels import LABELS
 from streamhmm.acoustic.network import AcousticNetwork, NetworkConfig
 from streamhmm.errors import ModelError
 
@@ -77,8 +77,8 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ModelError(f"{path}: the header is damaged ({error}); get the model file again") from error
     _check_tensors(path, tensors, network, len(labels))
-    if SILENCE not in labels:
-        raise ModelError(f"{path}: no label is {SILENCE}; get the model file again")
+    if labels != LABELS:
+        raise ModelError(f"{path}: its labels are not {' '.join(LABELS)}; get the model file again")
     log_prior = tensors.pop("log_prior")
     network.load_state_dict({name.removeprefix("network."): tensor for name, tensor in tensors.items()})
     network.requires_grad_(False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import os
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -87,6 +88,8 @@ def as_audio(
         AudioError: there is no sample, one is not finite, or the channel is lacking.
         ValueError, TypeError: another shape or type, an impossible sample rate or channel.
     """
+    if not isinstance(sample_rate, numbers.Real):
+        raise TypeError(f"sample_rate must be a number, got {sample_rate!r}")
     frames = _frames_of(samples)
     converter = Converter(name, sample_rate, frames.shape[1], sample_rate=target_rate, channel=channel)
     for start in range(0, len(frames), _BLOCK_FRAMES):

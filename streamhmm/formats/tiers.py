@@ -64,8 +64,8 @@ def _check(tier: str, segments: Sequence[Segment], duration: float) -> None:
             raise ValueError(f"{what} has an empty label")
         if not math.isfinite(segment.start) or not math.isfinite(segment.end):
             raise ValueError(f"{what} has a time that is not a finite number")
-        if segment.score is not None and not math.isfinite(segment.score):
-            raise ValueError(f"{what} has the score {segment.score}, which is not a finite number")
+        if segment.score is not None and not 0 <= segment.score <= 1:
+            raise ValueError(f"{what} has the score {segment.score}, which is not in 0…1")
         for sd in (segment.start_sd, segment.end_sd):
             if sd is not None and not (sd >= 0 and math.isfinite(sd)):
                 raise ValueError(f"{what} has the standard deviation {sd}, which is not a number from 0 on")

@@ -31,6 +31,14 @@ class AugmentConfig:
     time_masks: int = 2
     time_mask_frames: int = 5
 
+    def __post_init__(self) -> None:
+        if self.babble_voices < 1:
+            raise ValueError(f"augment.babble_voices must be 1 or more, got {self.babble_voices}")
+        if not self.formant_warps or min(self.formant_warps) <= 0:
+            raise ValueError(
+                f"augment.formant_warps must be one or more numbers above 0, got {list(self.formant_warps)}"
+            )
+
 
 def augment_audio(rows: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
     """(B, N) rows with another frequency response, noise and level. Nothing moves in time."""
@@ -40,7 +48,8 @@ def augment_audio(rows: Tensor, config: AugmentConfig, generator: torch.Generato
     spectrum = spectrum * _reverberation(batch, length, config.reverberation, generator)
     noise = torch.fft.rfft(torch.randn(batch, length, generator=generator)) * _equaliser(batch, length, 12.0, generator)
     mixed = spectrum + _scaled(noise, spectrum, config.noise_snr_db, config.noise, generator)
-    babble = torch.stack([spectrum.roll(shift, 0) for shift in range(1, config.babble_voices + 1)]).sum(0)
+    voices = range(1, min(config.babble_voices, max(1, batch - 1)) + 1)
+    babble = torch.stack([spectrum.roll(shift, 0) for shift in voices]).sum(0)
     mixed = mixed + _scaled(babble, spectrum, config.babble_snr_db, config.babble, generator)
     mixed = mixed * _band_limit(batch, length, config.band_limit, generator)
     audio = torch.nn.functional.normalize(torch.fft.irfft(mixed, n=length), dim=1) * length**0.5

@@ -41,6 +41,9 @@ class Source:
     def __post_init__(self) -> None:
         if not self.speeds or min(self.speeds) <= 0:
             raise ValueError(f"train.speeds must be one or more numbers above 0, got {list(self.speeds)}")
+        for name in ("mask_sonorant_s", "mask_boundary_s", "mask_silence_s", "anchor", "aspirated", "coded"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"train.{name} must not be negative, got {getattr(self, name)}")
 
     @property
     def masks(self) -> Masks:

@@ -121,12 +121,14 @@ def _without_doubt(targets: FrameTargets) -> FrameTargets:
 
 
 def _gapless(units: Sequence[Unit], duration: float) -> Iterator[Unit]:
-    """The units with silence wherever there is none, up to ``duration``."""
+    """The units with silence wherever there is none, up to ``duration``; gaps below half a frame are closed."""
     time = 0.0
     for unit in units:
         if unit.start > time + FRAME_S / 2:
             yield Unit((SILENCE,), time, unit.start)
-        yield unit
+            yield unit
+        else:
+            yield Unit(unit.phones, time, max(time, unit.end))
         time = max(time, unit.end)
     if time < duration:
         yield Unit((SILENCE,), time, duration + FRAME_S)
