@@ -304,6 +304,44 @@ TABLE = """
     #ThrowbackThursday = hashtag throwback thursday
     @handle = at handle
     Node.js = node dot j s
+    # areas, rates, sizes, parts, powers of ten
+    1,200 sq ft = one thousand two hundred | square | feet
+    1,200 sq. ft. here = one thousand two hundred | square | feet | here
+    5 cu ft = five | cubic | feet
+    3 sq mi = three | square | miles
+    dollars per sq. ft. = dollars | per | square | feet
+    5 mg/mL = five | milligrams per milliliter
+    5 kg/m³ = five | kilograms per cubic meter
+    3 m/s² = three | meters per second squared
+    2 x 4 = two | by | four
+    3 ft x 4 ft = three | feet | by | four | feet
+    the x axis = the | x | axis
+    2/3rds = two thirds
+    3/4ths = three fourths
+    1/10th = one tenth
+    100ths of a second = hundredths | of | a | second
+    1/32nds = one thirty second
+    1000s of people = thousands | of | people
+    100s of people = hundreds | of | people
+    10s of people = tens | of | people
+    10,000s of people = tens of thousands | of | people
+    100,000s of people = hundreds of thousands | of | people
+    the 1100s = the | eleven hundreds
+    # words with an appendix
+    9:00 AM–5:00 PM = nine | a m to five | p m
+    9 a.m.–5:30 p.m. = nine | a m to five thirty | p m
+    M&Ms = m and m's
+    M&M's = m and m's
+    Ph.D.s = p h d's
+    U.S.A.'s = u s a's
+    Roe v. Wade = roe | versus | wade
+    Roe v Wade = roe | versus | wade
+    word(s) = words
+    the box(es) = the | boxes
+    PC(s) = p c's
+    Smith Jr.'s = smith | junior's
+    Acme Inc.'s = acme | incorporated's
+    k8s = k eights
     # symbols
     C++ = c plus plus
     C# = c sharp
@@ -476,6 +514,15 @@ ALTERNATIVES = """
     @handle = handle
     #hashtag = hashtag
     and/or = and slash or
+    3/4ths = three quarters
+    2/3rds = two over three
+    word(s) = word
+    M&Ms = m m's
+    k8s = k eight s
+    978-3-16-148410-0 = nine seven eight three one six one four eight four one zero zero
+    978-3-16-148410-0 = nine seven eight three one six one four eight four one oh oh
+    12-34-56-78 = one two three four five six seven eight
+    12-34-56-78 = twelve thirty four fifty six seventy eight
     XIV = fourteen
 """
 
@@ -512,6 +559,12 @@ BESIDE = [
     ("left → right", 1, "arrow right"),
     ("12:30 am", 1, "a m"),
     ("2 1/2", 1, "and one half"),
+    ("9:00 AM–5:00 PM", 1, "a m to five o'clock"),
+    ("Roe v. Wade", 1, "v"),
+    ("2 x 4", 1, "times"),
+    ("2 x 4", 1, "x"),
+    ("Acme Inc.'s", 1, "inc's"),
+    ("3 sq ft", 2, "foot"),
 ]
 
 
@@ -565,6 +618,7 @@ LABELS = [
     ("the ’90s’ ‘1990s’", ["the", "’90s’", "1990s"]),
     ("10-15, 1990–95. ½ 5½", ["10-15", "1990–95", "½", "5½"]),
     ("3:45, 10:30am; 2:1", ["3:45", "10:30am", "2:1"]),
+    ("The word(s) (of the box(es)) (or not).", ["The", "word(s)", "of", "the", "box(es)", "or", "not"]),
     ("10\u202f000 and 1\u00a0000\u00a0000", ["10\u202f000", "and", "1\u00a0000\u00a0000"]),
 ]
 

@@ -26,6 +26,7 @@ from streamhmm.text.readers import (
     telephone,
     units,
 )
+from streamhmm.text.readers.numbers import by_digit
 from streamhmm.text.readers.readings import ALONE, Context, Readings, Rule, any_of, in_sequence
 
 RULES: tuple[Rule, ...] = (
@@ -49,8 +50,10 @@ _SHORT_FORMS = frozenset(
     name.lower()
     for names in (abbreviations.ABBREVIATIONS, calendar.NAMES, money.SCALE_WORDS, units.UNITS, ("am", "pm"))
     for name in names
-)
+) | {"x"}
 _LATIN_OR_ONE = re.compile(r"[a-z](?:'*[a-z])*|[^\W\d_']")
+_CODE = re.compile(r"\d+(?:-\d+){2,}")
+_LONGEST_GROUP = 4  # of a code, in digits, that is read as a number
 _NUMBER = re.compile(
     r"([A-Za-z]{1,2}\^-?\d{1,2}|\d+\^-?\d{1,2}|\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)",  # or with an exponent
 )
@@ -62,7 +65,7 @@ def readings(token: str, context: Context = ALONE) -> Readings:
     Hyphens, slashes and other punctuation within a token separate its words; apostrophes belong to them. Letters of
     another script than Latin stay, for a lexicon that may know them.
     """
-    if _WORD.fullmatch(token) and token.lower() not in _SHORT_FORMS:
+    if _WORD.fullmatch(token) and token.lower().removesuffix("'s") not in _SHORT_FORMS:
         found = any_of(token.lower())
     else:
         found = _by_rules(token, context) or _by_pieces(token, context)
@@ -80,12 +83,20 @@ def _by_rules(token: str, context: Context) -> Readings:
 
 def _by_pieces(token: str, context: Context) -> Readings:
     """What no reader knows: its parts between hyphens, else between slashes, else its words, numbers and signs."""
+    if _CODE.fullmatch(token):
+        return _code(token.split("-"))
     alone = Context(shouted=context.shouted)
     for mark, link in (("-", _over_hyphen), ("/", _over_slash)):
         if mark in token:
             read = [(part, readings(part, alone)) for part in token.split(mark)]
             return _linked([(part, found) for part, found in read if found], link)
     return _joined(list(_runs(token)), token, alone)
+
+
+def _code(groups: Sequence[str]) -> Readings:
+    """As in "978-3-16-148410-0": digit by digit, or short groups as numbers."""
+    mixed = [readings(group) if len(group) <= _LONGEST_GROUP else by_digit(group) for group in groups]
+    return any_of(by_digit("".join(groups)), in_sequence(*mixed))
 
 
 def _linked(parts: Sequence[tuple[str, Readings]], link: Callable[[str, str, Readings], Readings]) -> Readings:

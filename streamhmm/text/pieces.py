@@ -24,6 +24,7 @@ _MONEY = re.escape("".join(CURRENCIES))
 _BEFORE_NUMBER = re.compile(rf"(?:[-−–+~±≈<>≤≥=×÷√#§№@&]*(?:[A-Z]{{1,2}})?[{_MONEY}]?[-−–]?\.?)$")
 _BEFORE_LETTER = re.compile(rf"[@&#§№°º{_MONEY}]+$")
 _AFTER = "%‰°º+&¢′″" + "".join(CURRENCIES)
+_IN_BRACKETS = re.compile(r"\w\([^()\s]+$")  # "word(s"
 _NOTE = re.compile(r"(?<![^\W_])[A-Ga-g]#")
 _HEIGHT = re.compile(r"\d+['’′]\d+(?:\.\d+)?[\"”″]")
 _PHONE = re.compile(r"\+?\d*\(\d{3}\)[-.]?\d{3}[-.]\d{4}")
@@ -81,6 +82,8 @@ def _end(piece: str, end: int) -> int:
         return end + 1
     height = _HEIGHT.search(piece)
     if height and height.end() == end + 1:
+        return end + 1
+    if piece[end : end + 1] == ")" and _IN_BRACKETS.search(piece, 0, end):
         return end + 1
     while piece[end : end + 1] and (piece[end] in _AFTER or unicodedata.category(piece[end])[0] == "M"):
         end += 1

@@ -9,8 +9,9 @@ from typing import NamedTuple
 from streamhmm.text.readers.readings import Context, Readings, any_of, rules
 
 # A line: the short form = what is said | what else may be. Marks in front tell when it is short for that rather than
-# a word of its own: . if a point follows, # if a number does, ^ if it begins with a capital. With "place" at the end
-# the first is a title, which stands before a name, and the second a place, which stands after one.
+# a word of its own: . if a point follows, # if a number does, ^ if it begins with a capital, & if it stands between
+# words with capitals. With "place" at the end the first is a title, which stands before a name, and the second a place,
+# which stands after one.
 _TABLE = """
     mr = mister
     mrs = missus | misses
@@ -86,6 +87,7 @@ _TABLE = """
     etc = et cetera | etcetera
     vs = versus | v s
     .# v = versus | v
+    & v = versus | v
     . est = established | estimated | est
     . ca = circa | c a
     cf = compare | confer | c f
@@ -179,6 +181,7 @@ _HOLDS: dict[str, Callable[[str, Context], bool]] = {
     ".": lambda word, context: context.after[:1] == "." or word.endswith("."),
     "#": lambda word, context: re.match(r"\d|[IVX]{2,}$", context.following) is not None,
     "^": lambda word, context: word[:1].isupper(),
+    "&": lambda word, context: word.islower() and context.previous[:1].isupper() and context.following[:1].isupper(),
 }
 
 
@@ -188,4 +191,14 @@ def _in_place(readings: Readings, context: Context) -> Readings:
     return readings[::-1] if follows_name and not context.following[:1].isupper() else readings
 
 
-RULES = rules((r"[A-Za-z]+|[A-Za-z.]+|(?:[wWcCbBnN]/[a-zA-Z]?|&c)\.?", _abbreviation))
+def _owner(match: re.Match[str], context: Context) -> Readings:
+    """As in "Jr.'s", "Inc's"."""
+    for entry in ABBREVIATIONS.get(match[1].lower(), ()):
+        if all(_HOLDS[need](match[1] + match[2], context) for need in entry.needs):
+            return tuple((*words[:-1], words[-1] + "'s") for words in entry.readings)
+    return ()
+
+
+RULES = rules(
+    (r"([A-Za-z]{2,})(\.?)'s", _owner), (r"[A-Za-z]+|[A-Za-z.]+|(?:[wWcCbBnN]/[a-zA-Z]?|&c)\.?", _abbreviation)
+)

@@ -43,6 +43,7 @@ _PARTS = re.compile(rf"([-+±~≈<>≤≥]?)({NUMBER})(?:-({NUMBER}))?")
 _FRACTION = re.compile(r"(?:(.+) )?(\d+)[/⁄](\d+)")
 _LONGEST_VARIABLE = 2
 _USUAL_POWERS = {2: "squared", 3: "cubed"}
+_TENS: dict[int, Readings] = {5: any_of("tens of thousands"), 6: any_of("hundreds of thousands")}
 _MOST_OF_EACH = 3  # of the two ends of a range
 LARGEST_DENOMINATOR = 10_000
 
@@ -146,6 +147,29 @@ def _ordinal(match: re.Match[str], _: Context) -> Readings:
     return ordinal_readings(int(digits)) if len(digits) <= LONGEST else ()
 
 
+def _parts(match: re.Match[str], _: Context) -> Readings:
+    """As in "2/3rds", "1/10th"."""
+    part = _with_fraction(None, match[1], match[2])
+    as_written = tuple(reading for reading in part if reading[-1] not in ("quarter", "quarters"))
+    return any_of(as_written[:1], part)
+
+
+def _ranked(match: re.Match[str], _: Context) -> Readings:
+    """As in "100ths"."""
+    digits = match[1].replace(",", "")
+    if len(digits) > LONGEST:
+        return ()
+    name = plural(ordinal(int(digits)))
+    return any_of(name.removeprefix("one "), name)
+
+
+def _powers_of_ten(match: re.Match[str], _: Context) -> Readings:
+    """As in "1000s of": powers of ten in the plural."""
+    digits = match[1].replace(",", "")
+    name = plural(cardinal(int(digits))).removeprefix("one ")
+    return any_of(_TENS.get(len(digits), ()), name, f"one {name}" if digits in ("100", "1000") else ())
+
+
 def _several(match: re.Match[str], _: Context) -> Readings:
     """Plurals and possessives: "747s", "2020's"."""
     readings = integer(match[1])
@@ -213,6 +237,9 @@ RULES = rules(
     (r"(\d{1,4})[/⁄](\d{1,4})", _after_whole_number),
     (AMOUNT, _amount),
     (r"([\d,]*\d)(?:st|nd|rd|th|ST|ND|RD|TH)", _ordinal),
+    (r"(\d{1,4})[/⁄](\d{1,4})(?:rd|th|nd)s?", _parts),
+    (r"([\d,]*\d)(?:rd|th|nd)s", _ranked),
+    (r"(100+|10{1,2}(?:,000)+|1(?:,000)+)'?s", _powers_of_ten),
     (r"(\d+)'?s'?", _several),
     (rf"({NUMBER})([xX×])({NUMBER})", _by),
     (rf"({AMOUNT})[eE]([-+]?)(\d{{1,3}})", _scientific),

@@ -142,6 +142,8 @@ def _decade(match: re.Match[str], _: Context) -> Readings:
     century, tens = match[1] or "", match[2]
     if century:
         number = int(century + tens)
+        if number == 1_000:
+            return ()
         if tens == "00":
             return any_of(f"{cardinal(number // 100)} hundreds") if number % 1_000 else any_of(plural(cardinal(number)))
         return any_of(plural(f"{cardinal(int(century))} {cardinal(int(tens))}"), plural(cardinal(number)))

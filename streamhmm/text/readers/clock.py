@@ -9,7 +9,7 @@ from streamhmm.text.readers.readings import Context, Readings, any_of, in_sequen
 
 _HALVES = {"a": "a m", "p": "p m"}
 _HALF = r"([aApP])\.?[mM]\.?"
-_HALF_NEXT = re.compile(_HALF)
+_HALF_NEXT = re.compile(rf"{_HALF}(?:-\d.*)?")
 _TIME_BEFORE = re.compile(r"(?:.*\D)?\d{1,2}(?:[:.]\d\d)?")
 _QUARTERS = {
     15: ("quarter past", "a quarter past", "quarter after"),
@@ -105,6 +105,16 @@ def _span(match: re.Match[str], _: Context) -> Readings:
     return in_sequence(ends[0], any_of("to", ""), ends[1])
 
 
+def _half_to(match: re.Match[str], context: Context) -> Readings:
+    """The middle of "9:00 AM-5:00 PM"."""
+    if not _TIME_BEFORE.fullmatch(context.previous) or int(match[2]) > 24 or int(match[3] or 0) > 59:
+        return ()
+    has_half = bool(match[4] or _HALF_NEXT.fullmatch(context.following))
+    until = _hour_and_minute(int(match[2]), int(match[3] or 0), has_half=has_half)[:2]
+    last = in_sequence(until, _HALVES[match[4].lower()] if match[4] else "")
+    return in_sequence(_HALVES[match[1].lower()], any_of("to", ""), last)
+
+
 def _half(match: re.Match[str], context: Context) -> Readings:
     """As in "p.m." and "PM", as a word of its own."""
     said = any_of(_HALVES[match[1].lower()])
@@ -126,6 +136,7 @@ RULES = rules(
     (r"(\d{1,2}):(\d\d):(\d\d)", _with_seconds),
     (rf"(\d{{1,2}}) ?{_HALF}", _hour),
     (rf"(\d{{1,2}})(?::(\d\d))?(?: ?{_HALF})?-(\d{{1,2}})(?::(\d\d))?(?: ?{_HALF})?", _span),
+    (rf"{_HALF}-(\d{{1,2}})(?::(\d\d))?(?: ?{_HALF})?", _half_to),
     (_HALF, _half),
     (r"(\d+):(\d+)", _ratio),
 )

@@ -48,7 +48,9 @@ def _mixed(match: re.Match[str], context: Context) -> Readings:
     readings = in_sequence(*[_run(run, context) for run in _RUNS.findall(match[1])])
     if not match[2]:
         return readings
-    return tuple((*words[:-1], _with_s(words[-1])) for words in readings)
+    named = tuple((*words[:-1], _with_s(words[-1])) for words in readings)
+    is_short_word = match[2] == "s" and match[1].islower()  # "k8s"
+    return any_of(named, in_sequence(readings[:1], "s")) if is_short_word else named
 
 
 def _with_s(word: str) -> str:

@@ -90,5 +90,6 @@ def _part(part: str, context: Context) -> Readings:
 RULES = rules(
     (r"([A-Z]{2,})('s|s'|s|')?", _capitals),
     (r"((?:[A-Za-z]\.)+[A-Za-z]?\.?)('s)?", _dotted),
+    (r"((?:[A-Z][a-z]?\.)+(?:[A-Z][a-z]?\.?)??)('?s)", _dotted),  # "Ph.D.s"
     (r"((?:[A-Z][a-z]+|[a-z]+|[A-Z]+)(?:[A-Z][a-z]*)+)('s)?", _camel),
 )

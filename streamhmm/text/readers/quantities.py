@@ -7,7 +7,7 @@ import re
 from streamhmm.text.readers.amounts import AMOUNT, NUMBER, amount, is_one
 from streamhmm.text.readers.numbers import NUMBER_WORDS, cardinal
 from streamhmm.text.readers.readings import Context, Readings, any_of, in_sequence, rules
-from streamhmm.text.readers.units import UNITS, find_unit, unit_readings
+from streamhmm.text.readers.units import UNITS, find_unit, is_unit, unit_readings
 
 _OFTEN_LETTERS = frozenset("KCFNJAt")
 """Units that in one token with a number, as in "4K", are more often just letters."""
@@ -15,12 +15,15 @@ _LONGEST_BEFORE = {"s": 1, "p": 2}  # digits; "747s" and "1080p" are something e
 _NUMBER_BEFORE = re.compile(rf".*\d|{'|'.join(NUMBER_WORDS)}")
 _FRACTION = re.compile(r"\d+[/⁄]\d+")
 _YEAR = re.compile(r"1\d{3}|20\d\d")
+_POWER_OF_TEN = re.compile(r"10{0,2}(?:,000)+")
+_OF_AREA = {"sq": "square", "cu": "cubic"}
 
 
 def _quantity(match: re.Match[str], context: Context) -> Readings:
     """As in "5km", "5-km"."""
     figure, hyphen, symbol = match.groups()
-    is_long = figure.isdigit() and len(figure) > _LONGEST_BEFORE.get(symbol, len(figure))
+    is_whole = figure.isdigit() or _POWER_OF_TEN.fullmatch(figure)
+    is_long = is_whole and len(figure) > _LONGEST_BEFORE.get(symbol, len(figure))
     if is_long or (hyphen and not (len(symbol) > 1 and symbol.isalpha())):
         return ()
     names = unit_readings(symbol, is_one=is_one(figure) or bool(hyphen))
@@ -48,6 +51,8 @@ def _apart(match: re.Match[str], context: Context) -> Readings:
     if not _follows_number(context) and not _stands_alone(symbol):
         return ()
     unit = find_unit(symbol)
+    if unit is not None and context.previous.lower() in _OF_AREA:
+        return any_of(unit.many, unit.one)
     names = unit_readings(symbol, is_one=context.previous in ("1", "one"))
     if unit is not None and _FRACTION.fullmatch(context.previous):
         names = any_of(unit.one, f"of a {unit.one}", f"a {unit.one}", names)
@@ -61,6 +66,9 @@ def _apart(match: re.Match[str], context: Context) -> Readings:
 
 
 def _follows_number(context: Context) -> bool:
+    """A number, or "sq" or "cu" that stands between it and the unit."""
+    if context.previous.lower() in _OF_AREA:
+        return True
     return context.previous != "" and _NUMBER_BEFORE.fullmatch(context.previous) is not None
 
 
@@ -95,11 +103,24 @@ def _height(match: re.Match[str], _: Context) -> Readings:
     )
 
 
+def _square(match: re.Match[str], context: Context) -> Readings:
+    """As in "per sq ft"."""
+    return any_of(_OF_AREA[match[0].lower()]) if is_unit(context.following) else ()
+
+
+def _cross(_: re.Match[str], context: Context) -> Readings:
+    """As in "2 x 4", "3 ft x 5 ft"."""
+    is_between = context.previous[-1:].isdigit() or is_unit(context.previous)
+    return any_of("by", "times", "x") if is_between and context.following[:1].isdigit() else ()
+
+
 _SYMBOL = "[a-zA-ZμΩ°º%‰'\"/^23]+"
 RULES = rules(
     (r"(\d{1,2})'(1?\d(?:\.\d+)?(?: \d⁄\d)?)\"?", _height),
     (rf"({AMOUNT})(-?)({_SYMBOL})", _quantity),
     (AMOUNT, _amount_with_marks),
     (rf"({NUMBER})[x×]({NUMBER})({_SYMBOL})", _sized),
+    ("[xX]", _cross),
+    ("(?i:sq|cu)", _square),
     (_SYMBOL, _apart),
 )

@@ -96,12 +96,23 @@ def _and(match: re.Match[str], _: Context) -> Readings:
     """As in "AT&T", "R&D", "Q&A's"."""
     sides = [_short(match[1]), _short(match[2])]
     ending = match[3] or ""
+    if ending == "s" and len(match[2]) == 1:
+        ending = "'s"  # letters
     said = any_of(in_sequence(sides[0], "and", sides[1]), in_sequence(*sides))
     return tuple((*words[:-1], words[-1] + ending) for words in said)
 
 
 def _short(text: str) -> Readings:
     return letters(text)[:1] if text.isupper() or len(text) == 1 else any_of(text.lower())
+
+
+def _or_more(match: re.Match[str], _: Context) -> Readings:
+    """As in "word(s)"."""
+    word, ending = match[1].lower(), match[2].lower()
+    if match[1].isupper() and match[2].islower():
+        one = letters(match[1])[:1]
+        return any_of(*[" ".join(names) + "'s" for names in one], one)
+    return any_of(word + ending, word)
 
 
 def _rock_n_roll(match: re.Match[str], _: Context) -> Readings:
@@ -113,4 +124,5 @@ RULES = rules(
     (r"([A-Za-z])#", _sharp),
     (r"([A-Z]{1,3})&([A-Z]{1,3})('?s)?", _and),
     (r"([A-Za-z]+)'n'([A-Za-z]+)", _rock_n_roll),
+    (r"([A-Za-z]{2,})\(((?i:s|es|d|ed|n|r|ren))\)", _or_more),
 )

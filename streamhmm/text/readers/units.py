@@ -140,6 +140,7 @@ UNITS = _parse(_TABLE)
 _ANY_CASE = {symbol.lower(): unit for symbol, unit in reversed(UNITS.items()) if len(symbol) > 1}
 _POWERS = {"2": "square", "3": "cubic"}
 _VOWEL_SOUNDS = frozenset(["ho", "ou", "ac", "it"])  # hour, ounce, acre, item
+_LENGTHS = ("meter", "inch", "foot", "mile", "yard")
 _AFTER = {"2": "squared", "3": "cubed"}
 
 
@@ -169,10 +170,15 @@ def find_unit(symbol: str) -> Unit | None:
 def per(symbol: str) -> Readings:
     """What comes after the bar of "km/h" and of "$5/month"; nothing if it is nothing to count by."""
     base, _, power = symbol.partition("^")
-    name = _DENOMINATORS.get(base) or _DENOMINATORS.get(base.lower())
+    unit = find_unit(base) if len(base) > 1 else None
+    name = _DENOMINATORS.get(base) or _DENOMINATORS.get(base.lower()) or (unit.one if unit else "")
     if not name or (power and power not in _AFTER):
         return ()
-    return in_sequence(any_of("per", "an" if name[:2] in _VOWEL_SOUNDS else "a"), f"{name} {_AFTER.get(power, '')}")
+    said = f"{name} {_AFTER.get(power, '')}"
+    if power and name.endswith(_LENGTHS):
+        said = f"{_POWERS[power]} {name}"
+    article = "an" if said[:2] in _VOWEL_SOUNDS else "a"
+    return any_of(in_sequence(any_of("per", article), said), f"per {name} {_AFTER[power]}" if power else ())
 
 
 def _rate(above: str, below: str, *, is_one: bool) -> Readings:
@@ -182,7 +188,7 @@ def _rate(above: str, below: str, *, is_one: bool) -> Readings:
 
 def _area(symbol: str, power: str, *, is_one: bool) -> Readings:
     unit = find_unit(symbol)
-    if unit is None or not unit.one.endswith(("meter", "inch", "foot", "mile", "yard")):
+    if unit is None or not unit.one.endswith(_LENGTHS):
         return ()
     name = unit.one if is_one else unit.many
     return any_of(f"{_POWERS[power]} {name}", f"{name} {_AFTER[power]}", f"{_POWERS[power]} {unit.one}")
