@@ -341,6 +341,10 @@ TABLE = """
     PC(s) = p c's
     Smith Jr.'s = smith | junior's
     Acme Inc.'s = acme | incorporated's
+    Dr.s = doctors
+    it is Ed's. = it | is | ed's
+    the Penn's = the | penn's
+    the wiki/Foo_(bar) = the | wiki foo bar
     k8s = k eights
     # symbols
     C++ = c plus plus

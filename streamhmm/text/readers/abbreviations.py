@@ -192,13 +192,15 @@ def _in_place(readings: Readings, context: Context) -> Readings:
 
 
 def _owner(match: re.Match[str], context: Context) -> Readings:
-    """As in "Jr.'s", "Inc's"."""
+    """As in "Jr.'s", "Inc's", "Dr.s"."""
+    within = context._replace(after="")  # a point behind the ending is the sentence's
     for entry in ABBREVIATIONS.get(match[1].lower(), ()):
-        if all(_HOLDS[need](match[1] + match[2], context) for need in entry.needs):
-            return tuple((*words[:-1], words[-1] + "'s") for words in entry.readings)
+        if all(_HOLDS[need](match[1] + match[2], within) for need in entry.needs):
+            return tuple((*words[:-1], words[-1] + match[3]) for words in entry.readings)
     return ()
 
 
 RULES = rules(
-    (r"([A-Za-z]{2,})(\.?)'s", _owner), (r"[A-Za-z]+|[A-Za-z.]+|(?:[wWcCbBnN]/[a-zA-Z]?|&c)\.?", _abbreviation)
+    (r"([A-Za-z]{2,})(\.(?='?s)|(?='))('?s)", _owner),
+    (r"[A-Za-z]+|[A-Za-z.]+|(?:[wWcCbBnN]/[a-zA-Z]?|&c)\.?", _abbreviation),
 )
