@@ -11,7 +11,8 @@ class Segment:
 
     ``start`` and ``end`` are seconds from the beginning of the audio, the end exclusive. A word's ``label`` is the
     user's own spelling, a phone's is ARPAbet without stress. ``score`` is in 0…1; ``start_sd`` and ``end_sd`` are
-    standard deviations of the two times in milliseconds. All three are None where nobody measured them.
+    standard deviations of the two times in milliseconds. All three are None where nobody measured them, the last two
+    also where the recording itself begins or ends.
     """
 
     label: str

@@ -12,8 +12,12 @@ import soundfile
 import soxr
 import torch
 from planted import FRAME_S, evenly, runs_to_scores, segments_of
+from shipped import hints
 
 import streamhmm as sh
+from streamhmm.align.aligner import UNCALIBRATED_WARNING
+from streamhmm.align.calibration import UNCALIBRATED, Tail
+from streamhmm.align.evidence import judge
 from streamhmm.audio import load_audio
 from streamhmm.errors import AlignmentError, AudioError, BackendUnavailable, ModelError, TextError
 
@@ -90,7 +94,8 @@ def test_planted_words_and_phones_come_back(aligner, plant):
     ]
     assert alignment.phone_words == (0, 0, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2)
     assert alignment.duration == pytest.approx(1.88)
-    assert (alignment.audio, alignment.text, alignment.warnings) == ("<samples>", "The “well-known” CATS!", ())
+    assert (alignment.audio, alignment.text) == ("<samples>", "The “well-known” CATS!")
+    assert alignment.warnings == hints(aligner)
     assert all(segment.score > 0.9 for segment in alignment.words + alignment.phones)
 
 
@@ -109,8 +114,9 @@ def test_a_word_that_is_not_what_was_said_has_the_lowest_score(aligner, plant, w
 
 def test_phones_that_were_not_said_have_the_lowest_scores(aligner, plant):
     samples = plant(evenly("DH AH K AE M", 8))
-    scores = [phone.score for phone in aligner.align((samples, 16_000), "the cat").phones]
-    assert max(scores[3:]) < 0.7 < 0.9 < min(scores[:3])  # AE and T share the frames of M
+    text = judge(aligner.examine((samples, 16_000), "the cat").evidence, aligner.calibration).text
+    scores = [phone.score / text for phone in aligner.align((samples, 16_000), "the cat").phones]
+    assert max(scores[3:]) < 0.7 < 0.9 < min(scores[:3]) <= 1  # AE and T share the frames of M
     assert scores[4] < 0.5
 
 
@@ -121,7 +127,7 @@ def test_boundaries_that_the_audio_leaves_open_have_a_wide_spread(aligner, monke
     monkeypatch.setattr(aligner.model, "log_posteriors", lambda samples: scores.clone())
     monkeypatch.setattr(aligner.model, "log_prior", torch.zeros(len(columns)))
     k, ae, t = aligner.align((np.full(9_600, 0.1, np.float32), 16_000), "cat").phones
-    assert k.start_sd == t.end_sd == 0.0
+    assert k.start_sd is t.end_sd is None  # the recording itself begins and ends
     assert k.end_sd == ae.start_sd
     assert ae.end_sd == t.start_sd
     assert k.end_sd > 2 * t.start_sd > 0
@@ -158,7 +164,9 @@ def test_segments_are_in_order_within_the_recording_and_words_cover_their_phones
         assert all(segment.end > segment.start for segment in segments)
         assert ends[-1] <= expected.duration
         assert all(0 <= segment.score <= 1 for segment in segments)
-        assert all(0 <= sd < 1_000 for segment in segments for sd in (segment.start_sd, segment.end_sd))
+        sds = [segment.start_sd for segment in segments if segment.start > 0]
+        sds += [segment.end_sd for segment in segments if segment.end < expected.duration]
+        assert all(0 <= sd < 1_000 for sd in sds)
     for index, word in enumerate(expected.words):
         mine = [p for p, owner in zip(expected.phones, expected.phone_words, strict=True) if owner == index]
         assert (word.start, word.end) == (mine[0].start, mine[-1].end)
@@ -166,9 +174,9 @@ def test_segments_are_in_order_within_the_recording_and_words_cover_their_phones
         assert all((b.end, b.end_sd) == (a.start, a.start_sd) for b, a in pairwise(mine))
 
 
-def test_the_example_is_aligned_without_a_doubt(expected):
+def test_the_example_is_aligned_without_a_doubt(aligner, expected):
     assert [word.label for word in expected.words] == re.findall(r"[\w']+", TEXT)
-    assert expected.warnings == ()
+    assert expected.warnings == hints(aligner)
     assert expected.audio == str(FLAC)
     assert expected.text == TEXT
     assert expected.duration == soundfile.info(FLAC).duration
@@ -247,14 +255,40 @@ def test_a_lexicon_comes_before_the_dictionary(tmp_path, plant, aligner, monkeyp
         monkeypatch.setattr(mine, "model", aligner.model)
         alignment = mine.align((samples, 16_000), "cat Xyzzy")
         assert [phone.label for phone in alignment.phones] == ["K", "AA", "T", "Z", "IH", "Z", "IY"]
-        assert alignment.warnings == ()
+        assert alignment.warnings == hints(aligner)
 
 
 def test_words_without_a_pronunciation_are_named_once(aligner):
     alignment = aligner.align(FLAC, TEXT.replace("ferry", "Frobnik").replace("island", "Frobnik qzx"))
-    assert alignment.warnings[0] == (
-        "no pronunciation known, guessed from the spelling: Frobnik, qzx (add them to a lexicon file)"
+    assert alignment.warnings[: len(hints(aligner)) + 1] == (
+        *hints(aligner),
+        "no pronunciation known, guessed from the spelling: Frobnik, qzx (add them to a lexicon file)",
     )
+
+
+@pytest.mark.parametrize(("count", "more"), [(8, ""), (9, ", and 1 more"), (12, ", and 4 more")])
+def test_the_first_words_without_a_pronunciation_are_named(aligner, plant, count, more):
+    invented = [
+        f"{syllable}zq" for syllable in ("ba", "be", "bi", "bo", "bu", "da", "de", "di", "do", "du", "fa", "fe")
+    ]
+    samples = plant([(SILENCE, 500)])
+    alignment = aligner.align((samples, 16_000), invented[:count])
+    names = ", ".join(invented[:8])
+    assert alignment.warnings[len(hints(aligner))] == (
+        f"no pronunciation known, guessed from the spelling: {names}{more} (add them to a lexicon file)"
+    )
+
+
+@pytest.mark.parametrize("calibrated", [False, True])
+def test_a_model_without_a_calibration_says_so_first(aligner, plant, monkeypatch, calibrated):
+    monkeypatch.setattr(aligner.model, "calibration", UNCALIBRATED.to_dict() if calibrated else None)
+    monkeypatch.setattr(aligner, "calibration", UNCALIBRATED)
+    samples = 0.02 * plant([("K", 10), ("AE", 10), ("T", 10)])
+    first, *others = aligner.align((samples, 16_000), "cat").warnings
+    if not calibrated:
+        assert first == UNCALIBRATED_WARNING
+        (first,) = others
+    assert first.startswith("the recording is very quiet")
 
 
 def test_strict_refuses_words_without_a_pronunciation(aligner, expected):
@@ -338,7 +372,7 @@ def test_audio_that_cannot_be_used_is_refused(aligner, audio, error, message):
 )
 def test_a_very_quiet_recording_is_flagged(aligner, plant, level, warnings):
     samples = plant([("K", 10), ("AE", 10), ("T", 10)])
-    assert aligner.align((level * samples, 16_000), "cat").warnings == warnings
+    assert aligner.align((level * samples, 16_000), "cat").warnings == (*hints(aligner), *warnings)
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -347,7 +381,7 @@ def test_a_clipped_recording_is_flagged(aligner, plant, sign, clipped, flagged):
     samples = plant([("K", 10), ("AE", 10), ("T", 10)])
     samples[:clipped] = sign
     expected = ("10.0% of the samples are clipped; times may be less exact, record it again at a lower level",)
-    assert aligner.align((samples, 16_000), "cat").warnings == (expected if flagged else ())
+    assert aligner.align((samples, 16_000), "cat").warnings == hints(aligner) + (expected if flagged else ())
 
 
 @pytest.mark.parametrize(
@@ -355,7 +389,7 @@ def test_a_clipped_recording_is_flagged(aligner, plant, sign, clipped, flagged):
     [
         ({"least_text": 1.0}, [r"the text does not seem to be what is spoken \(probability \d+%\); check that audio"]),
         (
-            {"least_word": 1.0, "stretch_nats": 0.0},
+            {"word_tail": Tail(-100.0, 0.0), "stretch_tail": Tail(0.0, 0.0)},
             [
                 r"not in the audio, or said otherwise: 'the' at 0\.00 s, 'cat' at 0\.\d\d s; check the text there",
                 r"speech that the text does not explain from 0\.\d\d to 0\.40 s; check the text there",
@@ -367,10 +401,12 @@ def test_a_clipped_recording_is_flagged(aligner, plant, sign, clipped, flagged):
 def test_a_text_that_does_not_fit_is_flagged_beyond_the_limits_of_the_calibration(
     aligner, plant, monkeypatch, limits, expected
 ):
-    lenient = {"least_text": 0.0, "least_word": 0.0, "stretch_nats": float("inf")}
+    lenient = {name: getattr(UNCALIBRATED, name) for name in ("least_text", "word_tail", "stretch_tail")}
     monkeypatch.setattr(aligner, "calibration", dataclasses.replace(aligner.calibration, **{**lenient, **limits}))
     samples = plant(evenly("DH AH M UW N", 8))
     warnings = aligner.align((samples, 16_000), "the cat").warnings
+    assert warnings[: len(hints(aligner))] == hints(aligner)
+    warnings = warnings[len(hints(aligner)) :]
     assert len(warnings) == len(expected)
     assert all(map(re.match, expected, warnings))
 
@@ -378,6 +414,7 @@ def test_a_text_that_does_not_fit_is_flagged_beyond_the_limits_of_the_calibratio
 def test_long_stretches_without_words_are_flagged_besides(aligner, plant):
     samples = plant([*evenly("DH AH", 8), (SILENCE, 1_100), *evenly("K AE T", 8)])
     assert aligner.align((samples, 16_000), "the cat").warnings == (
+        *hints(aligner),
         "no words from 0.2 to 11.2 s; check the text there",
     )
 

@@ -8,6 +8,7 @@ import pytest
 import soundfile
 import soxr
 import torch
+from shipped import hint_lines
 
 import streamhmm as sh
 from streamhmm import cli, formats
@@ -50,14 +51,16 @@ def refused(capsys):
 
 
 @pytest.fixture
-def aligned(capsys):
-    """Run the command line; returns the result and the lines of complaint."""
+def aligned(capsys, aligner):
+    """Run the command line; returns the result and the lines of complaint about it."""
 
     def aligned(*arguments):
         assert cli.main(["align", *arguments, "-o", "out.json"]) == 0
         out, complaint = capsys.readouterr()
         assert out == ""
-        return formats.load("out.json"), complaint.splitlines()
+        hint = hint_lines(aligner, arguments[0])
+        assert complaint.startswith(hint)
+        return formats.load("out.json"), complaint.removeprefix(hint).splitlines()
 
     return aligned
 

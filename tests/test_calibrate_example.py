@@ -21,8 +21,8 @@ from planted import decode_scores, runs_to_scores
 import streamhmm as sh
 from streamhmm.acoustic.labels import LABELS
 from streamhmm.acoustic.training.manifest import write_manifest
-from streamhmm.align.calibration import UNCALIBRATED
-from streamhmm.align.evidence import Evidence, phone_logits, text_features, word_features
+from streamhmm.align.calibration import UNCALIBRATED, Calibration
+from streamhmm.align.evidence import Evidence, judge, phone_logits, text_features, word_features
 from streamhmm.align.mismatch import largest_stretch, speaks_against
 from streamhmm.errors import AlignmentError
 from streamhmm.text import SpokenWord
@@ -139,28 +139,42 @@ def test_texts_that_were_not_said_get_low_probabilities(calibration: Any) -> Non
     assert all(text_probability(evidence_of(range(6), seed), calibration) < 0.5 for seed in range(1000, 1050))
 
 
-@pytest.mark.parametrize(("values", "share", "expected"), [([3, 1, 2], 0.5, 2.0), ([0, 10], 0.25, 2.5), ([7], 0.1, 7)])
-def test_quantiles(values: list[float], share: float, expected: float) -> None:
-    assert calibrate.quantile(values, share) == pytest.approx(expected)
+def limits_of(examples: Any, calibration: Any, text_alarms: float = 0.01) -> Any:
+    return calibrate.set_thresholds(calibration, examples, text_alarms)
 
 
 @pytest.mark.parametrize("alarms", [0.0, 0.01, 0.1])
-def test_each_warning_is_wrong_for_the_share_of_right_texts_that_is_allowed(
+def test_texts_are_called_wrong_for_the_share_of_right_ones_that_is_allowed(
     examples: Any, calibration: Any, alarms: float
 ) -> None:
-    limits = calibrate.set_thresholds(calibration, examples, calibrate.Alarms(alarms, alarms, alarms))
-    texts = [text_probability(found, limits) < limits.least_text for found in examples.right]
-    words = [min(word_probabilities(found, limits)) < limits.least_word for found in examples.right]
-    stretches = [
-        (largest_stretch(speaks_against(found.contrast)) or (0, 0, 0.0))[2] > limits.stretch_nats
-        for found in examples.right
-    ]
-    for flagged in (texts, words, stretches):
-        assert sum(flagged) == round(alarms * len(examples.right))
-    unchanged = dataclasses.asdict(calibration) | {
-        name: getattr(limits, name) for name in ("least_text", "least_word", "stretch_nats")
-    }
-    assert limits.to_dict() == unchanged
+    limits = limits_of(examples, calibration, alarms)
+    flagged = [text_probability(found, limits) < limits.least_text for found in examples.right]
+    assert sum(flagged) == round(alarms * len(examples.right))
+
+
+def test_limits_of_words_and_stretches_are_passed_as_often_as_said(examples: Any, calibration: Any) -> None:
+    limits = limits_of(examples, calibration)
+    words = torch.cat([judge(found, limits).words for found in examples.right])
+    against = (1 - words).log() - words.log()
+    stretches = torch.tensor(
+        [(largest_stretch(speaks_against(found.contrast)) or (0, 0, 0.0))[2] for found in examples.right]
+    )
+    for values, tail in ((against, limits.word_tail), (stretches, limits.stretch_tail)):
+        assert int((values > tail.limit(0.01)).sum()) == round(0.01 * len(values))
+        assert tail.scale > 0
+        assert float(values.max()) >= tail.limit(0.001) > tail.limit(0.01)
+
+
+def test_stretches_are_counted_by_the_mean_length_of_right_texts(examples: Any, calibration: Any) -> None:
+    frames = [len(found.contrast) for found in examples.right]
+    assert limits_of(examples, calibration).stretch_s == pytest.approx(np.mean(frames) * 0.01)
+
+
+def test_setting_limits_leaves_the_rest_of_a_calibration_which_can_be_kept(examples: Any, calibration: Any) -> None:
+    limits = limits_of(examples, calibration)
+    changed = {name: getattr(limits, name) for name in ("least_text", "word_tail", "stretch_tail", "stretch_s")}
+    assert limits == dataclasses.replace(calibration, **changed)
+    assert Calibration.from_dict(limits.to_dict()) == limits
 
 
 # ---- collecting

@@ -15,13 +15,17 @@ from torch import Tensor
 
 import streamhmm as sh
 from streamhmm.acoustic.checkpoint import load_checkpoint, save_checkpoint
+from streamhmm.align.aligner import UNCALIBRATED_WARNING
 from streamhmm.align.calibration import (
     QUANTILES,
     UNCALIBRATED,
+    VERSION,
     Calibration,
     Logit,
+    Tail,
     fit_logit,
     fit_offsets,
+    fit_tail,
 )
 from streamhmm.errors import ModelError
 
@@ -45,7 +49,8 @@ def some_calibration() -> Calibration:
         return tuple(next(numbers) / 7 for _ in range(count))
 
     logits = [Logit(*take(1), take(count), take(count), take(count), take(count)) for count in (4, 7, 11)]
-    return Calibration(logits[0], take(40), logits[1], logits[2], *take(6))
+    offsets, (least_text,), tails = take(40), take(1), [Tail(*take(2)) for _ in range(2)]
+    return Calibration(logits[0], offsets, logits[1], logits[2], least_text, *tails, *take(4))
 
 
 # ---- Logit
@@ -107,6 +112,43 @@ def test_features_that_tell_all_keep_the_weights_finite() -> None:
     assert bool(((fitted(x) > 0) == (x[:, 0] > 0))[x[:, 0].abs() > 0.1].all())
 
 
+def test_the_limit_of_a_tail_grows_with_the_logarithm_of_rarity() -> None:
+    tail = Tail(level=7.0, scale=2.0)
+    assert tail.limit(0.01) == 7.0
+    assert tail.limit(0.001) == pytest.approx(7.0 + 2 * math.log(10))
+    assert tail.limit(1e-5) == pytest.approx(7.0 + 2 * math.log(1000))
+    assert Tail(math.inf, 0.0).limit(1e-5) == math.inf
+
+
+@pytest.mark.parametrize(("start", "mean"), [(0.0, 1.0), (-5.0, 3.0)])
+def test_the_tail_of_an_exponential_law_is_found(start: float, mean: float) -> None:
+    places = (torch.arange(200_000, dtype=torch.float64) + 0.5) / 200_000
+    values = start - mean * places.log()  # P(value > limit) = exp(−(limit − start) / mean)
+    tail = fit_tail(values[torch.randperm(len(values), generator=torch.Generator().manual_seed(0))])
+    assert tail.scale == pytest.approx(mean, rel=0.01)
+    for share in (0.01, 1e-3, 1e-5):
+        assert tail.limit(share) == pytest.approx(start - mean * math.log(share), rel=0.01)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_tail_of_drawn_values_is_found_and_passed_as_often_as_said(seed: int) -> None:
+    uniform = torch.rand(2, 500_000, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    values, others = -2.0 * (1 - uniform).log()
+    tail = fit_tail(values)
+    assert tail.scale == pytest.approx(2.0, rel=0.06)
+    for share in (0.01, 3e-3, 1e-3):
+        assert float((others > tail.limit(share)).double().mean()) == pytest.approx(share, rel=0.15)
+
+
+def test_the_tail_of_values_that_are_all_the_same() -> None:
+    assert fit_tail(torch.full((100,), 3.0)) == Tail(3.0, 0.0)
+
+
+def test_limits_of_features_are_in_order() -> None:
+    with pytest.raises(ValueError, match=r"low must not exceed high, got \(0.0, 2.0\) and \(1.0, 1.0\)"):
+        Logit(0.0, (1.0, 1.0), (0.0, 0.0), (0.0, 2.0), (1.0, 1.0))
+
+
 def test_known_offsets_of_groups_are_found() -> None:
     logits = features_of(1)[:, 0]
     groups = torch.arange(N) % 4
@@ -120,9 +162,15 @@ def test_known_offsets_of_groups_are_found() -> None:
 # ---- files
 
 
-@pytest.mark.parametrize("calibration", [UNCALIBRATED, some_calibration()], ids=["uncalibrated", "some"])
-def test_round_trip_through_json(calibration: Calibration) -> None:
-    assert Calibration.from_dict(json.loads(json.dumps(calibration.to_dict()))) == calibration
+def test_round_trip_through_json() -> None:
+    values = json.loads(json.dumps(some_calibration().to_dict()))
+    assert values["version"] == VERSION
+    assert Calibration.from_dict(values) == some_calibration()
+
+
+def test_no_calibration_is_nothing_to_keep() -> None:
+    with pytest.raises(ValueError, match="inf where a finite number belongs"):
+        Calibration.from_dict(UNCALIBRATED.to_dict())
 
 
 @pytest.mark.parametrize(
@@ -134,9 +182,14 @@ def test_round_trip_through_json(calibration: Calibration) -> None:
             {"phone": dataclasses.replace(UNCALIBRATED.phone, high=(1.0,) * 3)},
             "phone must have 4 weights of each kind",
         ),
+        ({"stretch_s": 0.0}, r"stretch_s must be above 0, got 0\.0"),
+        ({"stretch_s": -1.0}, r"stretch_s must be above 0, got -1\.0"),
+        ({"spread_scale": -0.5}, r"spread_scale must not be negative, got -0\.5"),
+        ({"spread_gain": -0.5}, r"spread_gain must not be negative, got -0\.5"),
+        ({"spread_floor_ms": -0.5}, r"spread_floor_ms must not be negative, got -0\.5"),
     ],
 )
-def test_a_calibration_of_another_size_is_refused(changes: dict[str, Any], message: str) -> None:
+def test_what_is_no_calibration_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         dataclasses.replace(UNCALIBRATED, **changes)
 
@@ -161,16 +214,17 @@ def test_a_model_file_without_a_calibration_works(tmp_path: Path) -> None:
     assert aligner.calibration == UNCALIBRATED
     alignment = aligner.align((0.1 * torch.randn(16_000).clamp(-5, 5), 16_000), "cat")
     assert 0 < alignment.words[0].score < 1
-    assert alignment.warnings == ()
+    assert alignment.warnings == (UNCALIBRATED_WARNING,)
 
 
 def damaged(**changes: Any) -> dict[str, Any]:
     """A calibration with entries changed, or removed by None."""
-    values = UNCALIBRATED.to_dict() | changes
+    values = some_calibration().to_dict() | changes
     return {name: value for name, value in values.items() if value is not None}
 
 
-PHONE = UNCALIBRATED.to_dict()["phone"]
+PHONE = some_calibration().to_dict()["phone"]
+TAIL = some_calibration().to_dict()["word_tail"]
 
 
 @pytest.mark.parametrize(
@@ -179,22 +233,36 @@ PHONE = UNCALIBRATED.to_dict()["phone"]
         (3, "TypeError"),
         ("all is well", "TypeError"),
         ([1, 2], "TypeError"),
-        ({}, "KeyError.*phone"),
+        ({}, "KeyError.*version"),
+        (damaged(version=None), "KeyError.*version"),
+        (damaged(version=VERSION + 1), f"ValueError.*version {VERSION + 1}, this streamhmm reads {VERSION}"),
+        (damaged(version=str(VERSION)), "ValueError.*version"),
+        (damaged(phone=None), "KeyError.*phone"),
         (damaged(text=None), "KeyError.*text"),
-        (damaged(least_word=None), "KeyError.*least_word"),
+        (damaged(least_text=None), "KeyError.*least_text"),
+        (damaged(word_tail=None), "KeyError.*word_tail"),
+        (damaged(stretch_tail=3.0), "TypeError"),
+        (damaged(stretch_tail={"level": 1.0}), "KeyError.*scale"),
+        (damaged(word_tail={**TAIL, "level": math.inf}), "ValueError.*inf where a finite number belongs"),
+        (damaged(word_tail={**TAIL, "scale": math.nan}), "ValueError.*nan where a finite number belongs"),
+        (damaged(stretch_s=0), "ValueError.*stretch_s must be above 0"),
+        (damaged(spread_gain=-1.0), "ValueError.*spread_gain must not be negative"),
         (damaged(phone=3), "TypeError"),
         (damaged(phone=[3]), "TypeError"),
         (damaged(phone="x"), "TypeError"),
         (damaged(phone={**PHONE, "bias": "much"}), "ValueError.*could not convert string to float"),
         (damaged(phone={**PHONE, "bias": [1, 2]}), "TypeError"),
         (damaged(phone={**PHONE, "linear": 3}), "TypeError"),
-        (damaged(phone={**PHONE, "low": [1, 2, 3]}), "ValueError.*phone must have 4 weights of each kind"),
+        (damaged(phone={**PHONE, "linear": [1, 2, math.inf, 3]}), "ValueError.*inf where a finite number belongs"),
+        (damaged(phone={**PHONE, "low": PHONE["high"], "high": PHONE["low"]}), "ValueError.*low must not exceed high"),
+        (damaged(phone={**PHONE, "low": [0, 0, 0]}), "ValueError.*phone must have 4 weights of each kind"),
         (damaged(phone_offsets=[0.0] * 39), "ValueError.*phone_offsets must be 40 numbers, got 39"),
         (damaged(phone_offsets=[None] * 40), "TypeError"),
-        (damaged(spread_scale=math.nan), "ValueError.*nan where a number belongs"),
+        (damaged(spread_scale=math.nan), "ValueError.*nan where a finite number belongs"),
     ],
 )
 def test_a_damaged_calibration_is_named(tmp_path: Path, calibration: Any, reason: str) -> None:
     path = save_model(tmp_path / "model.safetensors", calibration)
-    with pytest.raises(ModelError, match=rf"the model's calibration is damaged \(.*{reason}.*\); get the model file a"):
+    message = rf"the model's calibration is damaged \(.*{reason}.*\); get the model file again, or calibrate it anew$"
+    with pytest.raises(ModelError, match=message):
         sh.Aligner(path)

@@ -43,6 +43,19 @@ def test_the_ratio_of_a_known_mixture_is_found_within_1_db(snr_db: int, seed: in
     assert found == pytest.approx(snr_db, abs=1)
 
 
+@pytest.mark.parametrize("missing", [0, 1, 159])
+def test_the_ratio_is_that_of_the_powers_frame_by_frame(missing: int) -> None:
+    spoken = every_other(100)
+    samples = noisy_speech(20, spoken)[: 100 * HOP - missing]
+    hop = -(-len(samples) // 100)
+    whole = len(samples) // hop
+    power = [np.mean(samples[f * hop : (f + 1) * hop].astype(np.float64) ** 2) for f in range(whole)]
+    pauses = sorted(power[f] for f in range(whole) if not spoken[f])
+    noise = pauses[len(pauses) // 2]
+    speech = np.mean([power[f] for f in range(whole) if spoken[f]]) - noise
+    assert signal_to_noise_db(samples, spoken) == pytest.approx(10 * np.log10(speech / noise), abs=1e-9)
+
+
 def test_clicks_in_the_pauses_hardly_count() -> None:
     spoken = every_other(400)
     samples = noisy_speech(20, spoken)

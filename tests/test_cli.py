@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from permissions import unprivileged
+from shipped import hint_lines
 
 import streamhmm as sh
 from streamhmm import cli, formats
@@ -64,11 +65,11 @@ def usage_error(capsys, *arguments):
 # Streams of a process of its own
 
 
-def test_audio_from_standard_input_json_to_standard_output_whatever_the_locale(expected):
+def test_audio_from_standard_input_json_to_standard_output_whatever_the_locale(aligner, expected):
     text = "The last ferry to the island leaves at half past nine, so we’d better hurry, unless you would räther swim."
     environment = {**os.environ, "LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
     done = run("align", "-", "--text", text, "-o", "-", input=Path(FLAC).read_bytes(), stdin=None, env=environment)
-    assert (done.returncode, done.stderr) == (0, b"")
+    assert (done.returncode, done.stderr.decode()) == (0, hint_lines(aligner, "<stdin>"))
     found = json.loads(done.stdout.decode("utf-8"))
     assert found["audio"] == "<stdin>"
     assert found["text"] == text
@@ -77,27 +78,27 @@ def test_audio_from_standard_input_json_to_standard_output_whatever_the_locale(e
     assert found["duration"] == expected.duration
 
 
-def test_text_from_standard_input_lines_to_a_pipe(expected):
+def test_text_from_standard_input_lines_to_a_pipe(aligner, expected):
     done = run("align", FLAC, "-", input=Path(TXT).read_bytes(), stdin=None)
-    assert (done.returncode, done.stderr.decode()) == (0, "")
+    assert (done.returncode, done.stderr.decode()) == (0, hint_lines(aligner, FLAC))
     assert done.stdout.decode() == lines_of(expected)
 
 
-def test_a_reader_that_goes_away_is_no_reason_to_complain():
+def test_a_reader_that_goes_away_is_no_reason_to_complain(aligner):
     process = subprocess.Popen([*PROGRAM, "align", FLAC, TXT], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     process.stdout.close()
-    assert process.stderr.read() == b""
+    assert process.stderr.read().decode() == hint_lines(aligner, FLAC)
     process.stderr.close()
     assert process.wait() == 1
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
-def test_a_full_device_behind_standard_output_is_named():
+def test_a_full_device_behind_standard_output_is_named(aligner):
     with open("/dev/full", "wb") as full:
         done = subprocess.run([*PROGRAM, "align", FLAC, TXT], stdout=full, stderr=subprocess.PIPE, check=False)
     assert done.returncode == 1
     message = "streamhmm: standard output: can't be written (No space left on device); name a file with -o\n"
-    assert done.stderr.decode() == message
+    assert done.stderr.decode() == hint_lines(aligner, FLAC) + message
 
 
 def test_ctrl_c_ends_the_program_by_the_signal_without_a_traceback(tmp_path):
@@ -156,17 +157,17 @@ def test_words_are_never_cut_on_a_narrow_terminal(loaded, monkeypatch):
 # In this process
 
 
-def test_lines_in_a_pipe(loaded, expected, capsys):
+def test_lines_in_a_pipe(loaded, aligner, expected, capsys):
     assert cli.main(["align", FLAC, TXT]) == 0
-    assert capsys.readouterr() == (lines_of(expected), "")
+    assert capsys.readouterr() == (lines_of(expected), hint_lines(aligner, FLAC))
 
 
-def test_every_output_is_written(loaded, expected, capsys, tmp_path):
+def test_every_output_is_written(loaded, aligner, expected, capsys, tmp_path):
     outputs = [tmp_path / "a.TextGrid", tmp_path / "a.json", tmp_path / "b.JSON"]
     options = [option for output in outputs for option in ("-o", str(output))]
     assert cli.main(["align", FLAC, TXT, *options, "--output", "-"]) == 0
     out, complaint = capsys.readouterr()
-    assert complaint == ""
+    assert complaint == hint_lines(aligner, FLAC)
     assert out == outputs[1].read_text("utf-8") == outputs[2].read_text("utf-8")
     for output in outputs:
         found = formats.load(output)
@@ -187,11 +188,11 @@ def test_every_option_of_the_model(capsys, tmp_path):
     assert [phone["label"] for phone in found["phones"] if phone["word"] == 2] == ["F", "AA", "R", "IY"]
 
 
-def test_warnings_go_to_standard_error(loaded, capsys):
+def test_warnings_go_to_standard_error(loaded, aligner, capsys):
     assert cli.main(["align", FLAC, "--text", "The last frobnik to the island"]) == 0
     out, complaint = capsys.readouterr()
     assert out.startswith("start\tend\tscore\tword\n")
-    first = complaint.splitlines()[0]
+    first = complaint.removeprefix(hint_lines(aligner, FLAC)).splitlines()[0]
     assert first == (
         f"streamhmm: {FLAC}: no pronunciation known, guessed from the spelling: frobnik (add them to a lexicon file)"
     )
@@ -210,13 +211,13 @@ def test_strict_refuses_words_that_no_lexicon_has(loaded, capsys, tmp_path):
     assert cli.main(["align", FLAC, TXT, "--strict"]) == 0
 
 
-def test_an_output_that_cannot_be_written_does_not_lose_the_others(loaded, capsys, tmp_path):
+def test_an_output_that_cannot_be_written_does_not_lose_the_others(loaded, aligner, capsys, tmp_path):
     (tmp_path / "folder.json").mkdir()
     bad, folder, good = tmp_path / "no" / "a.json", tmp_path / "folder.json", tmp_path / "a.TextGrid"
     assert cli.main(["align", FLAC, TXT, "-o", str(bad), "-o", str(folder), "-o", str(good)]) == 1
     assert capsys.readouterr() == (
         "",
-        f"streamhmm: {bad}: there is no folder {tmp_path / 'no'}; make it first\n"
+        f"{hint_lines(aligner, FLAC)}streamhmm: {bad}: there is no folder {tmp_path / 'no'}; make it first\n"
         f"streamhmm: {folder}: this is a directory; name a file in it\n",
     )
     assert [word.label for word in formats.load(good).words][:3] == ["The", "last", "ferry"]
@@ -235,38 +236,39 @@ def test_an_output_folder_without_permission(loaded, capsys):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
-def test_an_output_on_a_full_device(loaded, capsys, tmp_path):
+def test_an_output_on_a_full_device(loaded, aligner, capsys, tmp_path):
     out = tmp_path / "a.json"
     out.symlink_to("/dev/full")
     assert cli.main(["align", FLAC, TXT, "-o", str(out)]) == 1
     message = f"{out}: the device is full, nothing was written; free some space or choose another folder"
-    assert capsys.readouterr() == ("", f"streamhmm: {message}\n")
+    assert capsys.readouterr() == ("", f"{hint_lines(aligner, FLAC)}streamhmm: {message}\n")
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
 @pytest.mark.parametrize("output", [[], ["-o", "-"]])
-def test_a_full_standard_output(loaded, capsys, monkeypatch, output):
+def test_a_full_standard_output(loaded, aligner, capsys, monkeypatch, output):
     with open("/dev/full", "w", encoding="utf-8") as full:
         monkeypatch.setattr(sys, "stdout", full)
         assert cli.main(["align", FLAC, TXT, *output]) == 1
     message = "standard output: can't be written (No space left on device); name a file with -o"
-    assert capsys.readouterr().err == f"streamhmm: {message}\n"
+    assert capsys.readouterr().err == f"{hint_lines(aligner, FLAC)}streamhmm: {message}\n"
 
 
-def test_a_pipe_that_nobody_reads(loaded, capsys, monkeypatch):
+def test_a_pipe_that_nobody_reads(loaded, aligner, capsys, monkeypatch):
     reader, writer = os.pipe()
     os.close(reader)
     with open(writer, "w", encoding="utf-8") as pipe:
         monkeypatch.setattr(sys, "stdout", pipe)
         assert cli.main(["align", FLAC, TXT]) == 1
-    assert capsys.readouterr().err == ""
+    assert capsys.readouterr().err == hint_lines(aligner, FLAC)
 
 
-def test_standard_streams_that_the_shell_closed(loaded, capsys, monkeypatch):
+def test_standard_streams_that_the_shell_closed(loaded, aligner, capsys, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(sys, "stdout", None)
         assert cli.main(["align", FLAC, TXT]) == 1
-    assert capsys.readouterr().err == "streamhmm: standard output: it is closed; name a file with -o\n"
+    message = "standard output: it is closed; name a file with -o"
+    assert capsys.readouterr().err == f"{hint_lines(aligner, FLAC)}streamhmm: {message}\n"
     monkeypatch.setattr(sys, "stdin", None)
     assert cli.main(["align", FLAC, "-"]) == 1
     message = "<stdin>: the file is empty; write the words that are spoken into it"

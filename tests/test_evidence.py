@@ -18,6 +18,7 @@ from streamhmm.align.evidence import (
     LOW_CONTRAST,
     Evidence,
     gather_evidence,
+    judge,
     phone_logits,
     text_features,
     word_features,
@@ -170,6 +171,35 @@ def test_features_of_a_text_of_one_phone() -> None:
     assert word_features(evidence, logits).tolist() == [pytest.approx(by_word, abs=1e-7)]
     expected = [0.0, math.log(5), 0.0, 0.0, 0.0, math.log(1 / 7), math.log(1 / 40)]
     assert text_features(evidence, logits)[4:].tolist() == pytest.approx(expected)
+
+
+def constant(log_odds: float, features: int) -> Logit:
+    zeros = (0.0,) * features
+    return Logit(log_odds, zeros, zeros, zeros, zeros)
+
+
+@pytest.mark.parametrize("text", [-700.0, -3.0, 0.0, 40.0])
+def test_words_and_phones_are_right_only_in_a_text_that_is(text: float) -> None:
+    evidence = some_evidence([0, 0, 1, 2], [3, 4, 5, 6])
+    calibration = dataclasses.replace(UNCALIBRATED, text=constant(text, 11))
+    logits = phone_logits(evidence, calibration)
+    probability = 1 / (1 + math.exp(-text))
+    found = judge(evidence, calibration)
+    assert found.text == pytest.approx(probability)
+    assert found.phones.tolist() == pytest.approx((probability * logits.sigmoid()).tolist())
+    words = calibration.word(word_features(evidence, logits)).sigmoid()
+    assert found.words.tolist() == pytest.approx((probability * words).tolist())
+
+
+def test_probabilities_follow_each_regression_of_the_calibration() -> None:
+    evidence = some_evidence([0, 0, 1], [3, 4, 5])
+    log_odds = {"phone": constant(1.0, 4), "word": constant(-2.0, 7), "text": constant(3.0, 11)}
+    found = judge(evidence, dataclasses.replace(UNCALIBRATED, **log_odds))
+    phone, word, text = (1 / (1 + math.exp(-x)) for x in (1.0, -2.0, 3.0))
+    assert (found.phones.shape, found.words.shape) == ((3,), (2,))
+    assert found.phones.tolist() == pytest.approx([text * phone] * 3)
+    assert found.words.tolist() == pytest.approx([text * word] * 2)
+    assert found.text == pytest.approx(text)
 
 
 def test_a_loop_that_heard_nothing_counts_as_one_phone_of_one_frame() -> None:

@@ -4,29 +4,37 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 import random
 
 import pytest
 import torch
 from torch import Tensor
 
-from streamhmm.align.calibration import UNCALIBRATED
+from streamhmm.align.calibration import UNCALIBRATED, Calibration, Tail
 from streamhmm.align.mismatch import (
     MOST_NAMED,
     MOST_NATS,
+    RAREST_ALARM,
+    STRETCH_ALARMS,
     TOLERATED_NATS,
+    WORD_ALARMS,
     check_durations,
     check_fit,
     check_gaps,
     check_stretches,
     check_words,
+    first_named,
     largest_stretch,
     speaks_against,
     unexplained_stretches,
 )
 from streamhmm.segment import Segment
 
-CALIBRATION = dataclasses.replace(UNCALIBRATED, least_word=0.2, least_text=0.3, stretch_nats=40.0)
+# limits that are the same for every length: words below 0.2, stretches beyond 40 nats
+CALIBRATION = dataclasses.replace(
+    UNCALIBRATED, least_text=0.3, word_tail=Tail(math.log(4), 0.0), stretch_tail=Tail(40.0, 0.0)
+)
 FRAME_S = 0.01
 
 
@@ -101,18 +109,54 @@ def test_short_gaps_do_not_break_a_stretch_and_long_ones_do() -> None:
     contrast = torch.zeros(300)
     contrast[20:40] = contrast[45:65] = contrast[200:220] = -4.0
     assert check_stretches(contrast, FRAME_S, CALIBRATION) == (
-        "speech that the text does not explain from 0.20 to 0.65 s; check the text there",
-        "speech that the text does not explain from 2.00 to 2.20 s; check the text there",
+        "speech that the text does not explain from 0.20 to 0.65 s, from 2.00 to 2.20 s; check the text there",
     )
 
 
-def test_the_first_stretches_are_named() -> None:
+@pytest.mark.parametrize(("stretches", "more"), [(8, ""), (9, ", and 1 more"), (20, ", and 12 more")])
+def test_the_first_stretches_are_named_in_one_warning(stretches: int, more: str) -> None:
     contrast = torch.zeros(2_000)
-    contrast.view(20, 100)[:, :20] = -4.0
-    warnings = check_stretches(contrast, FRAME_S, CALIBRATION)
-    assert [warning.split(" from ")[1].split(" to ")[0] for warning in warnings] == [
-        f"{index}.00" for index in range(MOST_NAMED)
-    ]
+    contrast.view(20, 100)[:stretches, :20] = -4.0
+    times = ", ".join(f"from {index}.00 to {index}.20 s" for index in range(MOST_NAMED))
+    assert check_stretches(contrast, FRAME_S, CALIBRATION) == (
+        f"speech that the text does not explain {times}{more}; check the text there",
+    )
+
+
+# A calibration fitted on parts of 2 s, one in a hundred of which reaches 10 nats, and ten more for every factor of e.
+STRICTER = dataclasses.replace(UNCALIBRATED, stretch_tail=Tail(10.0, 10.0), stretch_s=2.0)
+
+
+def stretch_limit(calibration: Calibration, seconds: float) -> float:
+    """The largest sum that is not reported in a recording of that length, found by halving."""
+    low, high = 0.0, 1_000.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        frames = math.ceil(middle / (MOST_NATS - TOLERATED_NATS))
+        contrast = torch.zeros(round(seconds / FRAME_S), dtype=torch.float64)
+        contrast[:frames] = -(middle / frames + TOLERATED_NATS)
+        reported = check_stretches(contrast, FRAME_S, calibration) != ()
+        low, high = (low, middle) if reported else (middle, high)
+    return low
+
+
+@pytest.mark.parametrize("seconds", [1.0, 2.0, 20.0, 200.0])
+def test_the_limit_of_stretches_grows_with_the_recording(seconds: float) -> None:
+    parts = max(1.0, seconds / 2.0)  # no shorter recording is taken for less than one part
+    expected = 10 + 10 * math.log(0.01 * parts / STRETCH_ALARMS)
+    assert stretch_limit(STRICTER, seconds) == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_limit_of_stretches_ends_at_the_rarest() -> None:
+    hours = dataclasses.replace(STRICTER, stretch_s=1e-3)
+    assert stretch_limit(hours, 20.0) == pytest.approx(10 + 10 * math.log(0.01 / RAREST_ALARM), abs=1e-6)
+
+
+def test_the_same_stretch_is_reported_in_a_short_recording_and_not_in_a_long_one() -> None:
+    for seconds, reported in ((2, True), (200, False)):
+        contrast = torch.zeros(100 * seconds)
+        contrast[50:70] = -4.0  # 50 nats; the limits are 29 and 75
+        assert bool(check_stretches(contrast, FRAME_S, STRICTER)) is reported
 
 
 # ---- words
@@ -130,6 +174,36 @@ def test_doubtful_words_are_named_together_up_to_eight() -> None:
     assert check_words(words_of(*[0.1] * 8), CALIBRATION) == (f"{beginning}{eight}; check the text there",)
     (warning,) = check_words(words_of(*[0.1] * 10), CALIBRATION)
     assert warning == f"{beginning}{eight}, and 2 more; check the text there"
+
+
+@pytest.mark.parametrize("words", [1, 3, 30, 299, 301, 3_000])
+def test_the_limit_of_words_grows_with_the_text(words: int) -> None:
+    calibration = dataclasses.replace(UNCALIBRATED, word_tail=Tail(1.0, 0.5))
+    share = max(WORD_ALARMS / words, RAREST_ALARM)
+    limit = 1.0 + 0.5 * math.log(0.01 / share)
+    for beyond, flagged in ((-1e-6, False), (1e-6, True)):
+        score = 1 / (1 + math.exp(limit + beyond))
+        others = [0.9] * (words - 1)
+        assert bool(check_words(words_of(score, *others), calibration)) is flagged
+
+
+def test_the_same_word_is_reported_in_a_short_text_and_not_in_a_long_one() -> None:
+    calibration = dataclasses.replace(UNCALIBRATED, word_tail=Tail(1.0, 0.5))
+    for words, reported in ((2, True), (200, False)):  # 0.1 is 2.2 against it, the limits are 1.9 and 4.3
+        assert bool(check_words(words_of(0.1, *[0.9] * (words - 1)), calibration)) is reported
+
+
+@pytest.mark.parametrize("level", [100.0, math.inf])
+def test_words_without_any_probability_are_only_reported_within_the_limit(level: float) -> None:
+    assert check_words(words_of(0.0, 1.0), dataclasses.replace(UNCALIBRATED, word_tail=Tail(level, 0.0))) == ()
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [(0, ""), (1, "0"), (8, "0, 1, 2, 3, 4, 5, 6, 7"), (11, "0, 1, 2, 3, 4, 5, 6, 7, and 3 more")],
+)
+def test_the_first_of_names(count: int, expected: str) -> None:
+    assert first_named([str(index) for index in range(count)]) == expected
 
 
 # ---- durations
@@ -181,14 +255,14 @@ def test_long_gaps_are_named(
     words: list[tuple[float, float]], duration: float, expected: list[tuple[float, float]]
 ) -> None:
     segments = [Segment("word", start, end) for start, end in words]
-    assert check_gaps(segments, duration) == tuple(
-        f"no words from {start} to {end} s; check the text there" for start, end in expected
-    )
+    times = ", ".join(f"from {start} to {end} s" for start, end in expected)
+    assert check_gaps(segments, duration) == ((f"no words {times}; check the text there",) if expected else ())
 
 
-def test_the_first_gaps_are_named() -> None:
+def test_the_first_gaps_are_named_in_one_warning() -> None:
     segments = [Segment("word", 20.0 * index, 20 * index + 1) for index in range(20)]
-    assert len(check_gaps(segments, 400.0)) == MOST_NAMED
+    times = ", ".join(f"from {20 * index + 1}.0 to {20 * index + 20}.0 s" for index in range(MOST_NAMED))
+    assert check_gaps(segments, 400.0) == (f"no words {times}, and 12 more; check the text there",)
 
 
 # ---- all together

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import random
+from itertools import pairwise
 
 import pytest
 import torch
@@ -101,13 +102,26 @@ def test_boundaries_without_a_crossing_lie_between_the_frames():
     assert torch.equal(times[1:-1] / FRAME_S, (times[1:-1] / FRAME_S).round())
 
 
-def test_a_spread_has_a_gain_and_a_floor_and_the_recording_ends_for_certain():
+def test_a_spread_has_a_gain_and_a_floor_and_is_unknown_at_the_ends_of_the_recording():
     scores = runs_to_scores([("K", 5), ("AE", 6), ("T", 7)], COLUMNS)
     scores[5:9, COLUMNS["K"]] = scores[5:9, COLUMNS["AE"]]  # before frame 5 or up to four later: five even places
     calibration = dataclasses.replace(UNCALIBRATED, spread_scale=1.0, spread_gain=3.0, spread_floor_ms=5.0)
     even_ms = 10 * math.sqrt((25 - 1) / 12)
-    expected = [0.0, math.hypot(3 * even_ms, 5), 5.0, 0.0]
-    assert edges_of(scores, calibration).sds.tolist() == pytest.approx(expected, abs=0.01)
+    expected = [math.nan, math.hypot(3 * even_ms, 5), 5.0, math.nan]
+    assert edges_of(scores, calibration).sds.tolist() == pytest.approx(expected, abs=0.01, nan_ok=True)
+
+
+@pytest.mark.parametrize("before", [0, 1, 3, 7, 8])
+@pytest.mark.parametrize("after", [0, 1, 3, 7, 8])
+def test_margins_of_silence_are_found_and_have_a_spread(before, after):
+    runs = [(SILENCE, before), ("K", 5), ("AE", 6), ("T", 7), (SILENCE, after)]
+    phones, owners = align([CAT], COLUMNS, [run for run in runs if run[1]])
+    (word,) = word_segments(["Cat,"], phones, owners, torch.tensor([1.0]))
+    assert (word.start, word.end) == (before * FRAME_S, pytest.approx((before + 18) * FRAME_S))
+    assert ((word.start_sd is None), (word.end_sd is None)) == (before == 0, after == 0)
+    assert all(sd is None or sd >= FLOOR_MS for sd in (word.start_sd, word.end_sd))
+    inner = [sd for left, right in pairwise(phones) for sd in (left.end_sd, right.start_sd)]
+    assert None not in inner
 
 
 def test_neighbours_share_the_spread_of_their_boundary():
@@ -116,7 +130,7 @@ def test_neighbours_share_the_spread_of_their_boundary():
     (k, ae, t), owners = align_scores([CAT], COLUMNS, scores)
     assert k.end_sd == ae.start_sd > 2 * k.start_sd > 2 * FLOOR_MS
     assert ae.end_sd == t.start_sd > FLOOR_MS
-    assert t.end_sd == 0.0
+    assert t.end_sd is None
     (word,) = word_segments(["Cat,"], (k, ae, t), owners, torch.tensor([1.0]))
     assert (word.start_sd, word.end_sd) == (k.start_sd, t.end_sd)
 

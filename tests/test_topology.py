@@ -115,6 +115,40 @@ def test_silence_may_stand_around_words(before, between, after):
     assert heard(words, runs) == expected
 
 
+MARGINS = range(1, SILENCE_FRAMES)
+
+
+@pytest.mark.parametrize("before", [0, *MARGINS])
+@pytest.mark.parametrize("after", [0, *MARGINS])
+def test_a_recording_may_begin_and_end_within_silence(before, after):
+    runs = [(SILENCE, before), ("K", 5), ("AE", 6), ("T", 7), (SILENCE, after)]
+    expected = [(None if label == SILENCE else label, frames) for label, frames in runs if frames]
+    assert heard([word(["K AE T"])], runs) == expected
+
+
+@pytest.mark.parametrize("frames", MARGINS)
+def test_recordings_begin_and_end_within_silence_in_every_reading(frames):
+    words = [read_as([["K"]], [["T"], ["UW"]]), read_as([["S"], ["N"]], [["AE"]])]
+    for labels in (["K", "AE"], ["T", "UW", "S", "N"]):
+        spoken = [(label, 6) for label in labels]
+        found = heard(words, [(SILENCE, frames), *spoken, (SILENCE, frames)])
+        assert found == [(None, frames), *spoken, (None, frames)]
+
+
+@pytest.mark.parametrize("pause", MARGINS)
+def test_silence_between_words_and_parts_lasts_its_shortest_duration(pause):
+    for words in ([word(["K AE"]), word(["T UW"])], [word(["K AE"], ["T UW"])]):
+        found = heard(words, [("K", 9), ("AE", 9), (SILENCE, pause), ("T", 9), ("UW", 9)])
+        assert [frames for label, frames in found if label is None] in ([], [SILENCE_FRAMES])
+
+
+def test_silence_alone_is_no_path():
+    topology = build_topology([word(["K"])], COLUMNS)
+    scores = torch.full((20, len(COLUMNS)), float("-inf"))
+    scores[:, COLUMNS[SILENCE]] = 0.0
+    assert sh.viterbi(scores, topology.graph).score == float("-inf")
+
+
 def test_silence_may_not_stand_within_a_part():
     words = [word(["K AE T UW"])]
     runs = [("K", 5), ("AE", 6), (SILENCE, 20), ("T", 7), ("UW", 8)]

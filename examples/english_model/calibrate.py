@@ -4,7 +4,7 @@
 
 Each utterance is aligned with its own text, with a text in which one word is replaced by another of the corpus, and
 with the texts of two other utterances. Of these, regressions give the probability that a phone, a word, a text is what
-was spoken. Thresholds of the warnings are set by the share of right texts for which each may be wrong. The spread
+was spoken. The limits of the warnings follow from what right texts reach. The spread
 of boundaries is fitted to the errors on the manifests of ``--boundaries``, whose phones are known. The calibration is
 written into the model's file.
 """
@@ -14,13 +14,12 @@ from __future__ import annotations
 import argparse
 import csv
 import difflib
-import itertools
 import random
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from statistics import fmean
 
 import torch
 from rich.progress import track
@@ -29,10 +28,11 @@ from torch import Tensor
 import streamhmm as sh
 from streamhmm.acoustic.checkpoint import load_checkpoint, save_checkpoint
 from streamhmm.acoustic.training.dataset import load_samples, read_labelled
+from streamhmm.acoustic.training.targets import FRAME_S
 from streamhmm.align.boundaries import crossings, spreads
-from streamhmm.align.calibration import UNCALIBRATED, Calibration, fit_logit, fit_offsets
+from streamhmm.align.calibration import UNCALIBRATED, Calibration, fit_logit, fit_offsets, fit_tail
 from streamhmm.align.decoding import Decoding
-from streamhmm.align.evidence import Evidence, phone_logits, text_features, word_features
+from streamhmm.align.evidence import Evidence, judge, phone_logits, text_features, word_features
 from streamhmm.align.mismatch import largest_stretch, speaks_against
 from streamhmm.errors import StreamHMMError
 
@@ -40,14 +40,6 @@ STRANGERS = 2
 SCALES = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 1.0)
 GAINS = torch.linspace(0.0, 4.0, 41, dtype=torch.float64)
 FLOORS_MS = torch.linspace(1.0, 15.0, 57, dtype=torch.float64)
-
-
-class Alarms(NamedTuple):
-    """Shares of the right texts for which a warning may be given: of the whole text, of a word, of a stretch."""
-
-    text: float = 0.013
-    word: float = 0.003
-    stretch: float = 0.0015
 
 
 @dataclass
@@ -104,25 +96,19 @@ def fit_scores(examples: Examples) -> Calibration:
     return replace(calibration, text=fit_logit(texts, torch.tensor([right for _, right in known])))
 
 
-def set_thresholds(calibration: Calibration, examples: Examples, alarms: Alarms) -> Calibration:
-    """Warnings that are wrong for the allowed shares of the right texts."""
-    texts, words, stretches = [], [], []
-    for found in examples.right:
-        logits = phone_logits(found, calibration)
-        texts.append(float(calibration.text(text_features(found, logits)).sigmoid()))
-        words.append(float(calibration.word(word_features(found, logits)).sigmoid().min()))
-        stretches.append((largest_stretch(speaks_against(found.contrast)) or (0, 0, 0.0))[2])
+def set_thresholds(calibration: Calibration, examples: Examples, text_alarms: float) -> Calibration:
+    """Limits of the warnings; that of texts is passed by ``text_alarms`` of the right ones."""
+    judged = [judge(found, calibration) for found in examples.right]
+    words = torch.cat([judgement.words for judgement in judged])
+    stretches = [(largest_stretch(speaks_against(found.contrast)) or (0, 0, 0.0))[2] for found in examples.right]
+    texts = torch.tensor([judgement.text for judgement in judged], dtype=torch.float64)
     return replace(
         calibration,
-        least_text=quantile(texts, alarms.text),
-        least_word=quantile(words, alarms.word),
-        stretch_nats=quantile(stretches, 1 - alarms.stretch),
+        least_text=float(texts.quantile(text_alarms)),
+        word_tail=fit_tail(-words.logit(eps=1e-12)),
+        stretch_tail=fit_tail(torch.tensor(stretches)),
+        stretch_s=fmean(len(found.contrast) for found in examples.right) * FRAME_S,
     )
-
-
-def quantile(values: Sequence[float], share: float) -> float:
-    """The value below which ``share`` of ``values`` lie."""
-    return float(torch.tensor(values, dtype=torch.float64).quantile(share))
 
 
 def fit_spread(calibration: Calibration, aligner: sh.Aligner, manifests: Sequence[Path]) -> Calibration:
@@ -164,6 +150,9 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("table", type=Path)
     parser.add_argument("model", type=Path)
     parser.add_argument("--boundaries", type=Path, nargs="+", required=True, help="manifests with exact phones")
+    parser.add_argument(
+        "--text-alarms", type=float, default=0.013, help="share of right texts that may be called wrong"
+    )
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
 
@@ -173,12 +162,19 @@ def main() -> None:
     torch.set_num_threads(1)
     aligner = sh.Aligner(options.model)
     examples = collect(aligner, options.table, options.seed)
-    calibration = set_thresholds(fit_scores(examples), examples, Alarms())
+    calibration = set_thresholds(fit_scores(examples), examples, options.text_alarms)
     calibration = fit_spread(calibration, aligner, options.boundaries)
-    values: dict[str, Any] = calibration.to_dict()
-    save_checkpoint(replace(load_checkpoint(options.model), calibration=values), options.model)
-    for name, value in itertools.islice(values.items(), 4, None):
-        print(f"{name}: {value:.4g}")
+    save_checkpoint(replace(load_checkpoint(options.model), calibration=calibration.to_dict()), options.model)
+    for name in (
+        "least_text",
+        "word_tail",
+        "stretch_tail",
+        "stretch_s",
+        "spread_scale",
+        "spread_gain",
+        "spread_floor_ms",
+    ):
+        print(f"{name}: {getattr(calibration, name)}")
 
 
 if __name__ == "__main__":

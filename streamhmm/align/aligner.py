@@ -14,8 +14,8 @@ from streamhmm.acoustic import AcousticModel
 from streamhmm.align.calibration import UNCALIBRATED, Calibration
 from streamhmm.align.checks import check_level, check_noise
 from streamhmm.align.decoding import Decoding, decode
-from streamhmm.align.evidence import phone_logits, text_features, word_features
-from streamhmm.align.mismatch import check_fit, check_gaps
+from streamhmm.align.evidence import judge
+from streamhmm.align.mismatch import check_fit, check_gaps, first_named
 from streamhmm.align.phone_loop import phone_loop
 from streamhmm.align.results import Alignment, find_edges, phone_segments, word_segments
 from streamhmm.align.topology import build_topology
@@ -23,6 +23,10 @@ from streamhmm.audio import Audio, as_audio, load_audio
 from streamhmm.errors import AlignmentError, ModelError
 from streamhmm.text import Lexicon, Script, pronounce, tokenize
 
+UNCALIBRATED_WARNING = (
+    "the model has no calibration: scores are rough, and a text that does not fit goes unnoticed; "
+    "see examples/english_model/calibrate.py"
+)
 AudioInput = str | os.PathLike[str] | BinaryIO | Audio | tuple[Any, int]
 
 
@@ -101,13 +105,11 @@ class Aligner:
         self, decoding: Decoding, recording: Audio, script: Script, text: str, doubts: tuple[str, ...]
     ) -> Alignment:
         calibration, evidence = self.calibration, decoding.evidence
-        logits = phone_logits(evidence, calibration)
+        judgement = judge(evidence, calibration)
         edges = find_edges(decoding.runs, decoding.scores, self.model.frame_s, recording.duration, calibration)
-        phones = phone_segments(decoding, edges, logits.sigmoid())
+        phones = phone_segments(decoding, edges, judgement.phones)
         phone_words = tuple(phone.word for phone in decoding.phones)
-        scores = calibration.word(word_features(evidence, logits)).sigmoid()
-        words = word_segments([word.label for word in script.words], phones, phone_words, scores)
-        probability = float(calibration.text(text_features(evidence, logits)).sigmoid())
+        words = word_segments([word.label for word in script.words], phones, phone_words, judgement.words)
         spoken = decoding.runs.of_frames(decoding.runs.spoken)
         return Alignment(
             words=words,
@@ -117,10 +119,11 @@ class Aligner:
             audio=recording.name,
             text=text,
             warnings=(
+                *([] if self.model.calibration else [UNCALIBRATED_WARNING]),
                 *_unknown_words(script),
                 *doubts,
                 *check_noise(recording.samples, spoken),
-                *check_fit(words, phone_words, probability, evidence.contrast, self.model.frame_s, calibration),
+                *check_fit(words, phone_words, judgement.text, evidence.contrast, self.model.frame_s, calibration),
                 *check_gaps(words, recording.duration),
             ),
         )
@@ -161,11 +164,13 @@ def _calibration(model: AcousticModel) -> Calibration:
     try:
         return Calibration.from_dict(model.calibration)
     except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"the model's calibration is damaged ({error!r}); get the model file again") from error
+        raise ModelError(
+            f"the model's calibration is damaged ({error!r}); get the model file again, or calibrate it anew"
+        ) from error
 
 
 def _unknown_words(script: Script) -> tuple[str, ...]:
     if not script.unknown:
         return ()
-    names = ", ".join(script.unknown)
+    names = first_named(script.unknown)
     return (f"no pronunciation known, guessed from the spelling: {names} (add them to a lexicon file)",)

@@ -15,8 +15,12 @@ from streamhmm.acoustic.labels import LABELS
 
 RIDGE = 1e-4
 """Weight of the squared weights in fitting, per example."""
+VERSION = 1
+"""Goes up when evidence.py or phone_loop.py measure something else."""
 PHONE_FEATURES, WORD_FEATURES, TEXT_FEATURES = 4, 7, 11
 """How many numbers evidence.py gives of each."""
+TAIL_SHARE, FAR_TAIL_SHARE = 0.01, 0.001
+"""Where tails are fitted."""
 QUANTILES = 0.002, 0.998
 """Features are clamped to these quantiles of those fitted on: beyond them a parabola need not make sense."""
 
@@ -31,6 +35,10 @@ class Logit:
     low: tuple[float, ...]
     high: tuple[float, ...]
 
+    def __post_init__(self) -> None:
+        if any(low > high for low, high in zip(self.low, self.high, strict=False)):
+            raise ValueError(f"low must not exceed high, got {self.low} and {self.high}")
+
     def __call__(self, features: Tensor) -> Tensor:
         """(N,) log-odds of (N, F) features, or one of (F,)."""
         linear, square, low, high = (
@@ -41,15 +49,27 @@ class Logit:
 
 
 @dataclass(frozen=True)
+class Tail:
+    """How far values of right texts go: beyond level + scale · ln(0.01 / share) for a small ``share`` of them."""
+
+    level: float
+    scale: float
+
+    def limit(self, share: float) -> float:
+        """The value beyond which only ``share`` of them go."""
+        return self.level + self.scale * math.log(TAIL_SHARE / share)
+
+
+@dataclass(frozen=True)
 class Calibration:
     """What makes evidence of one acoustic model mean something.
 
     Attributes:
         phone, word, text: log-odds of being right, see evidence.py for their features.
         phone_offsets: (V,) added to a phone's log-odds, by score column.
-        least_word: words whose probability lies below are reported.
         least_text: texts whose probability lies below are reported.
-        stretch_nats: a stretch that speaks against the text by more is reported.
+        word_tail: how high the log-odds against right words get, by share of words.
+        stretch_tail: how much stretches speak against right texts, nats, by share of ``stretch_s`` seconds of audio.
         spread_scale: of the scores in a boundary's posterior.
         spread_gain, spread_floor_ms: standard deviation in ms = √(floor² + (gain · posterior's, in ms)²).
     """
@@ -58,9 +78,10 @@ class Calibration:
     phone_offsets: tuple[float, ...]
     word: Logit
     text: Logit
-    least_word: float
     least_text: float
-    stretch_nats: float
+    word_tail: Tail
+    stretch_tail: Tail
+    stretch_s: float
     spread_scale: float
     spread_gain: float
     spread_floor_ms: float
@@ -73,6 +94,11 @@ class Calibration:
                 raise ValueError(f"{name} must have {count} weights of each kind, got {logit}")
         if len(self.phone_offsets) != len(LABELS):
             raise ValueError(f"phone_offsets must be {len(LABELS)} numbers, got {len(self.phone_offsets)}")
+        if self.stretch_s <= 0:
+            raise ValueError(f"stretch_s must be above 0, got {self.stretch_s}")
+        for name in ("spread_scale", "spread_gain", "spread_floor_ms"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Calibration:
@@ -81,7 +107,13 @@ class Calibration:
         Raises:
             KeyError, TypeError, ValueError: it is something else.
         """
+        if values["version"] != VERSION:
+            raise ValueError(f"version {values['version']}, this streamhmm reads {VERSION}")
         fields: dict[str, Any] = {name: _logit(values[name]) for name in ("phone", "word", "text")}
+        fields |= {
+            name: Tail(_number(values[name]["level"]), _number(values[name]["scale"]))
+            for name in ("word_tail", "stretch_tail")
+        }
         fields["phone_offsets"] = _numbers(values["phone_offsets"])
         names = [field.name for field in dataclasses.fields(cls)]
         fields |= {name: _number(values[name]) for name in names if name not in fields}
@@ -89,7 +121,7 @@ class Calibration:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values."""
-        return dataclasses.asdict(self)
+        return {"version": VERSION, **dataclasses.asdict(self)}
 
 
 def _by_first(bias: float, features: int) -> Logit:
@@ -103,9 +135,10 @@ UNCALIBRATED = Calibration(
     phone_offsets=(0.0,) * len(LABELS),
     word=_by_first(0.0, WORD_FEATURES),
     text=_by_first(0.0, TEXT_FEATURES),
-    least_word=0.0,
     least_text=0.0,
-    stretch_nats=float("inf"),
+    word_tail=Tail(math.inf, 0.0),
+    stretch_tail=Tail(math.inf, 0.0),
+    stretch_s=1.0,
     spread_scale=0.2,
     spread_gain=1.0,
     spread_floor_ms=5.0,
@@ -125,6 +158,12 @@ def fit_logit(features: Tensor, right: Tensor) -> Logit:
     bias = bias - weights @ mean
     linear, square = weights.tensor_split(2)
     return Logit(float(bias), *(tuple(part.tolist()) for part in (linear, square, low, high)))
+
+
+def fit_tail(values: Tensor) -> Tail:
+    """The upper tail of (N,) values, taken as exponential."""
+    near, far = (float(values.double().quantile(1 - share)) for share in (TAIL_SHARE, FAR_TAIL_SHARE))
+    return Tail(near, (far - near) / math.log(TAIL_SHARE / FAR_TAIL_SHARE))
 
 
 def fit_offsets(logits: Tensor, groups: Tensor, right: Tensor, count: int) -> tuple[float, ...]:
@@ -160,6 +199,6 @@ def _numbers(values: Iterable[Any]) -> tuple[float, ...]:
 
 def _number(value: Any) -> float:
     number = float(value)
-    if math.isnan(number):
-        raise ValueError("nan where a number belongs")
+    if not math.isfinite(number):
+        raise ValueError(f"{number} where a finite number belongs")
     return number

@@ -51,7 +51,8 @@ def signal_to_noise_db(samples: NDArray[np.float32], spoken: NDArray[np.bool_]) 
     """Power of speech over that of the pauses, dB; None where there is too little of either to tell."""
     hop = -(-len(samples) // len(spoken))
     frames = len(samples) // hop
-    power = np.square(samples[: frames * hop], dtype=np.float64).reshape(frames, hop).mean(1)
+    framed = samples[: frames * hop].reshape(frames, hop)
+    power = np.einsum("ij,ij->i", framed, framed, dtype=np.float64) / hop
     spoken = spoken[:frames]
     if min(np.count_nonzero(spoken), np.count_nonzero(~spoken)) < FEWEST_SILENT_FRAMES:
         return None

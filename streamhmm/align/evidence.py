@@ -82,6 +82,22 @@ def gather_evidence(
     )
 
 
+class Judgement(NamedTuple):
+    """Probabilities that what the text says is what was spoken: of each phone (P,), of each word (W,), of the whole."""
+
+    phones: Tensor
+    words: Tensor
+    text: float
+
+
+def judge(evidence: Evidence, calibration: Calibration) -> Judgement:
+    """Probabilities by a calibration: in a text that is wrong as a whole no word is right."""
+    logits = phone_logits(evidence, calibration)
+    text = calibration.text(text_features(evidence, logits)).sigmoid()
+    words = calibration.word(word_features(evidence, logits)).sigmoid()
+    return Judgement(text * logits.sigmoid(), text * words, float(text))
+
+
 def phone_logits(evidence: Evidence, calibration: Calibration) -> Tensor:
     """(P,) log-odds that a phone is what was spoken."""
     offsets = torch.tensor(calibration.phone_offsets, dtype=torch.float64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -15,6 +16,11 @@ TOLERATED_NATS = 1.5
 MOST_NATS = 6.0
 """What a frame counts at most."""
 MOST_NAMED = 8
+WORD_ALARMS, STRETCH_ALARMS = 0.003, 0.0015
+"""Shares of the recordings with a right text for which a warning of words, of stretches may be given …"""
+RAREST_ALARM = 1e-5
+"""… as long as that asks for no rarer words and stretches than calibrations can tell."""
+SMALLEST = 1e-12
 LONG_BASE_S, LONG_PHONE_S = 1.2, 0.4
 """A word is implausibly long beyond the first and so much for each phone …"""
 SHORT_PHONE_S, FEWEST_PHONES = 0.025, 3
@@ -51,20 +57,23 @@ def check_fit(
 
 def check_words(words: Sequence[Segment], calibration: Calibration) -> tuple[str, ...]:
     """A warning that names the words that are not in the audio."""
-    doubtful = [word for word in words if word.score is not None and word.score < calibration.least_word]
+    limit = calibration.word_tail.limit(max(WORD_ALARMS / len(words), RAREST_ALARM))
+    doubts = [(-_log_odds(word.score), word) for word in words if word.score is not None]
+    doubtful = [word for doubt, word in doubts if doubt > limit]
     if not doubtful:
         return ()
     return (f"not in the audio, or said otherwise: {_named(doubtful)}; check the text there",)
 
 
 def check_stretches(contrast: Tensor, frame_s: float, calibration: Calibration) -> tuple[str, ...]:
-    """A warning for each stretch of audio that the text does not explain; contrast is (T,)."""
-    stretches = sorted(unexplained_stretches(speaks_against(contrast), calibration.stretch_nats))
-    return tuple(
-        f"speech that the text does not explain from {start * frame_s:.2f} to {end * frame_s:.2f} s; "
-        "check the text there"
-        for start, end in stretches[:MOST_NAMED]
-    )
+    """A warning of the stretches of audio that the text does not explain; contrast is (T,)."""
+    parts = max(1.0, len(contrast) * frame_s / calibration.stretch_s)
+    limit = calibration.stretch_tail.limit(max(STRETCH_ALARMS / parts, RAREST_ALARM))
+    stretches = sorted(unexplained_stretches(speaks_against(contrast), limit))
+    if not stretches:
+        return ()
+    times = first_named([f"from {start * frame_s:.2f} to {end * frame_s:.2f} s" for start, end in stretches])
+    return (f"speech that the text does not explain {times}; check the text there",)
 
 
 def speaks_against(contrast: Tensor) -> Tensor:
@@ -112,15 +121,26 @@ def check_durations(words: Sequence[Segment], phone_words: Sequence[int]) -> tup
 
 
 def check_gaps(words: Sequence[Segment], duration: float) -> tuple[str, ...]:
-    """A warning for each long stretch without words."""
+    """A warning of long stretches without words."""
     ends = [0.0, *(word.end for word in words)]
     starts = [*(word.start for word in words), duration]
     gaps = [(end, start) for end, start in zip(ends, starts, strict=True) if start - end >= LONG_GAP_S]
-    return tuple(f"no words from {start:.1f} to {end:.1f} s; check the text there" for start, end in gaps[:MOST_NAMED])
+    if not gaps:
+        return ()
+    times = first_named([f"from {start:.1f} to {end:.1f} s" for start, end in gaps])
+    return (f"no words {times}; check the text there",)
+
+
+def first_named(names: Sequence[str]) -> str:
+    """The first of ``names``, and how many more there are."""
+    rest = [f"and {len(names) - MOST_NAMED} more"] if len(names) > MOST_NAMED else []
+    return ", ".join([*names[:MOST_NAMED], *rest])
 
 
 def _named(words: Sequence[Segment]) -> str:
-    names = [f"{word.label!r} at {word.start:.2f} s" for word in words[:MOST_NAMED]]
-    if len(words) > MOST_NAMED:
-        names.append(f"and {len(words) - MOST_NAMED} more")
-    return ", ".join(names)
+    return first_named([f"{word.label!r} at {word.start:.2f} s" for word in words])
+
+
+def _log_odds(probability: float) -> float:
+    limited = min(max(probability, SMALLEST), 1 - SMALLEST)
+    return math.log(limited / (1 - limited))

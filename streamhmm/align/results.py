@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,7 +51,7 @@ class Edges(NamedTuple):
 
     Attributes:
         times: (R + 1,) seconds.
-        sds: (R + 1,) their standard deviations, milliseconds.
+        sds: (R + 1,) their standard deviations, milliseconds; NaN at the recording's own ends.
     """
 
     times: Tensor
@@ -60,9 +61,10 @@ class Edges(NamedTuple):
 def find_edges(runs: Runs, scores: Tensor, frame_s: float, duration: float, calibration: Calibration) -> Edges:
     """The edges of a path found with (T, V) ``scores``; frame t covers t·frame_s … (t+1)·frame_s."""
     inner = spreads(runs, scores, calibration.spread_scale) * frame_s * 1000 * calibration.spread_gain
-    sds = torch.nn.functional.pad((inner.square() + calibration.spread_floor_ms**2).sqrt(), (1, 1))
+    sds = torch.nn.functional.pad((inner.square() + calibration.spread_floor_ms**2).sqrt(), (1, 1), value=math.nan)
     ends = torch.tensor([0.0, duration], dtype=torch.float64)
-    return Edges(torch.cat([ends[:1], crossings(runs, scores) * frame_s, ends[1:]]), sds)
+    inner_times = (crossings(runs, scores) * frame_s).clamp(max=duration)  # it may end within a silent last frame
+    return Edges(torch.cat([ends[:1], inner_times, ends[1:]]), sds)
 
 
 def phone_segments(decoding: Decoding, edges: Edges, scores: Tensor) -> tuple[Segment, ...]:
@@ -70,7 +72,8 @@ def phone_segments(decoding: Decoding, edges: Edges, scores: Tensor) -> tuple[Se
     columns = (edges.times[:-1], edges.times[1:], edges.sds[:-1], edges.sds[1:])
     starts, ends, start_sds, end_sds = (column[decoding.runs.spoken].tolist() for column in columns)
     labels = [phone.label for phone in decoding.phones]
-    return tuple(starmap(Segment, zip(labels, starts, ends, scores.tolist(), start_sds, end_sds, strict=True)))
+    known = ([None if math.isnan(sd) else sd for sd in sds] for sds in (start_sds, end_sds))
+    return tuple(starmap(Segment, zip(labels, starts, ends, scores.tolist(), *known, strict=True)))
 
 
 def word_segments(

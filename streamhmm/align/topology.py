@@ -63,8 +63,8 @@ def build_topology(words: Sequence[SpokenWord], columns: Mapping[str, int]) -> T
     builder = _Builder(columns)
     for index, word in enumerate(words):
         builder.add_word(index, word.readings)
-        builder.add_optional_silence()
-    return builder.topology()
+        silence = builder.add_optional_silence()
+    return builder.topology(silence)
 
 
 @dataclass
@@ -82,12 +82,14 @@ class _Builder:
     min_frames: int = 0
 
     def __post_init__(self) -> None:
-        self.add_optional_silence()
+        self.entries += self.add_optional_silence()[1:]  # a recording may begin within silence …
 
-    def add_optional_silence(self) -> None:
+    def add_optional_silence(self) -> range:
+        """Its states."""
         first, last = self._add_chain(SILENCE, -1, SILENCE_FRAMES)
         self._enter(first)
         self.open_ends = [*self.open_ends, last]
+        return range(first, last + 1)
 
     def add_word(self, word: int, readings: Sequence[Reading]) -> None:
         before, at_start = self.open_ends, self.at_start
@@ -117,11 +119,11 @@ class _Builder:
         self.at_start = False
         return min(lengths)
 
-    def topology(self) -> Topology:
+    def topology(self, last_silence: range) -> Topology:
         states = len(self.pdfs)
         initial, final = torch.full((2, states), NEVER, dtype=torch.float64)
         initial[self.entries] = 0.0
-        final[self.open_ends] = 0.0
+        final[[*self.open_ends, *last_silence]] = 0.0  # … and end within it
         graph = Graph.from_arcs(
             states, self.sources, self.targets, self.weights, pdfs=self.pdfs, initial=initial, final=final
         )
