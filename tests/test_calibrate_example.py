@@ -274,25 +274,25 @@ def stop_and_vowel(onset_s: float, total_s: float = 0.4, seed: int = 0) -> NDArr
 @pytest.mark.parametrize("seed", range(3))
 def test_the_onset_of_a_voice_is_found_within_5_ms(onset_s: float, boundary_error_s: float, seed: int) -> None:
     level = voicing.low_level(stop_and_vowel(onset_s, seed=seed))
-    assert voicing.voicing_onset(level, onset_s + boundary_error_s, 0.35, 0.04) == pytest.approx(onset_s, abs=0.005)
+    assert voicing.voicing_onset(level, onset_s + boundary_error_s, 0.35) == pytest.approx(onset_s, abs=0.005)
 
 
 @pytest.mark.parametrize("boundary_s", [0.05, 0.1, 0.25])
 def test_no_onset_is_given_far_from_the_boundary(boundary_s: float) -> None:
     level = voicing.low_level(stop_and_vowel(0.15))
-    assert voicing.voicing_onset(level, boundary_s, 0.35, 0.04) is None
+    assert voicing.voicing_onset(level, boundary_s, 0.35) is None
 
 
 @pytest.mark.parametrize(("boundary", "vowel_end"), [(0.2, 0.2), (0.2, 0.1), (0.5, 0.6)])
 def test_no_onset_without_a_vowel(boundary: float, vowel_end: float) -> None:
     level = voicing.low_level(stop_and_vowel(0.15))
-    assert voicing.voicing_onset(level, boundary, vowel_end, 0.04) is None
+    assert voicing.voicing_onset(level, boundary, vowel_end) is None
 
 
 def test_no_onset_where_the_voice_never_stopped() -> None:
     time = np.arange(RATE // 2) / RATE
     level = voicing.low_level(np.sin(2 * np.pi * 120 * time).astype(np.float32))
-    assert voicing.voicing_onset(level, 0.25, 0.35, 0.04) is None
+    assert voicing.voicing_onset(level, 0.25, 0.35) is None
 
 
 def test_the_level_is_that_of_the_low_band() -> None:
@@ -313,7 +313,7 @@ def labelled(*phones: tuple[str, float, float]) -> list[sh.Segment]:
 
 def test_a_voiceless_stop_ends_where_voicing_begins() -> None:
     phones = labelled(("T", 0.08, 0.13), ("AA", 0.13, 0.3), ("M", 0.3, 0.4))
-    found = label_speech.stops_until_voicing(phones, stop_and_vowel(0.15), label_speech.VOICELESS)
+    found = label_speech.stops_until_voicing(phones, stop_and_vowel(0.15))
     assert [phone.label for phone in found] == ["T", "AA", "M"]
     assert found[0].end == found[1].start == pytest.approx(0.15, abs=0.005)
     assert (found[0].start, found[1].end, found[2]) == (0.08, 0.3, phones[2])
@@ -332,12 +332,4 @@ def test_a_voiceless_stop_ends_where_voicing_begins() -> None:
 )
 def test_other_phones_stay_where_they_are(phones: tuple[tuple[str, float, float], ...]) -> None:
     before = labelled(*phones)
-    assert label_speech.stops_until_voicing(before, stop_and_vowel(0.15), label_speech.VOICELESS) == before
-
-
-def test_voiced_stops_are_moved_only_if_asked_and_near() -> None:
-    near = labelled(("D", 0.08, 0.14), ("AA", 0.14, 0.3))
-    far = labelled(("D", 0.08, 0.13), ("AA", 0.13, 0.3))
-    moved = label_speech.stops_until_voicing(near, stop_and_vowel(0.15), label_speech.VOICED_TOO)
-    assert moved[0].end == moved[1].start == pytest.approx(0.15, abs=0.005)
-    assert label_speech.stops_until_voicing(far, stop_and_vowel(0.15), label_speech.VOICED_TOO) == far
+    assert label_speech.stops_until_voicing(before, stop_and_vowel(0.15)) == before

@@ -4,9 +4,8 @@
 
 The table has the columns file, speaker, gender, age, text; files are relative to it. Utterances that fit the model
 worst (``--drop``, by the mean word score) are left out: learners drop and replace phones. Voiceless stops end where
-the recording itself says that voicing begins (voicing.py), as far as it does; with ``--voiced`` voiced stops too, if
-that is near: many of them are voiced before their release. Written to OUT_DIR/manifest.jsonl. Label once: labelling
-again with the model that this trained lets boundaries drift.
+the recording itself says that voicing begins (voicing.py), as far as it does. Written to OUT_DIR/manifest.jsonl. Label
+once: labelling again with the model that this trained lets boundaries drift.
 """
 
 from __future__ import annotations
@@ -34,20 +33,15 @@ from streamhmm.audio import load_audio
 from streamhmm.errors import StreamHMMError
 
 SHORTEST_S = 0.01
-VOICELESS = dict.fromkeys(STOPS, 0.04)
-VOICED_TOO = VOICELESS | dict.fromkeys(("B", "D", "G"), 0.015)
-"""How far from a stop's end, seconds, voicing may begin for the end to be moved there."""
 
 
-def label(
-    aligner: sh.Aligner, audio: Path, row: dict[str, str], out_dir: Path, reach_s: dict[str, float]
-) -> tuple[float, dict[str, object]]:
+def label(aligner: sh.Aligner, audio: Path, row: dict[str, str], out_dir: Path) -> tuple[float, dict[str, object]]:
     """The utterance's mean word score and its manifest entry."""
     recording = load_audio(audio, sample_rate=16000)
     alignment = aligner.align(recording, row["text"].lower())
     phones: list[list[object]] = []
     end = 0.0
-    for phone in stops_until_voicing(alignment.phones, recording.samples, reach_s):
+    for phone in stops_until_voicing(alignment.phones, recording.samples):
         if phone.start > end:
             phones.append(["SIL", end, phone.start])
         phones.append([phone.label, phone.start, phone.end])
@@ -58,16 +52,14 @@ def label(
     return fmean(word.score or 0.0 for word in alignment.words), entry | {"source": "speech", "phones": phones}
 
 
-def stops_until_voicing(
-    phones: Sequence[sh.Segment], samples: npt.NDArray[np.float32], reach_s: dict[str, float]
-) -> list[sh.Segment]:
-    """The phones, stops of ``reach_s`` ending where the voice of the next phone begins, if it is no farther away."""
+def stops_until_voicing(phones: Sequence[sh.Segment], samples: npt.NDArray[np.float32]) -> list[sh.Segment]:
+    """The phones, voiceless stops ending where the voice of the next phone begins."""
     level = low_level(samples)
     moved = list(phones)
     for index, (stop, voiced) in enumerate(pairwise(phones)):
-        if stop.label not in reach_s or voiced.label not in VOICED or stop.end != voiced.start:
+        if stop.label not in STOPS or voiced.label not in VOICED or stop.end != voiced.start:
             continue
-        onset = voicing_onset(level, stop.end, voiced.end, reach_s[stop.label])
+        onset = voicing_onset(level, stop.end, voiced.end)
         if onset is not None and moved[index].start + SHORTEST_S <= onset <= voiced.end - SHORTEST_S:
             moved[index] = replace(moved[index], end=onset)
             moved[index + 1] = replace(voiced, start=onset)
@@ -79,7 +71,6 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("table", type=Path)
     parser.add_argument("out_dir", type=Path)
     parser.add_argument("--model", required=True)
-    parser.add_argument("--voiced", action="store_true", help="let voicing end voiced stops too")
     parser.add_argument("--drop", type=float, default=0.15, help="share of utterances to leave out")
     return parser.parse_args()
 
@@ -89,13 +80,12 @@ def main() -> None:
     torch.set_num_threads(1)
     options.out_dir.mkdir(parents=True, exist_ok=True)
     aligner = sh.Aligner(options.model)
-    reach_s = VOICED_TOO if options.voiced else VOICELESS
     labelled = []
     with open(options.table, encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     for row in track(rows, "labelling", disable=not sys.stdout.isatty()):
         try:
-            labelled.append(label(aligner, options.table.parent / row["file"], row, options.out_dir, reach_s))
+            labelled.append(label(aligner, options.table.parent / row["file"], row, options.out_dir))
         except StreamHMMError as error:
             print(f"left out: {error}")
     labelled.sort(key=lambda pair: -pair[0])

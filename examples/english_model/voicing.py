@@ -13,8 +13,8 @@ RATE = 16000
 BAND_HZ = (80.0, 500.0)
 SMOOTHING_S = 0.012
 DROP_DB = 5.0
-SEARCH_S = 0.04
-"""How far before the boundary voicing is looked for."""
+REACH_S = 0.04
+"""How far from a boundary voicing may begin for it to be moved there."""
 PEAK_S = 0.1
 """How far after the boundary the peak may lie."""
 
@@ -31,15 +31,15 @@ def low_level(samples: npt.NDArray[np.float32]) -> Level:
     return np.sqrt(np.maximum(np.convolve(low * low, window / window.sum(), "same"), 0.0))
 
 
-def voicing_onset(level: Level, boundary: float, vowel_end: float, reach: float) -> float | None:
-    """When voicing begins, seconds, at most ``reach`` from a stop's end at ``boundary``; None if that can't be told."""
+def voicing_onset(level: Level, boundary: float, vowel_end: float) -> float | None:
+    """When voicing begins, seconds, near a stop's end at ``boundary``; None if that can't be told."""
     first, last = round(boundary * RATE), round(min(vowel_end, boundary + PEAK_S) * RATE)
     if len(level[first:last]) == 0:
         return None
     peak = first + int(np.argmax(level[first:last]))
-    earliest = max(0, first - round(SEARCH_S * RATE))
+    earliest = max(0, first - round(REACH_S * RATE))
     quiet = np.flatnonzero(level[earliest:peak] < level[peak] * 10 ** (-DROP_DB / 20))
     if len(quiet) == 0:
         return None
     onset = float(earliest + quiet[-1] + 1) / RATE
-    return onset if abs(onset - boundary) <= reach else None
+    return onset if abs(onset - boundary) <= REACH_S else None
