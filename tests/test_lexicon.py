@@ -291,9 +291,14 @@ def test_two_pronunciations_of_a_word_among_others(form, pronunciations, expecte
         ([reading("A", "A"), reading("A", "A", "A")], [reading("A", "A, A A")]),
         (
             [reading("A", "B, C"), reading("A", "N, M", "B, C")],
-            [reading("A", "B, C, N B, N C, M B, M C")],
+            [reading("A", "B, C, N B, M C")],
         ),
         ([reading("A", "B"), reading("A", "C"), reading("A", "C", "D")], [reading("A", "B, C, C D")]),
+        ([reading("A", "B"), reading("C", "D"), reading("A", "E")], [reading("A", "B, E"), reading("C", "D")]),
+        (  # too many to be one part
+            [reading("A", "B, C, D, E", "F, G", "H"), reading("A", "I", "H")],
+            [reading("A", "B, C, D, E", "F, G", "H"), reading("A", "I", "H")],
+        ),
     ],
 )
 def test_readings_share_their_parts(readings, kept):

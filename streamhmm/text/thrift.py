@@ -22,11 +22,11 @@ Part: TypeAlias = tuple[Pronunciation, ...]
 Reading: TypeAlias = tuple[Part, ...]
 """One way to read a word: its parts in order. Readings that differ little are one, with the alternatives of both."""
 
-MOST_PHONES = 150
+MOST_PHONES = 100
 """Of all readings of a token together; only the first may have more."""
 
 _MOST_FUSED = 2  # parts that become one, in which there can be no silence
-_MOST_OF_FUSED = 4  # pronunciations of these
+_MOST_OF_FUSED = 6  # pronunciations of these
 
 
 def likeliest(form: str, pronunciations: Part) -> Part:
@@ -37,16 +37,32 @@ def likeliest(form: str, pronunciations: Part) -> Part:
 
 
 def affordable(readings: Iterable[Reading]) -> tuple[Reading, ...]:
-    """The first reading, and of the others in their order those that fit in."""
+    """The first reading and those that share its parts, then the others in their order as far as there is room."""
+    waiting = list(dict.fromkeys(readings))
     kept: list[Reading] = []
     room = MOST_PHONES
-    for reading in dict.fromkeys(readings):
-        place, together = _with_one_of(kept, reading)
-        cost = _phones(together) - (_phones(kept[place]) if place < len(kept) else 0)
-        if not kept or cost <= room:
-            kept[place : place + 1] = [together]
-            room -= cost
+    while waiting:
+        reading = waiting.pop(0)
+        if not kept or _phones(reading) <= room:
+            kept.append(reading)
+            room -= _phones(reading)
+            waiting, room = _joined(kept, waiting, room)
     return tuple(kept)
+
+
+def _joined(kept: list[Reading], waiting: Sequence[Reading], room: int) -> tuple[list[Reading], int]:
+    """Joins to ``kept`` what shares parts with it; the readings that still wait, and the room that is left."""
+    apart: list[Reading] = []
+    for reading in waiting:
+        place, together = _with_one_of(kept, reading)
+        if place == len(kept):
+            apart.append(reading)
+            continue
+        cost = _phones(together) - _phones(kept[place])
+        if cost <= room:
+            kept[place] = together
+            room -= cost
+    return (apart, room) if len(apart) == len(waiting) else _joined(kept, apart, room)
 
 
 def _phones(reading: Reading) -> int:
@@ -77,7 +93,8 @@ def _together(one: Reading, other: Reading) -> Reading | None:
     mine, its = one[start : len(one) - end], other[start : len(other) - end]
     if max(len(mine), len(its)) > _MOST_FUSED or start + end == 0:
         return None
-    return (*one[:start], _distinct(_fused(mine), _fused(its)), *one[len(one) - end :])
+    fused = _distinct(_every_way(mine), _few_ways(its))
+    return (*one[:start], fused, *one[len(one) - end :]) if len(fused) <= _MOST_OF_FUSED else None
 
 
 def _shared(one: Reading, other: Reading) -> int:
@@ -90,9 +107,15 @@ def _shared(one: Reading, other: Reading) -> int:
     return length
 
 
-def _fused(parts: Sequence[Part]) -> Part:
-    together = (tuple(chain.from_iterable(words)) for words in product(*parts))
-    return _distinct(tuple(together)[:_MOST_OF_FUSED])
+def _every_way(parts: Sequence[Part]) -> Part:
+    """Of saying several parts as one."""
+    return tuple(tuple(chain.from_iterable(words)) for words in product(*parts))
+
+
+def _few_ways(parts: Sequence[Part]) -> Part:
+    """The first pronunciations together, the second ones together, and so on."""
+    ways = range(max(map(len, parts)))
+    return tuple(tuple(chain.from_iterable(part[min(way, len(part) - 1)] for part in parts)) for way in ways)
 
 
 def _distinct(*pronunciations: Part) -> Part:

@@ -65,8 +65,8 @@ def _dated(first: str, second: str, years: Readings, *, is_day_first: bool) -> R
         return ()
     likely = [in_sequence(_day_and_month(*order)[:2], years[:1]) for order in valid]
     numbers = in_sequence(_short(first), _short(second), years[:2])
-    first_of_each = any_of(likely[0], *[read[:1] for read in likely[1:]], numbers[:1])
-    return any_of(first_of_each, *likely[1:], numbers[:2], in_sequence(_day_and_month(*valid[0]), years), numbers)
+    first_of_each = any_of(*[read[:1] for read in likely], numbers[:1])
+    return any_of(first_of_each, *likely, numbers[:2], in_sequence(_day_and_month(*valid[0]), years), numbers)
 
 
 def _short(digits: str) -> Readings:

@@ -76,10 +76,12 @@ def with_marks(token: str, readings: Readings, context: Context) -> Readings:
     """The readings of a token with or without the marks that stand beside it."""
     beside_number = token[0].isdigit() or context.previous[-1:].isdigit()
     if context.mark in MARKS and (beside_number or context.mark not in _FOR_NUMBERS):
-        readings = any_of(readings[:_MOST_BARE], in_sequence(MARKS[context.mark], readings))
+        marked = in_sequence(MARKS[context.mark], readings)
+        readings = any_of(readings[:1], marked[:1], readings[:_MOST_BARE], marked)
     for sign, names in ENDS.items():
         if sign in context.after:
-            readings = any_of(readings[:_MOST_BARE], in_sequence(readings, names))
+            marked = in_sequence(readings, names)
+            readings = any_of(readings[:1], marked[:1], readings[:_MOST_BARE], marked)
     return readings
 
 
