@@ -22,7 +22,7 @@ import streamhmm as sh
 from streamhmm.acoustic.labels import LABELS
 from streamhmm.acoustic.training.manifest import write_manifest
 from streamhmm.align.calibration import UNCALIBRATED, Calibration
-from streamhmm.align.evidence import Evidence, judge, phone_logits, text_features, word_features
+from streamhmm.align.evidence import Evidence, judge, phone_logits, text_features
 from streamhmm.align.mismatch import largest_stretch, speaks_against
 from streamhmm.errors import AlignmentError
 from streamhmm.text import SpokenWord
@@ -106,7 +106,7 @@ def calibration(examples: Any) -> Any:
 
 
 def word_probabilities(evidence: Evidence, calibration: Any) -> list[float]:
-    return calibration.word(word_features(evidence, phone_logits(evidence, calibration))).sigmoid().tolist()
+    return judge(evidence, calibration).words.tolist()
 
 
 def text_probability(evidence: Evidence, calibration: Any) -> float:
@@ -126,7 +126,9 @@ def test_words_that_were_not_said_get_low_probabilities_also_in_unseen_texts(cal
 def test_probabilities_are_as_frequent_as_what_they_were_fitted_on(examples: Any, calibration: Any) -> None:
     scores = [s for found in examples.right for s in word_probabilities(found, calibration)]
     scores += [s for found, _ in examples.planted for s in word_probabilities(found, calibration)]
-    assert np.mean(scores) == pytest.approx(1 - 200 / 2400, abs=1e-3)
+    wrong = examples.wrong[:: calibrate.STRANGERS * calibrate.WRONG_TEXTS]
+    scores += [s for found in wrong for s in word_probabilities(found, calibration)]
+    assert np.mean(scores) == pytest.approx(1 - (200 + 6 * len(wrong)) / len(scores), abs=1e-3)
     judged = [*examples.right, *(found for found, _ in examples.planted)]
     phones = torch.cat([phone_logits(found, calibration).sigmoid() for found in judged])
     assert float(phones.mean()) == pytest.approx(1 - 200 / 2400, abs=1e-3)
@@ -154,8 +156,7 @@ def test_texts_are_called_wrong_for_the_share_of_right_ones_that_is_allowed(
 
 def test_limits_of_words_and_stretches_are_passed_as_often_as_said(examples: Any, calibration: Any) -> None:
     limits = limits_of(examples, calibration)
-    words = torch.cat([judge(found, limits).words for found in examples.right])
-    against = (1 - words).log() - words.log()
+    against = torch.cat([judge(found, limits).doubts for found in examples.right])
     stretches = torch.tensor(
         [(largest_stretch(speaks_against(found.contrast)) or (0, 0, 0.0))[2] for found in examples.right]
     )

@@ -48,9 +48,9 @@ def some_calibration() -> Calibration:
     def take(count: int) -> tuple[float, ...]:
         return tuple(next(numbers) / 7 for _ in range(count))
 
-    logits = [Logit(*take(1), take(count), take(count), take(count), take(count)) for count in (4, 7, 11)]
-    offsets, (least_text,), tails = take(40), take(1), [Tail(*take(2)) for _ in range(2)]
-    return Calibration(logits[0], offsets, logits[1], logits[2], least_text, *tails, *take(4))
+    logits = [Logit(*take(1), take(count), take(count), take(count), take(count)) for count in (4, 8, 11)]
+    offsets, texts, tails = take(40), take(2), [Tail(*take(2)) for _ in range(2)]
+    return Calibration(logits[0], offsets, logits[1], logits[2], *texts, *tails, *take(4))
 
 
 # ---- Logit
@@ -177,7 +177,7 @@ def test_no_calibration_is_nothing_to_keep() -> None:
     ("changes", "message"),
     [
         ({"phone_offsets": (0.0,) * 39}, "phone_offsets must be 40 numbers, got 39"),
-        ({"word": UNCALIBRATED.text}, "word must have 7 weights of each kind"),
+        ({"word": UNCALIBRATED.text}, "word must have 8 weights of each kind"),
         (
             {"phone": dataclasses.replace(UNCALIBRATED.phone, high=(1.0,) * 3)},
             "phone must have 4 weights of each kind",

@@ -21,6 +21,7 @@ from streamhmm.align.evidence import (
     judge,
     phone_logits,
     text_features,
+    with_text,
     word_features,
 )
 from streamhmm.align.runs import Runs
@@ -178,27 +179,37 @@ def constant(log_odds: float, features: int) -> Logit:
     return Logit(log_odds, zeros, zeros, zeros, zeros)
 
 
-@pytest.mark.parametrize("text", [-700.0, -3.0, 0.0, 40.0])
-def test_words_and_phones_are_right_only_in_a_text_that_is(text: float) -> None:
+@pytest.mark.parametrize("text", [-7.0, -3.0, 0.0, 5.0])
+def test_words_and_phones_of_a_wrong_text_are_less_likely(text: float) -> None:
+    """Words by the text's log-odds, phones as much less likely as their words; doubts are those of a right text."""
     evidence = some_evidence([0, 0, 1, 2], [3, 4, 5, 6])
-    calibration = dataclasses.replace(UNCALIBRATED, text=constant(text, 11))
+    word = Logit(0.5, (1.0, *(0.0,) * 6, 0.25), (0.0,) * 8, (-99.0,) * 8, (99.0,) * 8)
+    calibration = dataclasses.replace(UNCALIBRATED, text=constant(text, 11), word=word, right_text=2.0)
     logits = phone_logits(evidence, calibration)
-    probability = 1 / (1 + math.exp(-text))
+    own = 0.5 + word_features(evidence, logits)[:, 0]
     found = judge(evidence, calibration)
-    assert found.text == pytest.approx(probability)
-    assert found.phones.tolist() == pytest.approx((probability * logits.sigmoid()).tolist())
-    words = calibration.word(word_features(evidence, logits)).sigmoid()
-    assert found.words.tolist() == pytest.approx((probability * words).tolist())
+    assert found.text == pytest.approx(1 / (1 + math.exp(-text)))
+    torch.testing.assert_close(found.words, (own + 0.25 * text).sigmoid())
+    torch.testing.assert_close(found.doubts, -(own + 0.25 * 2.0))
+    lowered = ((own + 0.25 * text).sigmoid() / (own + 0.5).sigmoid()).clamp(max=1.0)
+    torch.testing.assert_close(found.phones, logits.sigmoid() * lowered[[0, 0, 1, 2]])
+
+
+def test_words_are_judged_with_their_text() -> None:
+    features = torch.randn(3, 7, dtype=torch.float64)
+    joined = with_text(features, torch.tensor(-1.5, dtype=torch.float64))
+    assert torch.equal(joined[:, :7], features)
+    assert joined[:, 7].tolist() == [-1.5] * 3
 
 
 def test_probabilities_follow_each_regression_of_the_calibration() -> None:
     evidence = some_evidence([0, 0, 1], [3, 4, 5])
-    log_odds = {"phone": constant(1.0, 4), "word": constant(-2.0, 7), "text": constant(3.0, 11)}
+    log_odds = {"phone": constant(1.0, 4), "word": constant(-2.0, 8), "text": constant(3.0, 11)}
     found = judge(evidence, dataclasses.replace(UNCALIBRATED, **log_odds))
     phone, word, text = (1 / (1 + math.exp(-x)) for x in (1.0, -2.0, 3.0))
     assert (found.phones.shape, found.words.shape) == ((3,), (2,))
-    assert found.phones.tolist() == pytest.approx([text * phone] * 3)
-    assert found.words.tolist() == pytest.approx([text * word] * 2)
+    assert found.phones.tolist() == pytest.approx([phone] * 3)
+    assert found.words.tolist() == pytest.approx([word] * 2)
     assert found.text == pytest.approx(text)
 
 

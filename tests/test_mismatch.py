@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from streamhmm.align.calibration import UNCALIBRATED, Calibration, Tail
+from streamhmm.align.evidence import Judgement
 from streamhmm.align.mismatch import (
     MOST_NAMED,
     MOST_NATS,
@@ -38,9 +39,21 @@ CALIBRATION = dataclasses.replace(
 FRAME_S = 0.01
 
 
-def words_of(*scores: float | None) -> list[Segment]:
+def words_of(count: int) -> list[Segment]:
     """Words of 0.5 s, named by their place."""
-    return [Segment(f"word{index}", index / 2, (index + 1) / 2, score) for index, score in enumerate(scores)]
+    return [Segment(f"word{index}", index / 2, (index + 1) / 2) for index in range(count)]
+
+
+def doubted(*probabilities: float) -> tuple[list[Segment], Tensor]:
+    """Words and the log-odds against them."""
+    odds = torch.tensor(probabilities, dtype=torch.float64)
+    return words_of(len(probabilities)), (1 - odds).log() - odds.log()
+
+
+def judged(text: float, *probabilities: float) -> Judgement:
+    """A judgement of a text and of its words."""
+    _, doubts = doubted(*probabilities)
+    return Judgement(torch.empty(0), torch.empty(0), doubts, text)
 
 
 def against(*values: float) -> Tensor:
@@ -162,17 +175,17 @@ def test_the_same_stretch_is_reported_in_a_short_recording_and_not_in_a_long_one
 # ---- words
 
 
-@pytest.mark.parametrize(("score", "flagged"), [(0.19, True), (0.2, False), (1.0, False), (None, False), (0.0, True)])
-def test_a_word_is_doubted_below_the_limit(score: float | None, flagged: bool) -> None:
+@pytest.mark.parametrize(("score", "flagged"), [(0.19, True), (0.201, False), (1.0, False), (0.0, True)])
+def test_a_word_is_doubted_below_the_limit(score: float, flagged: bool) -> None:
     expected = ("not in the audio, or said otherwise: 'word1' at 0.50 s; check the text there",)
-    assert check_words(words_of(0.9, score), CALIBRATION) == (expected if flagged else ())
+    assert check_words(*doubted(0.9, score), CALIBRATION) == (expected if flagged else ())
 
 
 def test_doubtful_words_are_named_together_up_to_eight() -> None:
     eight = ", ".join(f"'word{index}' at {index / 2:.2f} s" for index in range(8))
     beginning = "not in the audio, or said otherwise: "
-    assert check_words(words_of(*[0.1] * 8), CALIBRATION) == (f"{beginning}{eight}; check the text there",)
-    (warning,) = check_words(words_of(*[0.1] * 10), CALIBRATION)
+    assert check_words(*doubted(*[0.1] * 8), CALIBRATION) == (f"{beginning}{eight}; check the text there",)
+    (warning,) = check_words(*doubted(*[0.1] * 10), CALIBRATION)
     assert warning == f"{beginning}{eight}, and 2 more; check the text there"
 
 
@@ -184,18 +197,17 @@ def test_the_limit_of_words_grows_with_the_text(words: int) -> None:
     for beyond, flagged in ((-1e-6, False), (1e-6, True)):
         score = 1 / (1 + math.exp(limit + beyond))
         others = [0.9] * (words - 1)
-        assert bool(check_words(words_of(score, *others), calibration)) is flagged
+        assert bool(check_words(*doubted(score, *others), calibration)) is flagged
 
 
 def test_the_same_word_is_reported_in_a_short_text_and_not_in_a_long_one() -> None:
     calibration = dataclasses.replace(UNCALIBRATED, word_tail=Tail(1.0, 0.5))
     for words, reported in ((2, True), (200, False)):  # 0.1 is 2.2 against it, the limits are 1.9 and 4.3
-        assert bool(check_words(words_of(0.1, *[0.9] * (words - 1)), calibration)) is reported
+        assert bool(check_words(*doubted(0.1, *[0.9] * (words - 1)), calibration)) is reported
 
 
-@pytest.mark.parametrize("level", [100.0, math.inf])
-def test_words_without_any_probability_are_only_reported_within_the_limit(level: float) -> None:
-    assert check_words(words_of(0.0, 1.0), dataclasses.replace(UNCALIBRATED, word_tail=Tail(level, 0.0))) == ()
+def test_without_a_limit_no_word_is_reported() -> None:
+    assert check_words(*doubted(0.0, 1.0), UNCALIBRATED) == ()
 
 
 @pytest.mark.parametrize(
@@ -270,7 +282,7 @@ def test_the_first_gaps_are_named_in_one_warning() -> None:
 
 def badly_fitting() -> tuple[list[Segment], list[int], Tensor]:
     """A doubtful word, a long one, and a stretch that is not explained."""
-    words = [Segment("one", 0.0, 0.5, 0.1), Segment("two", 0.5, 5.0, 0.9)]
+    words = [Segment("one", 0.0, 0.5), Segment("two", 0.5, 5.0)]
     contrast = torch.zeros(500)
     contrast[100:200] = -4.0
     return words, [0, 1], contrast
@@ -278,7 +290,7 @@ def badly_fitting() -> tuple[list[Segment], list[int], Tensor]:
 
 def test_all_that_does_not_fit_is_said_in_order() -> None:
     words, phone_words, contrast = badly_fitting()
-    assert check_fit(words, phone_words, 0.3, contrast, FRAME_S, CALIBRATION) == (
+    assert check_fit(words, phone_words, judged(0.3, 0.1, 0.9), contrast, FRAME_S, CALIBRATION) == (
         "not in the audio, or said otherwise: 'one' at 0.00 s; check the text there",
         "speech that the text does not explain from 1.00 to 2.00 s; check the text there",
         "implausibly long: 'two' at 0.50 s; check the text there",
@@ -288,18 +300,17 @@ def test_all_that_does_not_fit_is_said_in_order() -> None:
 @pytest.mark.parametrize(("probability", "shown"), [(0.299, "30%"), (0.1, "10%"), (0.004, "0%"), (0.0, "0%")])
 def test_nothing_else_is_said_of_a_text_that_is_wrong_as_a_whole(probability: float, shown: str) -> None:
     words, phone_words, contrast = badly_fitting()
-    assert check_fit(words, phone_words, probability, contrast, FRAME_S, CALIBRATION) == (
+    assert check_fit(words, phone_words, judged(probability, 0.1, 0.9), contrast, FRAME_S, CALIBRATION) == (
         f"the text does not seem to be what is spoken (probability {shown}); check that audio and text belong together",
     )
 
 
 def test_a_text_that_fits_is_passed_over() -> None:
-    assert check_fit(words_of(0.9, 0.8), [0, 1], 1.0, torch.zeros(100), FRAME_S, CALIBRATION) == ()
+    assert check_fit(words_of(2), [0, 1], judged(1.0, 0.9, 0.8), torch.zeros(100), FRAME_S, CALIBRATION) == ()
 
 
 def test_without_a_calibration_only_durations_are_doubted() -> None:
     words, phone_words, contrast = badly_fitting()
-    words = [dataclasses.replace(word, score=0.0) for word in words]
-    assert check_fit(words, phone_words, 0.0, contrast, FRAME_S, UNCALIBRATED) == (
+    assert check_fit(words, phone_words, judged(0.0, 0.0, 0.0), contrast, FRAME_S, UNCALIBRATED) == (
         "implausibly long: 'two' at 0.50 s; check the text there",
     )

@@ -178,7 +178,7 @@ def test_the_suffix_in_any_case(tmp_path):
         ([Segment("a", float("nan"), 0.5)], "has a time that is not a finite number"),
         ([Segment("a", 0.1, float("inf"))], "has a time that is not a finite number"),
         ([Segment(" ", 0.1, 0.2)], "has an empty label"),
-        ([Segment("a", 0.1, 0.2, float("nan"))], "has the score nan, which is not a finite number"),
+        ([Segment("a", 0.1, 0.2, float("nan"))], "has the score nan, which is not in 0…1"),
         ([Segment("a", 0.1, 0.2, None, -0.1)], "has the standard deviation -0.1, which is not a number from 0 on"),
         ([Segment("a", 0.1, 0.2, None, None, -1.0)], "has the standard deviation -1.0, which is not a number from 0"),
         ([Segment("a", 0.1, 0.2, None, float("nan"))], "has the standard deviation nan, which is not a number from 0"),

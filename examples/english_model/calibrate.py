@@ -27,16 +27,18 @@ from torch import Tensor
 
 import streamhmm as sh
 from streamhmm.acoustic.checkpoint import load_checkpoint, save_checkpoint
+from streamhmm.acoustic.labels import LABELS
 from streamhmm.acoustic.training.dataset import load_samples, read_labelled
 from streamhmm.acoustic.training.targets import FRAME_S
 from streamhmm.align.boundaries import crossings, spreads
-from streamhmm.align.calibration import UNCALIBRATED, Calibration, fit_logit, fit_offsets, fit_tail
+from streamhmm.align.calibration import UNCALIBRATED, Calibration, Logit, fit_logit, fit_offsets, fit_tail
 from streamhmm.align.decoding import Decoding
-from streamhmm.align.evidence import Evidence, judge, phone_logits, text_features, word_features
+from streamhmm.align.evidence import Evidence, judge, phone_logits, text_features, with_text, word_features
 from streamhmm.align.mismatch import largest_stretch, speaks_against
 from streamhmm.errors import StreamHMMError
 
-STRANGERS = 2
+STRANGERS, WRONG_TEXTS = 2, 4
+"""Texts of others for each utterance; the words of one such text are judged for every fourth utterance."""
 SCALES = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 1.0)
 GAINS = torch.linspace(0.0, 4.0, 41, dtype=torch.float64)
 FLOORS_MS = torch.linspace(1.0, 15.0, 57, dtype=torch.float64)
@@ -81,31 +83,42 @@ def evidence(aligner: sh.Aligner, audio: Path, text: Sequence[str]) -> list[Evid
 
 
 def fit_scores(examples: Examples) -> Calibration:
-    """Phones first, then words from their phones, then texts."""
+    """Phones first, then texts from their phones, then words from both."""
     judged = [(found, -1) for found in examples.right] + examples.planted
     phones = torch.cat([found.phones for found, _ in judged])
     pdfs = torch.cat([found.pdfs for found, _ in judged])
     right = torch.cat([found.words != place for found, place in judged])
     phone = fit_logit(phones, right)
-    calibration = replace(UNCALIBRATED, phone=phone, phone_offsets=fit_offsets(phone(phones), pdfs, right, 40))
-    words = torch.cat([word_features(found, phone_logits(found, calibration)) for found, _ in judged])
-    right = torch.cat([torch.arange(int(found.words.max()) + 1) != place for found, place in judged])
-    calibration = replace(calibration, word=fit_logit(words, right))
+    offsets = fit_offsets(phone(phones), pdfs, right, len(LABELS))
+    calibration = replace(UNCALIBRATED, phone=phone, phone_offsets=offsets)
     known = [(found, True) for found in examples.right] + [(found, False) for found in examples.wrong]
     texts = torch.stack([text_features(found, phone_logits(found, calibration)) for found, _ in known])
-    return replace(calibration, text=fit_logit(texts, torch.tensor([right for _, right in known])))
+    calibration = replace(calibration, text=fit_logit(texts, torch.tensor([right for _, right in known])))
+    calibration = replace(calibration, right_text=float(calibration.text(texts[: len(examples.right)]).median()))
+    return replace(calibration, word=fit_words(judged, examples.wrong[:: STRANGERS * WRONG_TEXTS], calibration))
+
+
+def fit_words(judged: Sequence[tuple[Evidence, int]], wrong: Sequence[Evidence], calibration: Calibration) -> Logit:
+    """Words of ``judged``, all right but one, and of ``wrong`` texts, of which none is."""
+    features, right = [], []
+    for found, place in (*judged, *((found, None) for found in wrong)):
+        logits = phone_logits(found, calibration)
+        text = calibration.text(text_features(found, logits))
+        features.append(with_text(word_features(found, logits), text))
+        words = torch.arange(len(features[-1]))
+        right.append(words != place if place is not None else words < 0)
+    return fit_logit(torch.cat(features), torch.cat(right))
 
 
 def set_thresholds(calibration: Calibration, examples: Examples, text_alarms: float) -> Calibration:
     """Limits of the warnings; that of texts is passed by ``text_alarms`` of the right ones."""
     judged = [judge(found, calibration) for found in examples.right]
-    words = torch.cat([judgement.words for judgement in judged])
     stretches = [(largest_stretch(speaks_against(found.contrast)) or (0, 0, 0.0))[2] for found in examples.right]
     texts = torch.tensor([judgement.text for judgement in judged], dtype=torch.float64)
     return replace(
         calibration,
         least_text=float(texts.quantile(text_alarms)),
-        word_tail=fit_tail(-words.logit(eps=1e-12)),
+        word_tail=fit_tail(torch.cat([judgement.doubts for judgement in judged])),
         stretch_tail=fit_tail(torch.tensor(stretches)),
         stretch_s=fmean(len(found.contrast) for found in examples.right) * FRAME_S,
     )
@@ -151,7 +164,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("model", type=Path)
     parser.add_argument("--boundaries", type=Path, nargs="+", required=True, help="manifests with exact phones")
     parser.add_argument(
-        "--text-alarms", type=float, default=0.013, help="share of right texts that may be called wrong"
+        "--text-alarms", type=float, default=0.008, help="share of right texts that may be called wrong"
     )
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()

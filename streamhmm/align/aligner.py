@@ -123,7 +123,7 @@ class Aligner:
                 *_unknown_words(script),
                 *doubts,
                 *check_noise(recording.samples, spoken),
-                *check_fit(words, phone_words, judgement.text, evidence.contrast, self.model.frame_s, calibration),
+                *check_fit(words, phone_words, judgement, evidence.contrast, self.model.frame_s, calibration),
                 *check_gaps(words, recording.duration),
             ),
         )

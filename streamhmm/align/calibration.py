@@ -17,7 +17,7 @@ RIDGE = 1e-4
 """Weight of the squared weights in fitting, per example."""
 VERSION = 1
 """Goes up when evidence.py or phone_loop.py measure something else."""
-PHONE_FEATURES, WORD_FEATURES, TEXT_FEATURES = 4, 7, 11
+PHONE_FEATURES, WORD_FEATURES, TEXT_FEATURES = 4, 8, 11
 """How many numbers evidence.py gives of each."""
 TAIL_SHARE, FAR_TAIL_SHARE = 0.01, 0.001
 """Where tails are fitted."""
@@ -67,8 +67,9 @@ class Calibration:
     Attributes:
         phone, word, text: log-odds of being right, see evidence.py for their features.
         phone_offsets: (V,) added to a phone's log-odds, by score column.
+        right_text: log-odds of a usual right text.
         least_text: texts whose probability lies below are reported.
-        word_tail: how high the log-odds against right words get, by share of words.
+        word_tail: how high the log-odds against right words of right texts get, by share of words.
         stretch_tail: how much stretches speak against right texts, nats, by share of ``stretch_s`` seconds of audio.
         spread_scale: of the scores in a boundary's posterior.
         spread_gain, spread_floor_ms: standard deviation in ms = √(floor² + (gain · posterior's, in ms)²).
@@ -78,6 +79,7 @@ class Calibration:
     phone_offsets: tuple[float, ...]
     word: Logit
     text: Logit
+    right_text: float
     least_text: float
     word_tail: Tail
     stretch_tail: Tail
@@ -135,6 +137,7 @@ UNCALIBRATED = Calibration(
     phone_offsets=(0.0,) * len(LABELS),
     word=_by_first(0.0, WORD_FEATURES),
     text=_by_first(0.0, TEXT_FEATURES),
+    right_text=0.0,
     least_text=0.0,
     word_tail=Tail(math.inf, 0.0),
     stretch_tail=Tail(math.inf, 0.0),

@@ -83,19 +83,34 @@ def gather_evidence(
 
 
 class Judgement(NamedTuple):
-    """Probabilities that what the text says is what was spoken: of each phone (P,), of each word (W,), of the whole."""
+    """What a calibration says of evidence.
+
+    Attributes:
+        phones, words: (P,) and (W,) probabilities that they are what was spoken.
+        doubts: (W,) log-odds against each word if the text as a whole is right.
+        text: probability that it is.
+    """
 
     phones: Tensor
     words: Tensor
+    doubts: Tensor
     text: float
 
 
 def judge(evidence: Evidence, calibration: Calibration) -> Judgement:
-    """Probabilities by a calibration: in a text that is wrong as a whole no word is right."""
+    """Probabilities by a calibration: in a text that is wrong as a whole hardly any word is right."""
     logits = phone_logits(evidence, calibration)
-    text = calibration.text(text_features(evidence, logits)).sigmoid()
-    words = calibration.word(word_features(evidence, logits)).sigmoid()
-    return Judgement(text * logits.sigmoid(), text * words, float(text))
+    text = calibration.text(text_features(evidence, logits))
+    features = word_features(evidence, logits)
+    words = calibration.word(with_text(features, text)).sigmoid()
+    given = calibration.word(with_text(features, torch.tensor(calibration.right_text, dtype=torch.float64)))
+    lowered = (words / given.sigmoid()).clamp(max=1.0)[evidence.words]
+    return Judgement(lowered * logits.sigmoid(), words, -given, float(text.sigmoid()))
+
+
+def with_text(features: Tensor, text: Tensor) -> Tensor:
+    """(W, 8) from (W, 7) features of words and the log-odds of their text."""
+    return torch.cat([features, text.expand(len(features), 1)], dim=1)
 
 
 def phone_logits(evidence: Evidence, calibration: Calibration) -> Tensor:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from streamhmm.align.calibration import Calibration
+from streamhmm.align.evidence import Judgement
 from streamhmm.segment import Segment
 
 TOLERATED_NATS = 1.5
@@ -16,11 +16,10 @@ TOLERATED_NATS = 1.5
 MOST_NATS = 6.0
 """What a frame counts at most."""
 MOST_NAMED = 8
-WORD_ALARMS, STRETCH_ALARMS = 0.003, 0.0015
+WORD_ALARMS, STRETCH_ALARMS = 0.003, 0.005
 """Shares of the recordings with a right text for which a warning of words, of stretches may be given …"""
 RAREST_ALARM = 1e-5
 """… as long as that asks for no rarer words and stretches than calibrations can tell."""
-SMALLEST = 1e-12
 LONG_BASE_S, LONG_PHONE_S = 1.2, 0.4
 """A word is implausibly long beyond the first and so much for each phone …"""
 SHORT_PHONE_S, FEWEST_PHONES = 0.025, 3
@@ -31,7 +30,7 @@ LONG_GAP_S = 10.0
 def check_fit(
     words: Sequence[Segment],
     phone_words: Sequence[int],
-    probability: float,
+    judgement: Judgement,
     contrast: Tensor,
     frame_s: float,
     calibration: Calibration,
@@ -39,27 +38,26 @@ def check_fit(
     """Warnings of what in a text is not in its audio, or the other way round.
 
     Args:
-        words: with their scores. ``phone_words``: for each phone the index of its word.
-        probability: that the text as a whole is what is spoken. If it is not, nothing else is said.
+        words, phone_words: of the alignment.
+        judgement: of the words and of the text as a whole. If that is not what is spoken, nothing else is said.
         contrast: (T,) of frames that last ``frame_s``.
     """
-    if probability < calibration.least_text:
+    if judgement.text < calibration.least_text:
         return (
-            f"the text does not seem to be what is spoken (probability {probability:.0%}); "
+            f"the text does not seem to be what is spoken (probability {judgement.text:.0%}); "
             "check that audio and text belong together",
         )
     return (
-        *check_words(words, calibration),
+        *check_words(words, judgement.doubts, calibration),
         *check_stretches(contrast, frame_s, calibration),
         *check_durations(words, phone_words),
     )
 
 
-def check_words(words: Sequence[Segment], calibration: Calibration) -> tuple[str, ...]:
-    """A warning that names the words that are not in the audio."""
+def check_words(words: Sequence[Segment], doubts: Tensor, calibration: Calibration) -> tuple[str, ...]:
+    """A warning that names the words that are not in the audio; doubts are (W,)."""
     limit = calibration.word_tail.limit(max(WORD_ALARMS / len(words), RAREST_ALARM))
-    doubts = [(-_log_odds(word.score), word) for word in words if word.score is not None]
-    doubtful = [word for doubt, word in doubts if doubt > limit]
+    doubtful = [word for word, doubt in zip(words, doubts.tolist(), strict=True) if doubt > limit]
     if not doubtful:
         return ()
     return (f"not in the audio, or said otherwise: {_named(doubtful)}; check the text there",)
@@ -139,8 +137,3 @@ def first_named(names: Sequence[str]) -> str:
 
 def _named(words: Sequence[Segment]) -> str:
     return first_named([f"{word.label!r} at {word.start:.2f} s" for word in words])
-
-
-def _log_odds(probability: float) -> float:
-    limited = min(max(probability, SMALLEST), 1 - SMALLEST)
-    return math.log(limited / (1 - limited))
