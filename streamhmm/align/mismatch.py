@@ -16,7 +16,7 @@ TOLERATED_NATS = 1.5
 MOST_NATS = 6.0
 """What a frame counts at most."""
 MOST_NAMED = 8
-WORD_ALARMS, STRETCH_ALARMS = 0.003, 0.005
+WORD_ALARMS, STRETCH_ALARMS = 0.003, 0.015
 """Shares of the recordings with a right text for which a warning of words, of stretches may be given …"""
 RAREST_ALARM = 1e-5
 """… as long as that asks for no rarer words and stretches than calibrations can tell."""
