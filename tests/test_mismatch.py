@@ -168,7 +168,7 @@ def test_the_limit_of_stretches_ends_at_the_rarest() -> None:
 def test_the_same_stretch_is_reported_in_a_short_recording_and_not_in_a_long_one() -> None:
     for seconds, reported in ((2, True), (200, False)):
         contrast = torch.zeros(100 * seconds)
-        contrast[50:70] = -4.0  # 50 nats; the limits are 29 and 75
+        contrast[50:70] = -4.0  # 50 nats; the limits are 6 and 52
         assert bool(check_stretches(contrast, FRAME_S, STRICTER)) is reported
 
 
