@@ -31,6 +31,7 @@ RECIPE = Path(__file__).resolve().parents[1] / "examples" / "english_model"
 sys.path.insert(0, str(RECIPE))
 
 import calibrate  # noqa: E402
+import known  # noqa: E402
 import label_speech  # noqa: E402
 import voicing  # noqa: E402
 
@@ -64,7 +65,7 @@ SPOKEN = decoded(("SIL", 10), ("K", 6), ("AE", 8), ("T", 6), ("SIL", 20), ("SH",
 def test_boundaries_are_matched_where_both_sides_are_the_same(truth: list[str], matched: list[tuple[int, int]]) -> None:
     starts = [(label, 0.25 * index) for index, label in enumerate(truth)]
     expected = [(index, 0.25 * place) for index, place in matched]
-    assert list(calibrate.matched_boundaries(SPOKEN, starts)) == expected
+    assert list(known.matched_boundaries(SPOKEN, starts)) == expected
 
 
 # ---- fitting scores

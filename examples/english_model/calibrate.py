@@ -4,35 +4,31 @@
 
 Each utterance is aligned with its own text, with a text in which one word is replaced by another of the corpus, and
 with the texts of two other utterances. Of these, regressions give the probability that a phone, a word, a text is what
-was spoken. The limits of the warnings follow from what right texts reach. The spread
-of boundaries is fitted to the errors on the manifests of ``--boundaries``, whose phones are known. The calibration is
-written into the model's file.
+was spoken. The limits of the warnings follow from what right texts reach. The spread of boundaries is fitted to the
+errors on the manifests of ``--boundaries``, whose phones are known. The calibration is written into the model's file.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import difflib
 import random
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from statistics import fmean
 
 import torch
+from known import known_boundaries, read_table
 from rich.progress import track
 from torch import Tensor
 
 import streamhmm as sh
 from streamhmm.acoustic.checkpoint import load_checkpoint, save_checkpoint
 from streamhmm.acoustic.labels import LABELS
-from streamhmm.acoustic.training.dataset import load_samples, read_labelled
 from streamhmm.acoustic.training.targets import FRAME_S
-from streamhmm.align.boundaries import crossings, spreads
+from streamhmm.align.boundaries import spreads
 from streamhmm.align.calibration import UNCALIBRATED, Calibration, Logit, fit_logit, fit_offsets, fit_tail
-from streamhmm.align.decoding import Decoding
 from streamhmm.align.evidence import Evidence, judge, phone_logits, text_features, with_text, word_features
 from streamhmm.align.mismatch import largest_stretch, speaks_against
 from streamhmm.errors import StreamHMMError
@@ -56,8 +52,7 @@ class Examples:
 def collect(aligner: sh.Aligner, table: Path, seed: int) -> Examples:
     """Align every utterance of the table with its right and its wrong texts."""
     chance = random.Random(seed)
-    with open(table, encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    rows = read_table(table)
     texts = [row["text"].lower().split() for row in rows]
     vocabulary = sorted({word for text in texts for word in text})
     examples = Examples()
@@ -126,19 +121,15 @@ def set_thresholds(calibration: Calibration, examples: Examples, text_alarms: fl
 
 def fit_spread(calibration: Calibration, aligner: sh.Aligner, manifests: Sequence[Path]) -> Calibration:
     """The scale, gain and floor under which the known boundaries are likeliest (errors as Laplace distributed)."""
-    errors: list[Tensor] = []
+    errors: list[float] = []
     posterior: dict[float, list[Tensor]] = {scale: [] for scale in SCALES}
     for manifest in manifests:
-        for utterance in read_labelled(manifest):
-            decoding = aligner.examine((load_samples(utterance) / 32768, 16000), utterance.text)
-            truth = [("_".join(unit.phones), unit.start) for unit in utterance.units or ()]
-            pairs = list(matched_boundaries(decoding, truth))
-            times = crossings(decoding.runs, decoding.scores)
-            errors += [(times[index] * 10 - start * 1000).abs() for index, start in pairs]
+        for decoding, boundaries in known_boundaries(aligner, manifest):
+            errors += [boundary.error_ms for boundary in boundaries]
             for scale, found in posterior.items():
-                widths = 10 * spreads(decoding.runs, decoding.scores, scale)
-                found += [widths[index] for index, _ in pairs]
-    sizes = torch.stack(errors)[:, None, None]
+                widths_ms = 1000 * FRAME_S * spreads(decoding.runs, decoding.scores, scale)
+                found += [widths_ms[boundary.index] for boundary in boundaries]
+    sizes = torch.tensor(errors, dtype=torch.float64).abs()[:, None, None]
     best = (float("inf"), 0.0, 0.0, 0.0)
     for scale, widths in posterior.items():
         sd = ((torch.stack(widths)[:, None, None] * GAINS[:, None]).square() + FLOORS_MS.square()).sqrt()
@@ -146,16 +137,6 @@ def fit_spread(calibration: Calibration, aligner: sh.Aligner, manifests: Sequenc
         gain, floor = divmod(int(loss.argmin()), len(FLOORS_MS))
         best = min(best, (float(loss.min()), scale, float(GAINS[gain]), float(FLOORS_MS[floor])))
     return replace(calibration, spread_scale=best[1], spread_gain=best[2], spread_floor_ms=best[3])
-
-
-def matched_boundaries(decoding: Decoding, truth: list[tuple[str, float]]) -> Iterator[tuple[int, float]]:
-    """(index of a boundary on the path, its true time) where the phones on both sides are the same in both."""
-    spoken = iter(decoding.phones)
-    found = [next(spoken).label if phone >= 0 else "SIL" for phone in decoding.runs.phones.tolist()]
-    matcher = difflib.SequenceMatcher(None, [label for label, _ in truth], found, autojunk=False)
-    for block in matcher.get_matching_blocks():
-        for step in range(1, block.size):
-            yield block.b + step - 1, truth[block.a + step][1]
 
 
 def parse_options() -> argparse.Namespace:
@@ -178,16 +159,8 @@ def main() -> None:
     calibration = set_thresholds(fit_scores(examples), examples, options.text_alarms)
     calibration = fit_spread(calibration, aligner, options.boundaries)
     save_checkpoint(replace(load_checkpoint(options.model), calibration=calibration.to_dict()), options.model)
-    for name in (
-        "least_text",
-        "word_tail",
-        "stretch_tail",
-        "stretch_s",
-        "spread_scale",
-        "spread_gain",
-        "spread_floor_ms",
-    ):
-        print(f"{name}: {getattr(calibration, name)}")
+    for item in fields(calibration)[4:]:  # what is a number or two
+        print(f"{item.name}: {getattr(calibration, item.name)}")
 
 
 if __name__ == "__main__":

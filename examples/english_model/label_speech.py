@@ -11,7 +11,6 @@ once: labelling again with the model that this trained lets boundaries drift.
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 import sys
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from statistics import fmean
 import numpy as np
 import numpy.typing as npt
 import torch
+from known import read_table
 from rich.progress import track
 from voicing import low_level, voicing_onset
 
@@ -81,8 +81,7 @@ def main() -> None:
     options.out_dir.mkdir(parents=True, exist_ok=True)
     aligner = sh.Aligner(options.model)
     labelled = []
-    with open(options.table, encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    rows = read_table(options.table)
     for row in track(rows, "labelling", disable=not sys.stdout.isatty()):
         try:
             labelled.append(label(aligner, options.table.parent / row["file"], row, options.out_dir))

@@ -15,14 +15,12 @@ from pathlib import Path
 from statistics import fmean, median
 
 import torch
-from calibrate import matched_boundaries
+from known import known_boundaries
 from rich.console import Console
 from rich.table import Table
 
 import streamhmm as sh
 from streamhmm.acoustic.labels import SILENCE, SONORANTS, VOWELS
-from streamhmm.acoustic.training.dataset import load_samples, read_labelled
-from streamhmm.align.boundaries import crossings
 
 STOPS = frozenset(("P", "B", "T", "D", "K", "G", "CH", "JH"))
 NASALS = frozenset(("M", "N", "NG"))
@@ -43,15 +41,9 @@ def phone_class(phone: str) -> str:
 def measure(aligner: sh.Aligner, manifest: Path) -> Errors:
     """Errors in ms by the classes of the phones on both sides."""
     errors: Errors = defaultdict(list)
-    for utterance in read_labelled(manifest):
-        decoding = aligner.examine((load_samples(utterance) / 32768, 16000), utterance.text)
-        truth = [("_".join(unit.phones), unit.start) for unit in utterance.units or ()]
-        spoken = iter(decoding.phones)
-        labels = [next(spoken).label if phone >= 0 else SILENCE for phone in decoding.runs.phones.tolist()]
-        times = (crossings(decoding.runs, decoding.scores) * 10).tolist()
-        for index, start in matched_boundaries(decoding, truth):
-            pair = phone_class(labels[index]), phone_class(labels[index + 1])
-            errors[pair].append(times[index] - 1000 * start)
+    for _, boundaries in known_boundaries(aligner, manifest):
+        for boundary in boundaries:
+            errors[phone_class(boundary.before), phone_class(boundary.after)].append(boundary.error_ms)
     return errors
 
 

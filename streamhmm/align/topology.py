@@ -24,7 +24,8 @@ from torch import Tensor
 from streamhmm.graph import Graph
 from streamhmm.packing import NEVER
 from streamhmm.text.phones import SILENCE
-from streamhmm.text.pronounce import Reading, SpokenWord
+from streamhmm.text.pronounce import SpokenWord
+from streamhmm.text.thrift import Reading
 
 SILENCE_FRAMES = 8  # a shorter pause is part of a stop's closure
 PHONE_FRAMES = 5

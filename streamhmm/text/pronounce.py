@@ -20,8 +20,6 @@ from streamhmm.text.supplement import supplement
 from streamhmm.text.thrift import Part, Reading, affordable, likeliest
 from streamhmm.text.tokens import Token
 
-__all__ = ["Reading", "Script", "SpokenWord", "pronounce"]
-
 LookUp: TypeAlias = Callable[[str], Part]
 
 _PLAIN = re.compile(
