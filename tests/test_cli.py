@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -104,15 +105,20 @@ def test_a_full_device_behind_standard_output_is_named(aligner):
 def test_ctrl_c_ends_the_program_by_the_signal_without_a_traceback(tmp_path):
     pipe = tmp_path / "text"
     os.mkfifo(pipe)
-    process = subprocess.Popen([*PROGRAM, "align", FLAC, pipe], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    writer = None
-    while writer is None and process.poll() is None:
-        time.sleep(0.01)
-        with contextlib.suppress(OSError):  # as long as it does not read
-            writer = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
-    process.send_signal(signal.SIGINT)
-    out, complaint = process.communicate(timeout=60)
-    os.close(writer)
+    heeded = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a job in the background starts with it ignored
+    command = [*PROGRAM, "align", FLAC, pipe]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=heeded) as process:
+        writer = None
+        while writer is None and process.poll() is None:
+            time.sleep(0.01)
+            with contextlib.suppress(OSError):  # as long as it does not read
+                writer = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        process.send_signal(signal.SIGINT)
+        try:
+            out, complaint = process.communicate(timeout=60)
+        finally:
+            process.kill()
+            os.close(writer)
     assert (process.returncode, out, complaint) == (-signal.SIGINT, b"", b"streamhmm: interrupted\n")
 
 
