@@ -33,16 +33,27 @@ void check_rows(const int32_t* begin, int32_t states, int32_t arcs) {
 
 int64_t body_size(const GraphRecord& r) {
   const int64_t states = r.states, arcs = r.arcs;
+  if (r.family == Family::dense) return states;
   return r.family == Family::linear ? states + 2 * arcs : 2 * states + 1 + arcs;
 }
 
+// Throws where the size of a matrix, or of many, would not fit.
+int64_t transitions_size(const GraphRecord& r) {
+  const int64_t states = r.states, slices = r.detail > 0 ? r.detail : 1;
+  if (states > INT32_MAX / states || slices > INT64_MAX / 8 / (states * states)) malformed("size of the transitions");
+  return slices * states * states;
+}
+
 int64_t weights_size(const GraphRecord& r) {
-  const int64_t band = r.family == Family::linear ? (r.has_skip ? 3 : 2) : 0;
-  return (band + 2) * r.states + r.arcs;
+  const int64_t ends = 2 * static_cast<int64_t>(r.states);
+  if (r.family == Family::dense) return transitions_size(r) + ends;
+  const int64_t band = r.family == Family::linear ? (r.detail != 0 ? 3 : 2) : 0;
+  return band * r.states + r.arcs + ends;
 }
 
 void check_body(const GraphRecord& r, int64_t columns) {
   check_indices(r.body, r.states, columns, "graph pdfs");
+  if (r.family == Family::dense) return;
   const int32_t* rest = r.body + r.states;
   if (r.family == Family::linear) {
     check_indices(rest, 2 * static_cast<int64_t>(r.arcs), r.states, "arc ends");
@@ -64,10 +75,13 @@ int64_t graph_count(const Batch& batch) {
 GraphRecord graph_record(const Batch& batch, int64_t index) {
   const int64_t slot = graph_count(batch) == 1 ? 0 : index;
   const int32_t* fields = batch.structure + 1 + kRecordSize * slot;
-  if (fields[0] != 0 && fields[0] != 1) malformed("family");
+  if (fields[0] < 0 || fields[0] > 2) malformed("family");
   const int64_t body_offset = fields[4];
-  GraphRecord record{static_cast<Family>(fields[0]), fields[1], fields[2], fields[3] != 0, nullptr, fields[5], 0};
-  if (record.states < 1 || record.arcs < 0 || body_offset < 0 || record.weights_offset < 0) malformed("sizes");
+  GraphRecord record{static_cast<Family>(fields[0]), fields[1], fields[2], fields[3], nullptr, fields[5], 0};
+  if (record.states < 1 || record.arcs < 0 || record.detail < 0 || body_offset < 0 || record.weights_offset < 0) {
+    malformed("sizes");
+  }
+  if (record.family == Family::dense && record.detail > 0 && record.detail < batch.frames) malformed("slices");
   record.weights_size = weights_size(record);
   if (body_offset + body_size(record) > batch.structure_size) malformed("body");
   if (record.weights_offset + record.weights_size > batch.weights_size) malformed("weights");
@@ -84,7 +98,7 @@ LinearGraph<Real> linear_graph(const GraphRecord& record, const Real* weights) {
   auto take = [&next](int64_t count) { return (next += count) - count; };
   const Real* stay = take(states);
   const Real* advance = take(states);
-  const Real* skip = record.has_skip ? take(states) : nullptr;
+  const Real* skip = record.detail != 0 ? take(states) : nullptr;
   const Real* extra = take(record.arcs);
   const Real* initial = take(states);
   return {record.states, record.body,          stay,  advance, skip,        record.arcs,
@@ -100,9 +114,18 @@ SparseGraph<Real> sparse_graph(const GraphRecord& record, const Real* weights) {
   return {record.states, record.body, record.arcs, begin, begin + states + 1, arcs, initial, initial + states};
 }
 
+template <class Real>
+DenseGraph<Real> dense_graph(const GraphRecord& record, const Real* weights) {
+  const Real* transitions = weights + record.weights_offset;
+  const Real* initial = transitions + record.weights_size - 2 * static_cast<int64_t>(record.states);
+  return {record.states, record.detail, record.body, transitions, initial, initial + record.states};
+}
+
 template LinearGraph<float> linear_graph(const GraphRecord&, const float*);
 template LinearGraph<double> linear_graph(const GraphRecord&, const double*);
 template SparseGraph<float> sparse_graph(const GraphRecord&, const float*);
 template SparseGraph<double> sparse_graph(const GraphRecord&, const double*);
+template DenseGraph<float> dense_graph(const GraphRecord&, const float*);
+template DenseGraph<double> dense_graph(const GraphRecord&, const double*);
 
 }  // namespace streamhmm

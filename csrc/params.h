@@ -43,6 +43,22 @@ struct SparseGraph {
   const Real* final;      // (states)
 };
 
+// Every state may follow every other one. Transitions are (states, states), from row to column: the same in every
+// frame, or (slices, states, states), where slice t holds the step from frame t−1 to t and slice 0 is not used.
+template <class Real>
+struct DenseGraph {
+  int32_t states;
+  int32_t slices;      // 0: the same in every frame
+  const int32_t* pdf;  // (states)
+  const Real* transitions;
+  const Real* initial;  // (states)
+  const Real* final;    // (states)
+
+  const Real* step_to(int64_t frame) const {
+    return transitions + (slices > 0 ? frame * states * static_cast<int64_t>(states) : 0);
+  }
+};
+
 // A batch as the Python side hands it over. Strides count elements; the last axis of `scores` is contiguous.
 struct Batch {
   const void* scores;  // (batch, frames, columns), float or double

@@ -19,14 +19,18 @@ from streamhmm.packing import (
     Piece,
     Weights,
     index_tensor,
+    make_matrix,
     make_piece,
     only,
     pack_structure,
     pdf_tensor,
+    state_pdfs,
     state_tensor,
 )
 
 BAND = 3  # a linear graph's arcs go 0, 1 or 2 states ahead
+MOST_DENSE_STATES = 2048  # beyond, a matrix outgrows the caches
+DENSE_CELLS_AN_ARC = 24  # cells of a matrix that take as long as one arc of a list
 MOST_EXTRAS_INTO_STATE = 250  # sixteen states share a list as long as the longest among them
 
 
@@ -34,15 +38,15 @@ MOST_EXTRAS_INTO_STATE = 250  # sixteen states share a list as long as the longe
 class Graph:
     """States and arcs for :func:`streamhmm.viterbi` and its neighbours; made by the static methods below.
 
-    ``num_states``, ``num_arcs`` and ``family`` ("linear" or "sparse", the kernel family that runs) tell what it is;
-    ``pdfs`` (S,) int64 is the score column of each state.
+    ``num_states``, ``num_arcs`` and ``family`` ("linear", "dense" or "sparse", the kernel family that runs) tell what it
+    is; ``pdfs`` (S,) int64 is the score column of each state.
     """
 
     family: str
     num_states: int
     num_arcs: int
     pdfs: Tensor  # (S,) int64
-    record: tuple[int, int, int]  # states, listed arcs, whether there is a skip: csrc/graph.h
+    record: tuple[int, int, int]  # states, listed arcs, detail: csrc/graph.h
     body: Tensor  # int32, csrc/graph.h
     pieces: tuple[Piece, ...]
     _cache: dict[torch.dtype, tuple[list[int], Tensor]] = field(default_factory=dict, repr=False)
@@ -105,6 +109,35 @@ class Graph:
         return Graph.linear(pdfs, skip=skip, initial=ends[0], final=ends[1])
 
     @staticmethod
+    def dense(
+        transitions: Tensor | Sequence[Sequence[float]],
+        initial: Weights | None = None,
+        final: Weights | None = None,
+        pdfs: Sequence[int] | Tensor | None = None,
+    ) -> Graph:
+        """Every state may follow every other one.
+
+        Args:
+            transitions: (S, S) log-weights, from the row's state to the column's; or (T, S, S), one matrix a step: slice t
+                is the step from frame t−1 to t, and slice 0 is not used. T must be the frames of the scores, or more.
+            initial, final: (S,) log-weights, or one number; 0 everywhere by default.
+            pdfs: (S,) score column of each state; by default state s emits column s.
+
+        Raises:
+            ValueError: for shapes and values that are not as said.
+        """
+        matrix = make_matrix(transitions, "transitions")
+        states = matrix.values.shape[-1]
+        columns = state_pdfs(pdfs, states)
+        ends = [
+            make_piece(0.0 if initial is None else initial, states, "initial"),
+            make_piece(0.0 if final is None else final, states, "final"),
+        ]
+        slices = matrix.values.shape[0] if matrix.values.dim() == 3 else 0
+        record = (states, 0, slices)
+        return Graph("dense", states, states * states, columns, record, columns.to(torch.int32), (matrix, *ends))
+
+    @staticmethod
     def from_arcs(
         num_states: int,
         src: Sequence[int] | Tensor,
@@ -131,9 +164,7 @@ class Graph:
         """
         if num_states < 1:
             raise ValueError(f"num_states must be at least 1, got {num_states}")
-        columns = torch.arange(num_states) if pdfs is None else pdf_tensor(pdfs)
-        if len(columns) != num_states:
-            raise ValueError(f"pdfs must be ({num_states},), one a state, got shape ({len(columns)},)")
+        columns = state_pdfs(pdfs, num_states)
         source = state_tensor(src, num_states, "src")
         target = state_tensor(dst, num_states, "dst")
         if len(source) != len(target):
@@ -171,6 +202,11 @@ class Graph:
         """Score columns that it needs: its highest pdf, plus one."""
         return int(self.pdfs.max()) + 1
 
+    @property
+    def num_slices(self) -> int | None:
+        """Frames that its transitions are given for; None where they are the same in every frame."""
+        return self.record[2] or None if self.family == "dense" else None
+
     @cached_property
     def _given(self) -> list[Tensor]:
         return [piece.values for piece in self.pieces if piece.given]
@@ -201,6 +237,8 @@ def _from_arcs(pdfs: Tensor, source: Tensor, target: Tensor, weights: Piece, end
     repeated[1:] = (source[1:] == source[:-1]) & (target[1:] == target[:-1])
     extra = (step < 0) | (step >= BAND) | repeated
     if not _suits_linear(extra, target, states):
+        if not bool(repeated.any()) and _suits_dense(len(source), states):
+            return _dense(pdfs, source, target, order, weights, ends)
         return _sparse(pdfs, source, target, order, weights, ends)
     has_skip = int(bool((~extra & (step == BAND - 1)).any()))
     width = (BAND - 1 + has_skip) * states
@@ -222,6 +260,21 @@ def _sparse(
     begin[1:] = torch.bincount(target, minlength=states).cumsum(0)
     body = torch.cat([pdfs, begin, source]).to(torch.int32)
     return Graph("sparse", states, arcs, pdfs, (states, arcs, 0), body, (_placed(weights, arcs, places), *ends))
+
+
+def _dense(
+    pdfs: Tensor, source: Tensor, target: Tensor, order: Tensor, weights: Piece, ends: Sequence[Piece]
+) -> Graph:
+    states = len(pdfs)
+    places = torch.empty_like(order)
+    places[order] = source * states + target
+    pieces = (_placed(weights, states * states, places), *ends)
+    return Graph("dense", states, len(source), pdfs, (states, 0, 0), pdfs.to(torch.int32), pieces)
+
+
+def _suits_dense(arcs: int, states: int) -> bool:
+    """Whether all pairs in vectors beat the arcs one by one."""
+    return states <= MOST_DENSE_STATES and arcs * DENSE_CELLS_AN_ARC > states * states
 
 
 def _suits_linear(extra: Tensor, target: Tensor, states: int) -> bool:

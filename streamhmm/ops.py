@@ -130,7 +130,7 @@ def _prepare(scores: Tensor, graph: GraphOrGraphs, lengths: Lengths, memory_budg
 
 
 def _check_graphs(graph: GraphOrGraphs, scores: Tensor) -> Sequence[Graph]:
-    batch, _, columns = sizes(scores)
+    batch, frames, columns = sizes(scores)
     if isinstance(graph, Graph):
         graphs: Sequence[Graph] = (graph,)
     elif not isinstance(graph, Sequence):
@@ -144,6 +144,8 @@ def _check_graphs(graph: GraphOrGraphs, scores: Tensor) -> Sequence[Graph]:
             raise TypeError(f"graph must be a Graph or a list of them, got {type(g).__name__}")
         if g.num_pdfs > columns:
             raise ValueError(f"graph reads score column {g.num_pdfs - 1}, but scores have {columns} columns")
+        if g.num_slices is not None and g.num_slices < frames:
+            raise ValueError(f"graph has transitions for {g.num_slices} frames, but scores have {frames} frames")
     return graphs
 
 

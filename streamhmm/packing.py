@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from streamhmm.graph import Graph
 
 NEVER = float("-inf")
-FAMILIES = ("linear", "sparse")  # in the order of csrc/graph.h
+FAMILIES = ("linear", "sparse", "dense")  # in the order of csrc/graph.h
 
 Weights = float | Sequence[float] | Tensor
 
@@ -30,6 +30,8 @@ class Piece:
 
     def packed(self, dtype: torch.dtype) -> Tensor:
         values = self.values.to(dtype)
+        if values.dim() > 1:
+            values = values.reshape(-1)
         check_weights(values, self.name)
         if self.places is None:
             return values.expand(self.size)
@@ -62,6 +64,22 @@ def make_piece(weights: Weights, size: int, name: str) -> Piece:
         raise ValueError(f"{name} must be one number or ({size},), got shape {tuple(values.shape)}")
     check_weights(values, name)
     return Piece(name, values, size, given=given)
+
+
+def make_matrix(weights: Tensor | Sequence[Sequence[float]], name: str) -> Piece:
+    """(S, S) or (T, S, S) weights; the user's own tensor stays as it is."""
+    given = isinstance(weights, Tensor)
+    try:
+        values = torch.as_tensor(weights, dtype=None if given else torch.float64)
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(f"{name} must be a tensor or rows of numbers, got {type(weights).__name__}") from None
+    shape = tuple(values.shape)
+    if len(shape) not in (2, 3) or shape[-1] != shape[-2] or 0 in shape:
+        raise ValueError(f"{name} must be (S, S) or (T, S, S) with S and T at least 1, got shape {shape}")
+    if not values.is_floating_point():
+        values = values.to(torch.float64)
+    check_weights(values, name)
+    return Piece(name, values, values.numel(), given=given)
 
 
 def only(states: int, allowed: list[int]) -> Tensor:
@@ -105,6 +123,14 @@ def pdf_tensor(pdfs: Sequence[int] | Tensor) -> Tensor:
     if int(tensor.max()) >= 2**31:
         raise ValueError(f"pdfs must be below 2^31, got {int(tensor.max())}")
     return tensor.clone()  # the caller's own may change
+
+
+def state_pdfs(pdfs: Sequence[int] | Tensor | None, num_states: int) -> Tensor:
+    """The given columns, or state s's own number."""
+    columns = torch.arange(num_states) if pdfs is None else pdf_tensor(pdfs)
+    if len(columns) != num_states:
+        raise ValueError(f"pdfs must be ({num_states},), one a state, got shape ({len(columns)},)")
+    return columns
 
 
 def state_tensor(values: Sequence[int] | Tensor, num_states: int, name: str) -> Tensor:

@@ -154,15 +154,22 @@ bool fits_range(const GraphRecord& record, const ScoreRows<Real>& scores, const 
 }
 
 template <class Real>
+ArcList<Real> all_arcs(const GraphRecord& record, const Real* weights) {
+  if (record.family == Family::linear) return arc_list(linear_graph(record, weights));
+  if (record.family == Family::dense) return arc_list(dense_graph(record, weights));
+  return arc_list(sparse_graph(record, weights));
+}
+
+template <class Real>
 double sum_paths(const GraphRecord& record, const ScoreRows<Real>& scores, const Real* weights, int64_t budget,
                  const ColumnsRead& columns, const Targets<Real>& to) {
   const bool linear = record.family == Family::linear;
   if (!fits_range(record, scores, weights, columns)) {
-    auto arcs = linear ? arc_list(linear_graph(record, weights)) : arc_list(sparse_graph(record, weights));
+    auto arcs = all_arcs(record, weights);
     return sum_with(ArcSummer<Real, LogNumber>(std::move(arcs), columns), record, scores, budget, to);
   }
   if (linear) return sum_with(LinearSummer<Real>(linear_graph(record, weights), columns), record, scores, budget, to);
-  auto arcs = arc_list(sparse_graph(record, weights));
+  auto arcs = all_arcs(record, weights);
   return sum_with(ArcSummer<Real, Scaled<Real>>(std::move(arcs), columns), record, scores, budget, to);
 }
 

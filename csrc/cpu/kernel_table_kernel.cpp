@@ -8,12 +8,14 @@
 namespace streamhmm {
 namespace STREAMHMM_TARGET {
 
+void fill_dense_viterbi(Kernels& table);
 void fill_linear_viterbi(Kernels& table);
 void fill_linear_sums(Kernels& table);
 void fill_row_scan(Kernels& table);
 
 void fill_table(Kernels& table) {
   table.name = STREAMHMM_TEXT(STREAMHMM_TARGET);
+  fill_dense_viterbi(table);
   fill_linear_viterbi(table);
   fill_linear_sums(table);
   fill_row_scan(table);

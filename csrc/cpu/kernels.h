@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "../params.h"
+#include "dense.h"
 #include "linear_sums.h"
 #include "linear_viterbi.h"
 
@@ -24,6 +25,16 @@ struct KernelsOf {
 
   // Looks at the columns of all frames.
   ScoreScan (*scan)(const ScoreRows<Real>& scores, const int32_t* columns, int32_t count);
+
+  // Cells that the panels of a square matrix take, and the panels of one or of its transpose.
+  int64_t (*panel_cells)(int32_t states);
+  void (*pack_panels)(const Real* matrix, int32_t states, bool transposed, Real padding, Real* out);
+
+  // α of one frame of a dense graph. Whether a score was NaN, infinite or beyond ±kLargestSingle.
+  bool (*dense_advance)(const DenseAdvance<Real>& d);
+
+  // The lowest i with the largest (alpha[i] + shift[tile of i]) + column[i]; rows padded with −inf; shift may be null.
+  int32_t (*dense_winner)(const Real* alpha, const Real* shift, const Real* column, int32_t states);
 
   // out[i] = exp(row[columns[i]])
   void (*exponentials)(const Real* row, const int32_t* columns, int32_t count, ScaledRow<Real> out);

@@ -49,6 +49,26 @@ struct Vec<float> {
   }
   STREAMHMM_KERNEL Vec add(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }
   STREAMHMM_KERNEL Vec max(Vec a, Vec b) { return {_mm512_max_ps(a.v, b.v)}; }
+  STREAMHMM_KERNEL Vec min(Vec a, Vec b) { return {_mm512_min_ps(a.v, b.v)}; }
+  STREAMHMM_KERNEL Vec mul(Vec a, Vec b) { return {_mm512_mul_ps(a.v, b.v)}; }
+  STREAMHMM_KERNEL Vec multiply_add(Vec a, Vec b, Vec c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+  STREAMHMM_KERNEL Vec load_first(const float* p, int count) {
+    return {_mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1), p)};
+  }
+  STREAMHMM_KERNEL uint32_t equal(Vec a, Vec b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ); }
+  STREAMHMM_KERNEL Vec magnitude(Vec a) { return {_mm512_abs_ps(a.v)}; }
+  STREAMHMM_KERNEL float largest_lane(Vec a) {
+    const __m256 half = _mm256_max_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
+    __m128 top = _mm_max_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+    top = _mm_max_ps(top, _mm_movehl_ps(top, top));
+    return _mm_cvtss_f32(_mm_max_ss(top, _mm_movehdup_ps(top)));
+  }
+  STREAMHMM_KERNEL float sum_of_lanes(Vec a) {
+    const __m256 half = _mm256_add_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
+    __m128 sum = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+    sum = _mm_add_ps(sum, _mm_movehl_ps(sum, sum));
+    return _mm_cvtss_f32(_mm_add_ss(sum, _mm_movehdup_ps(sum)));
+  }
   STREAMHMM_KERNEL uint32_t not_less(Vec a, Vec b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_GE_OQ); }
 
   // What lies kSteps before p, from two aligned loads: one that straddles recent stores would wait for them.
@@ -90,6 +110,24 @@ struct Vec<double> {
   }
   STREAMHMM_KERNEL Vec add(Vec a, Vec b) { return {_mm512_add_pd(a.v, b.v)}; }
   STREAMHMM_KERNEL Vec max(Vec a, Vec b) { return {_mm512_max_pd(a.v, b.v)}; }
+  STREAMHMM_KERNEL Vec min(Vec a, Vec b) { return {_mm512_min_pd(a.v, b.v)}; }
+  STREAMHMM_KERNEL Vec mul(Vec a, Vec b) { return {_mm512_mul_pd(a.v, b.v)}; }
+  STREAMHMM_KERNEL Vec multiply_add(Vec a, Vec b, Vec c) { return {_mm512_fmadd_pd(a.v, b.v, c.v)}; }
+  STREAMHMM_KERNEL Vec load_first(const double* p, int count) {
+    return {_mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << count) - 1), p)};
+  }
+  STREAMHMM_KERNEL uint32_t equal(Vec a, Vec b) { return _mm512_cmp_pd_mask(a.v, b.v, _CMP_EQ_OQ); }
+  STREAMHMM_KERNEL Vec magnitude(Vec a) { return {_mm512_abs_pd(a.v)}; }
+  STREAMHMM_KERNEL double largest_lane(Vec a) {
+    const __m256d half = _mm256_max_pd(_mm512_castpd512_pd256(a.v), _mm512_extractf64x4_pd(a.v, 1));
+    const __m128d top = _mm_max_pd(_mm256_castpd256_pd128(half), _mm256_extractf128_pd(half, 1));
+    return _mm_cvtsd_f64(_mm_max_sd(top, _mm_unpackhi_pd(top, top)));
+  }
+  STREAMHMM_KERNEL double sum_of_lanes(Vec a) {
+    const __m256d half = _mm256_add_pd(_mm512_castpd512_pd256(a.v), _mm512_extractf64x4_pd(a.v, 1));
+    const __m128d sum = _mm_add_pd(_mm256_castpd256_pd128(half), _mm256_extractf128_pd(half, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(sum, _mm_unpackhi_pd(sum, sum)));
+  }
   STREAMHMM_KERNEL uint32_t not_less(Vec a, Vec b) { return _mm512_cmp_pd_mask(a.v, b.v, _CMP_GE_OQ); }
 };
 
@@ -117,6 +155,28 @@ struct Vec<float> {
   }
   STREAMHMM_KERNEL Vec add(Vec a, Vec b) { return {_mm256_add_ps(a.v, b.v)}; }
   STREAMHMM_KERNEL Vec max(Vec a, Vec b) { return {_mm256_max_ps(a.v, b.v)}; }
+  STREAMHMM_KERNEL Vec min(Vec a, Vec b) { return {_mm256_min_ps(a.v, b.v)}; }
+  STREAMHMM_KERNEL Vec mul(Vec a, Vec b) { return {_mm256_mul_ps(a.v, b.v)}; }
+  STREAMHMM_KERNEL Vec multiply_add(Vec a, Vec b, Vec c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
+  STREAMHMM_KERNEL Vec load_first(const float* p, int count) {
+    Vec result = fill(0);
+    for (int lane = 0; lane < count; ++lane) result.v[lane] = p[lane];
+    return result;
+  }
+  STREAMHMM_KERNEL uint32_t equal(Vec a, Vec b) {
+    return static_cast<uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(a.v, b.v, _CMP_EQ_OQ)));
+  }
+  STREAMHMM_KERNEL Vec magnitude(Vec a) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0f), a.v)}; }
+  STREAMHMM_KERNEL float largest_lane(Vec a) {
+    float top = a.v[0];
+    for (int lane = 1; lane < kLanes; ++lane) top = a.v[lane] > top ? a.v[lane] : top;
+    return top;
+  }
+  STREAMHMM_KERNEL float sum_of_lanes(Vec a) {
+    float sum = a.v[0];
+    for (int lane = 1; lane < kLanes; ++lane) sum += a.v[lane];
+    return sum;
+  }
   STREAMHMM_KERNEL uint32_t not_less(Vec a, Vec b) {
     return static_cast<uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(a.v, b.v, _CMP_GE_OQ)));
   }
@@ -142,6 +202,28 @@ struct Vec<double> {
   }
   STREAMHMM_KERNEL Vec add(Vec a, Vec b) { return {_mm256_add_pd(a.v, b.v)}; }
   STREAMHMM_KERNEL Vec max(Vec a, Vec b) { return {_mm256_max_pd(a.v, b.v)}; }
+  STREAMHMM_KERNEL Vec min(Vec a, Vec b) { return {_mm256_min_pd(a.v, b.v)}; }
+  STREAMHMM_KERNEL Vec mul(Vec a, Vec b) { return {_mm256_mul_pd(a.v, b.v)}; }
+  STREAMHMM_KERNEL Vec multiply_add(Vec a, Vec b, Vec c) { return {_mm256_fmadd_pd(a.v, b.v, c.v)}; }
+  STREAMHMM_KERNEL Vec load_first(const double* p, int count) {
+    Vec result = fill(0);
+    for (int lane = 0; lane < count; ++lane) result.v[lane] = p[lane];
+    return result;
+  }
+  STREAMHMM_KERNEL uint32_t equal(Vec a, Vec b) {
+    return static_cast<uint32_t>(_mm256_movemask_pd(_mm256_cmp_pd(a.v, b.v, _CMP_EQ_OQ)));
+  }
+  STREAMHMM_KERNEL Vec magnitude(Vec a) { return {_mm256_andnot_pd(_mm256_set1_pd(-0.0), a.v)}; }
+  STREAMHMM_KERNEL double largest_lane(Vec a) {
+    double top = a.v[0];
+    for (int lane = 1; lane < kLanes; ++lane) top = a.v[lane] > top ? a.v[lane] : top;
+    return top;
+  }
+  STREAMHMM_KERNEL double sum_of_lanes(Vec a) {
+    double sum = a.v[0];
+    for (int lane = 1; lane < kLanes; ++lane) sum += a.v[lane];
+    return sum;
+  }
   STREAMHMM_KERNEL uint32_t not_less(Vec a, Vec b) {
     return static_cast<uint32_t>(_mm256_movemask_pd(_mm256_cmp_pd(a.v, b.v, _CMP_GE_OQ)));
   }
@@ -178,8 +260,31 @@ struct Vec {
   }
   STREAMHMM_KERNEL Vec add(Vec a, Vec b) { return {a.v + b.v}; }
   STREAMHMM_KERNEL Vec max(Vec a, Vec b) { return {a.v > b.v ? a.v : b.v}; }
-  STREAMHMM_KERNEL uint32_t not_less(Vec a, Vec b) {
-    const auto mask = a.v >= b.v;
+  STREAMHMM_KERNEL Vec min(Vec a, Vec b) { return {a.v < b.v ? a.v : b.v}; }
+  STREAMHMM_KERNEL Vec mul(Vec a, Vec b) { return {a.v * b.v}; }
+  STREAMHMM_KERNEL Vec multiply_add(Vec a, Vec b, Vec c) { return {a.v * b.v + c.v}; }
+  STREAMHMM_KERNEL Vec load_first(const Real* p, int count) {
+    Vec result = {Native{}};
+    for (int lane = 0; lane < count; ++lane) result.v[lane] = p[lane];
+    return result;
+  }
+  STREAMHMM_KERNEL uint32_t not_less(Vec a, Vec b) { return bits_of(a.v >= b.v); }
+  STREAMHMM_KERNEL uint32_t equal(Vec a, Vec b) { return bits_of(a.v == b.v); }
+  STREAMHMM_KERNEL Vec magnitude(Vec a) { return {a.v < 0 ? -a.v : a.v}; }
+  STREAMHMM_KERNEL Real largest_lane(Vec a) {
+    Real top = a.v[0];
+    for (int lane = 1; lane < kLanes; ++lane) top = a.v[lane] > top ? a.v[lane] : top;
+    return top;
+  }
+  STREAMHMM_KERNEL Real sum_of_lanes(Vec a) {
+    Real sum = a.v[0];
+    for (int lane = 1; lane < kLanes; ++lane) sum += a.v[lane];
+    return sum;
+  }
+
+ private:
+  template <class Mask>
+  STREAMHMM_KERNEL uint32_t bits_of(Mask mask) {
     uint32_t bits = 0;
     for (int lane = 0; lane < kLanes; ++lane) bits |= static_cast<uint32_t>(mask[lane] & 1) << lane;
     return bits;

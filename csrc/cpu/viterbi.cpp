@@ -8,9 +8,12 @@
 #include "../graph.h"
 #include "batch_rows.h"
 #include "checkpoints.h"
+#include "dense_tiles.h"
+#include "dense_viterbi.h"
 #include "linear_decoder.h"
 #include "sparse_decoder.h"
 #include "thread_pool.h"
+#include "widened.h"
 
 namespace streamhmm {
 namespace {
@@ -114,44 +117,28 @@ double find_path(const GraphRecord& record, const ScoreRows<Real>& scores, const
   return PathFinder<SparseDecoder<Real>, SparseGraph<Real>, Real>(graph, scores, budget).find(states);
 }
 
-bool has_large(const float* weights, int64_t count) {
-  bool large = false;
-  for (int64_t i = 0; i < count; ++i) {
-    const double size = std::fabs(static_cast<double>(weights[i]));
-    large |= size > kLargestSingle && size < -kImpossible;
-  }
-  return large;
-}
-
-// The same in double, for what single precision can't hold.
-double find_path_in_double(GraphRecord record, const ScoreRows<float>& scores, const float* weights, int64_t budget,
-                           int64_t* states) {
-  Buffer<double> wide(scores.frames * scores.columns), wide_weights(record.weights_size);
-  for (int64_t t = 0; t < scores.frames; ++t) {
-    std::copy_n(scores.data + t * scores.stride, scores.columns, wide.data() + t * scores.columns);
-  }
-  std::copy_n(weights + record.weights_offset, record.weights_size, wide_weights.data());
-  record.weights_offset = 0;
-  const ScoreRows<double> rows{wide.data(), scores.frames, scores.columns, scores.columns};
-  return find_path(record, rows, wide_weights.data(), budget, states);
-}
-
 template <class Real>
 InvalidScore viterbi_batch(const Batch& batch, int64_t* states, double* score) {
   FirstInvalid invalid;
   const BatchRows<Real> rows(batch);
+  std::fill_n(states, batch.batch * batch.frames, int64_t{-1});
+  std::fill_n(score, batch.batch, kImpossible);
+  if (shares_dense_graph(batch)) {
+    dense_viterbi_batch<Real>(batch, invalid, states, score);
+    return invalid.result();
+  }
   parallel_for(batch.batch, batch.threads, [&](int64_t b) {
     int64_t* out = states + b * batch.frames;
-    std::fill_n(out, batch.frames, int64_t{-1});
-    score[b] = kImpossible;
     const ScoreRows<Real> scores = rows.sequence(b);
     if (scores.frames == 0) return;
     const GraphRecord record = graph_record(batch, b);
+    if (record.family == Family::dense) return dense_viterbi<Real>(batch, record, &b, 1, invalid, states, score);
     const ScoreScan scan = scan_scores(scores, ColumnsRead(record, batch.columns));
     if (scan.invalid_frame >= 0) return invalid.report(b, scan.invalid_frame);
     if constexpr (sizeof(Real) == sizeof(float)) {
       if (scan.large || has_large(rows.weights() + record.weights_offset, record.weights_size)) {
-        score[b] = find_path_in_double(record, scores, rows.weights(), rows.budget(), out);
+        const Widened wide(record, scores, rows.weights());
+        score[b] = find_path(wide.record(), wide.scores(), wide.weights(), rows.budget(), out);
         return;
       }
     }

@@ -1,0 +1,36 @@
+// What the kernels of dense graphs work on, shared with their drivers.
+//
+// Up to kDenseTile sequences of one graph advance together, so that every transition is read once for all of them.
+// Transitions stand in panels: kPanelVectors vectors of columns side by side, row after row,
+//   panel p = columns p·w … (p+1)·w−1,   w = kPanelVectors · lanes
+// the last panel as wide as it needs to be in whole vectors, padded. How wide a vector is only the kernel knows.
+#pragma once
+
+#include <cstdint>
+
+#include "../viterbi.h"
+
+namespace streamhmm {
+
+constexpr int32_t kDenseTile = 4;
+constexpr int32_t kPanelVectors = 4;
+constexpr int64_t kRowUnit = 16;  // rows over the states are padded to a multiple of this
+
+inline int64_t dense_row_size(int64_t states) { return (states + kRowUnit - 1) / kRowUnit * kRowUnit; }
+
+template <class Real>
+struct DenseAdvance {
+  int32_t states;
+  const Real* panels;  // −inf in the padding
+  const int32_t* pdf;  // (row), or null where state s emits column s
+
+  // For each sequence of the tile:
+  int32_t sequences;
+  const Real* scores[kDenseTile];    // of this frame
+  const Real* previous[kDenseTile];  // α of the frame before, (row), −inf in the padding
+  const Real* shift[kDenseTile];     // (tiles, tiles) from [target] to [source], or null: one tile, or double precision
+  Real* shifted;                     // (kDenseTile, row) scratch
+  Real* next[kDenseTile];            // α of this frame
+};
+
+}  // namespace streamhmm

@@ -1,0 +1,209 @@
+// Viterbi on a dense graph:
+//
+//   next[j] = max_i ((previous[i] + shift(tile i → tile j)) + w_ij) + scores[pdf[j]]
+//
+// Nothing notes which i has won: going back visits one state a frame and finds its winner again, a column's work for a
+// matrix's.
+#include "dense.h"
+#include "kernels.h"
+#include "simd.h"
+
+namespace streamhmm {
+namespace STREAMHMM_TARGET {
+namespace {
+
+template <class Real>
+STREAMHMM_KERNEL int64_t vectors(int64_t states) {
+  return (states + Vec<Real>::kLanes - 1) / Vec<Real>::kLanes;
+}
+
+template <class Real>
+int64_t panel_cells(int32_t states) {
+  return vectors<Real>(states) * Vec<Real>::kLanes * states;
+}
+
+template <class Real>
+void pack_panels(const Real* matrix, int32_t states, bool transposed, Real padding, Real* out) {
+  constexpr int64_t kLanes = Vec<Real>::kLanes, kWidth = kPanelVectors * kLanes;
+  const int64_t size = states, padded = vectors<Real>(states) * kLanes;
+  const int64_t down = transposed ? 1 : size, across = transposed ? size : 1;
+  for (int64_t first = 0; first < padded; first += kWidth) {
+    const int64_t width = padded - first < kWidth ? padded - first : kWidth;
+    const int64_t filled = size - first < width ? size - first : width;
+    for (int64_t i = 0; i < size; ++i, out += width) {
+      for (int64_t c = 0; c < filled; ++c) out[c] = matrix[i * down + (first + c) * across];
+      for (int64_t c = filled; c < width; ++c) out[c] = padding;
+    }
+  }
+}
+
+// Enough maxima side by side that none waits for the one before.
+template <int kSequences, int kVectors>
+constexpr int kChains = kSequences * kVectors >= 8 ? 1 : 8 / (kSequences * kVectors);
+
+template <class Real, int kSequences, int kVectors>
+STREAMHMM_KERNEL void best_of_row(const Real* const* alpha, const Real* row, int64_t i, Vec<Real> (*best)[kVectors]) {
+  using V = Vec<Real>;
+  V weight[kVectors];
+  for (int v = 0; v < kVectors; ++v) weight[v] = V::load(row + v * V::kLanes);
+  for (int q = 0; q < kSequences; ++q) {
+    const V from = V::fill(alpha[q][i]);
+    for (int v = 0; v < kVectors; ++v) best[q][v] = V::max(best[q][v], V::add(from, weight[v]));
+  }
+}
+
+template <class Real, int kSequences, int kVectors>
+STREAMHMM_KERNEL void best_of_panel(const Real* const* alpha, const Real* panel, int64_t states,
+                                    Vec<Real> (*best)[kVectors]) {
+  using V = Vec<Real>;
+  constexpr int kMany = kChains<kSequences, kVectors>;
+  constexpr int64_t kWidth = kVectors * V::kLanes;
+  V chain[kMany][kSequences][kVectors];
+  for (int c = 0; c < kMany; ++c) {
+    for (int q = 0; q < kSequences; ++q) {
+      for (int v = 0; v < kVectors; ++v) chain[c][q][v] = V::fill(static_cast<Real>(-__builtin_inf()));
+    }
+  }
+  int64_t i = 0;
+  for (; i + kMany <= states; i += kMany) {
+    for (int c = 0; c < kMany; ++c) {
+      best_of_row<Real, kSequences, kVectors>(alpha, panel + (i + c) * kWidth, i + c, chain[c]);
+    }
+  }
+  for (; i < states; ++i) best_of_row<Real, kSequences, kVectors>(alpha, panel + i * kWidth, i, chain[0]);
+  for (int q = 0; q < kSequences; ++q) {
+    for (int v = 0; v < kVectors; ++v) {
+      V top = chain[0][q][v];
+      for (int c = 1; c < kMany; ++c) top = V::max(top, chain[c][q][v]);
+      best[q][v] = top;
+    }
+  }
+}
+
+template <class Real>
+STREAMHMM_KERNEL Vec<Real> emission(const DenseAdvance<Real>& d, int q, int64_t first) {
+  using V = Vec<Real>;
+  if (d.pdf != nullptr) return V::gather(d.scores[q], d.pdf + first);
+  if (first + V::kLanes <= d.states) return V::load(d.scores[q] + first);
+  return V::load_first(d.scores[q] + first, static_cast<int>(d.states - first));
+}
+
+template <class Real, int kSequences, int kVectors>
+STREAMHMM_KERNEL uint32_t advance_panel(const DenseAdvance<Real>& d, const Real* const* alpha, const Real* panel,
+                                        int64_t first) {
+  using V = Vec<Real>;
+  constexpr uint32_t kAll = (1u << V::kLanes) - 1;
+  const V largest = V::fill(static_cast<Real>(kLargestSingle));
+  V best[kSequences][kVectors];
+  best_of_panel<Real, kSequences, kVectors>(alpha, panel, d.states, best);
+  uint32_t usual = kAll;
+  for (int q = 0; q < kSequences; ++q) {
+    for (int v = 0; v < kVectors; ++v) {
+      const V score = emission(d, q, first + v * V::kLanes);
+      usual &= V::not_less(largest, V::magnitude(score));
+      V::store(d.next[q] + first + v * V::kLanes, V::add(best[q][v], score));
+    }
+  }
+  return usual ^ kAll;
+}
+
+// α as a tile of targets sees it.
+template <class Real>
+STREAMHMM_KERNEL void shift_rows(const DenseAdvance<Real>& d, int64_t target_tile, const Real** alpha) {
+  using V = Vec<Real>;
+  const int64_t row = dense_row_size(d.states), tiles = (d.states + kTile - 1) / kTile;
+  for (int q = 0; q < d.sequences; ++q) {
+    Real* out = d.shifted + q * row;
+    const Real* shift = d.shift[q] + target_tile * tiles;
+    for (int64_t i = 0; i < row; i += V::kLanes) {
+      V::store(out + i, V::add(V::load(d.previous[q] + i), V::fill(shift[i / kTile])));
+    }
+    alpha[q] = out;
+  }
+}
+
+template <class Real, int kSequences>
+uint32_t advance_tile(const DenseAdvance<Real>& d) {
+  constexpr int64_t kLanes = Vec<Real>::kLanes, kWidth = kPanelVectors * kLanes;
+  const Real* alpha[kDenseTile];
+  for (int q = 0; q < kSequences; ++q) alpha[q] = d.previous[q];
+  const int64_t padded = vectors<Real>(d.states) * kLanes;
+  const Real* panel = d.panels;
+  uint32_t unusual = 0;
+  for (int64_t first = 0; first < padded; first += kWidth) {
+    if (d.shift[0] != nullptr && first % kTile == 0) shift_rows(d, first / kTile, alpha);
+    const int64_t width = padded - first < kWidth ? padded - first : kWidth;
+    switch (width / kLanes) {
+      case 1:
+        unusual |= advance_panel<Real, kSequences, 1>(d, alpha, panel, first);
+        break;
+      case 2:
+        unusual |= advance_panel<Real, kSequences, 2>(d, alpha, panel, first);
+        break;
+      case 3:
+        unusual |= advance_panel<Real, kSequences, 3>(d, alpha, panel, first);
+        break;
+      default:
+        unusual |= advance_panel<Real, kSequences, 4>(d, alpha, panel, first);
+        break;
+    }
+    panel += width * d.states;
+  }
+  return unusual;
+}
+
+template <class Real>
+bool advance(const DenseAdvance<Real>& d) {
+  switch (d.sequences) {
+    case 1:
+      return advance_tile<Real, 1>(d) != 0;
+    case 2:
+      return advance_tile<Real, 2>(d) != 0;
+    case 3:
+      return advance_tile<Real, 3>(d) != 0;
+    default:
+      return advance_tile<Real, 4>(d) != 0;
+  }
+}
+
+template <class Real>
+STREAMHMM_KERNEL Vec<Real> candidates(const Real* alpha, const Real* shift, const Real* column, int64_t first) {
+  using V = Vec<Real>;
+  V from = V::load(alpha + first);
+  if (shift != nullptr) from = V::add(from, V::fill(shift[first / kTile]));
+  return V::add(from, V::load(column + first));
+}
+
+// The lowest i with the largest (α[i] + shift) + column[i].
+template <class Real>
+int32_t winner(const Real* alpha, const Real* shift, const Real* column, int32_t states) {
+  using V = Vec<Real>;
+  V top = candidates(alpha, shift, column, 0);
+  for (int64_t first = V::kLanes; first < states; first += V::kLanes) {
+    top = V::max(top, candidates(alpha, shift, column, first));
+  }
+  const V all = V::fill(V::largest_lane(top));
+  for (int64_t first = 0; first < states; first += V::kLanes) {
+    const uint32_t found = V::equal(candidates(alpha, shift, column, first), all);
+    if (found != 0) return static_cast<int32_t>(first) + __builtin_ctz(found);
+  }
+  return 0;
+}
+
+template <class Real>
+void fill(KernelsOf<Real>& table) {
+  table.panel_cells = panel_cells<Real>;
+  table.pack_panels = pack_panels<Real>;
+  table.dense_advance = advance<Real>;
+  table.dense_winner = winner<Real>;
+}
+
+}  // namespace
+
+void fill_dense_viterbi(Kernels& table) {
+  fill(table.single_precision);
+  fill(table.double_precision);
+}
+
+}  // namespace STREAMHMM_TARGET
+}  // namespace streamhmm
