@@ -38,8 +38,8 @@ MOST_EXTRAS_INTO_STATE = 250  # sixteen states share a list as long as the longe
 class Graph:
     """States and arcs for :func:`streamhmm.viterbi` and its neighbours; made by the static methods below.
 
-    ``num_states``, ``num_arcs`` and ``family`` ("linear", "dense" or "sparse", the kernel family that runs) tell what it
-    is; ``pdfs`` (S,) int64 is the score column of each state.
+    ``num_states``, ``num_arcs`` and ``family`` (the kernel family that runs: "linear", "dense" or "sparse") tell what
+    it is; ``pdfs`` (S,) int64 is the score column of each state.
     """
 
     family: str
@@ -118,8 +118,9 @@ class Graph:
         """Every state may follow every other one.
 
         Args:
-            transitions: (S, S) log-weights, from the row's state to the column's; or (T, S, S), one matrix a step: slice t
-                is the step from frame t−1 to t, and slice 0 is not used. T must be the frames of the scores, or more.
+            transitions: (S, S) log-weights, from the row's state to the column's; or (T, S, S), one matrix a step:
+                slice t is the step from frame t−1 to t, and slice 0 is not used. T must be the frames of the scores,
+                or more.
             initial, final: (S,) log-weights, or one number; 0 everywhere by default.
             pdfs: (S,) score column of each state; by default state s emits column s.
 
@@ -262,9 +263,7 @@ def _sparse(
     return Graph("sparse", states, arcs, pdfs, (states, arcs, 0), body, (_placed(weights, arcs, places), *ends))
 
 
-def _dense(
-    pdfs: Tensor, source: Tensor, target: Tensor, order: Tensor, weights: Piece, ends: Sequence[Piece]
-) -> Graph:
+def _dense(pdfs: Tensor, source: Tensor, target: Tensor, order: Tensor, weights: Piece, ends: Sequence[Piece]) -> Graph:
     states = len(pdfs)
     places = torch.empty_like(order)
     places[order] = source * states + target

@@ -26,6 +26,8 @@ class ArcSummer {
 
   int64_t row_bytes() const { return graph_.states * static_cast<int64_t>(sizeof(Number)); }
 
+  void enter(int64_t) {}
+
   void start(const Real* scores, uint8_t* out) {
     Number* row = numbers(out);
     for (int32_t j = 0; j < graph_.states; ++j) row[j] = Number::from_log(static_cast<double>(graph_.initial[j]));

@@ -10,36 +10,17 @@
 #include "arc_summer.h"
 #include "batch_rows.h"
 #include "checkpoints.h"
+#include "dense_log_summer.h"
+#include "dense_sums.h"
+#include "dense_tiles.h"
 #include "linear_summer.h"
+#include "sum_targets.h"
 #include "thread_pool.h"
 
 namespace streamhmm {
 namespace {
 
 constexpr double kImpossible = -std::numeric_limits<double>::infinity();
-
-// Where one sequence's results go; null pointers are left out.
-template <class Real>
-struct Targets {
-  Real* by_state;
-  int64_t states_wide;
-  Real* by_pdf;
-  double* counts;
-
-  bool any() const { return by_state != nullptr || by_pdf != nullptr || counts != nullptr; }
-};
-
-template <class Real>
-Targets<Real> targets_of(const Sums& sums, const Batch& batch, const GraphRecord& record, int64_t b) {
-  Targets<Real> to{};
-  if (sums.by_state != nullptr) {
-    to.by_state = static_cast<Real*>(sums.by_state) + b * batch.frames * sums.states_wide;
-    to.states_wide = sums.states_wide;
-  }
-  if (sums.by_pdf != nullptr) to.by_pdf = static_cast<Real*>(sums.by_pdf) + b * batch.frames * batch.columns;
-  if (sums.counts != nullptr) to.counts = sums.counts + b * sums.counts_stride + record.weights_offset;
-  return to;
-}
 
 template <class Summer, class Real>
 class SumFinder {
@@ -71,7 +52,9 @@ class SumFinder {
       for (int64_t t = begin(s + 1) - 1; t >= begin(s); --t) {
         summer_.posterior(row(t, s), gamma_.data());
         deliver(to, t);
-        if (t > 0) summer_.backward(score_row(t), t > begin(s) ? row(t - 1, s) : before(s), to.counts);
+        if (t == 0) continue;
+        summer_.enter(t);
+        summer_.backward(score_row(t), t > begin(s) ? row(t - 1, s) : before(s), to.counts);
       }
     }
   }
@@ -90,6 +73,7 @@ class SumFinder {
       if (t == 0) {
         summer_.start(score_row(0), row(0, 0));
       } else {
+        summer_.enter(t);
         summer_.forward(score_row(t), t > begin(s) ? row(t - 1, s) : before(s), row(t, s));
       }
     }
@@ -156,7 +140,6 @@ bool fits_range(const GraphRecord& record, const ScoreRows<Real>& scores, const 
 template <class Real>
 ArcList<Real> all_arcs(const GraphRecord& record, const Real* weights) {
   if (record.family == Family::linear) return arc_list(linear_graph(record, weights));
-  if (record.family == Family::dense) return arc_list(dense_graph(record, weights));
   return arc_list(sparse_graph(record, weights));
 }
 
@@ -164,6 +147,9 @@ template <class Real>
 double sum_paths(const GraphRecord& record, const ScoreRows<Real>& scores, const Real* weights, int64_t budget,
                  const ColumnsRead& columns, const Targets<Real>& to) {
   const bool linear = record.family == Family::linear;
+  if (record.family == Family::dense) {
+    return sum_with(DenseLogSummer<Real>(dense_graph(record, weights)), record, scores, budget, to);
+  }
   if (!fits_range(record, scores, weights, columns)) {
     auto arcs = all_arcs(record, weights);
     return sum_with(ArcSummer<Real, LogNumber>(std::move(arcs), columns), record, scores, budget, to);
@@ -174,21 +160,40 @@ double sum_paths(const GraphRecord& record, const ScoreRows<Real>& scores, const
 }
 
 template <class Real>
+void sum_dense_tiles(const Batch& batch, const Sums& sums, bool* done) {
+  const GraphRecord record = graph_record(batch, 0);
+  const DenseTiles<Real> tiles(batch);
+  parallel_for(tiles.count(), batch.threads, [&](int64_t tile) {
+    const uint32_t summed = dense_sums<Real>(batch, record, tiles.sequences(tile), tiles.size(tile), sums);
+    for (int q = 0; q < tiles.size(tile); ++q) done[tiles.sequences(tile)[q]] = summed >> q & 1;
+  });
+}
+
+template <class Real>
+void sum_sequence(const Batch& batch, const Sums& sums, int64_t b, bool dense_tried, FirstInvalid& invalid) {
+  const BatchRows<Real> rows(batch);
+  const ScoreRows<Real> scores = rows.sequence(b);
+  if (scores.frames == 0) return;
+  const GraphRecord record = graph_record(batch, b);
+  if (record.family == Family::dense && !dense_tried && dense_sums<Real>(batch, record, &b, 1, sums)) return;
+  const ColumnsRead columns(record, batch.columns);
+  const int64_t bad = scan_scores(scores, columns).invalid_frame;
+  if (bad >= 0) return invalid.report(b, bad);
+  const auto to = targets_of<Real>(sums, batch, record, b);
+  const double result = sum_paths(record, scores, rows.weights(), rows.budget(), columns, to);
+  if (sums.log_likelihood != nullptr) sums.log_likelihood[b] = result;
+}
+
+template <class Real>
 InvalidScore sum_batch(const Batch& batch, const Sums& sums) {
   FirstInvalid invalid;
-  const BatchRows<Real> rows(batch);
+  Buffer<bool> done(batch.batch, false);
+  if (sums.log_likelihood != nullptr) std::fill_n(sums.log_likelihood, batch.batch, kImpossible);
+  const bool tiled = shares_dense_graph(batch);
+  if (tiled) sum_dense_tiles<Real>(batch, sums, done.data());
+  if (std::all_of(done.data(), done.data() + batch.batch, [](bool one) { return one; })) return invalid.result();
   parallel_for(batch.batch, batch.threads, [&](int64_t b) {
-    double result = kImpossible;
-    const ScoreRows<Real> scores = rows.sequence(b);
-    if (scores.frames > 0) {
-      const GraphRecord record = graph_record(batch, b);
-      const ColumnsRead columns(record, batch.columns);
-      const int64_t bad = scan_scores(scores, columns).invalid_frame;
-      if (bad >= 0) return invalid.report(b, bad);
-      result =
-          sum_paths(record, scores, rows.weights(), rows.budget(), columns, targets_of<Real>(sums, batch, record, b));
-    }
-    if (sums.log_likelihood != nullptr) sums.log_likelihood[b] = result;
+    if (!done[b]) sum_sequence<Real>(batch, sums, b, tiled, invalid);
   });
   return invalid.result();
 }

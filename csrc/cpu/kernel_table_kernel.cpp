@@ -8,6 +8,7 @@
 namespace streamhmm {
 namespace STREAMHMM_TARGET {
 
+void fill_dense_sums(Kernels& table);
 void fill_dense_viterbi(Kernels& table);
 void fill_linear_viterbi(Kernels& table);
 void fill_linear_sums(Kernels& table);
@@ -15,6 +16,7 @@ void fill_row_scan(Kernels& table);
 
 void fill_table(Kernels& table) {
   table.name = STREAMHMM_TEXT(STREAMHMM_TARGET);
+  fill_dense_sums(table);
   fill_dense_viterbi(table);
   fill_linear_viterbi(table);
   fill_linear_sums(table);
