@@ -22,15 +22,17 @@ SPEECH = REPOSITORY.parent / "shared" / "data" / "speechocean762"
 """Where the truth sets and the speech lie unless an option says otherwise: beside the repository."""
 
 
-def seconds_a_call(call: Callable[[], Any], calls: int = 1) -> float:
-    """Mean processor time of ``calls`` calls in a row, all threads added up.
+def seconds_a_call(
+    call: Callable[[], Any], calls: int = 1, clock: Callable[[], float] = time.process_time
+) -> float:
+    """Mean time of ``calls`` calls in a row, by default processor time, all threads added up.
 
     For work on one thread this is the wall time of an idle machine; other processes disturb it far less.
     """
-    begin = time.process_time()
+    begin = clock()
     for _ in range(calls):
         call()
-    return (time.process_time() - begin) / calls
+    return (clock() - begin) / calls
 
 
 def median(values: Sequence[float]) -> float:
