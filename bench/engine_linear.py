@@ -95,12 +95,16 @@ def ctc_gradient() -> Case:
     )
 
 
+def _gradient(scores: torch.Tensor, graph: sh.Graph) -> object:
+    return torch.autograd.grad(sh.log_likelihood(scores, graph), scores)
+
+
 # Name: the call on scores (a leaf) and a graph, and how often it passes over the arcs.
 SUMS: dict[str, tuple[Callable[[torch.Tensor, sh.Graph], object], int]] = {
     "posteriors by state": (lambda scores, graph: sh.posteriors(scores, graph), 2),
     "posteriors by pdf": (lambda scores, graph: sh.posteriors(scores, graph, by="pdf"), 2),
     "log_likelihood": (lambda scores, graph: sh.log_likelihood(scores.detach(), graph), 1),
-    "log_likelihood + gradient": (lambda scores, graph: torch.autograd.grad(sh.log_likelihood(scores, graph), scores), 2),
+    "log_likelihood + gradient": (_gradient, 2),
 }
 
 

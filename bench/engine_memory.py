@@ -1,6 +1,6 @@
 """Rows of bench/engine.py about memory: a call in a process of its own, its peak and its time.
 
-    python bench/engine_memory.py ctc|hour      prints one line of JSON
+python bench/engine_memory.py ctc|hour      prints one line of JSON
 """
 
 from __future__ import annotations

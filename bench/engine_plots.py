@@ -10,8 +10,8 @@ from engine_scaling import Panel, Series, figures, measure
 
 matplotlib.use("Agg")
 
-import matplotlib.pyplot as plt  # noqa: E402
-from matplotlib.axes import Axes  # noqa: E402
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 
 
 def plot_all(folder: Path) -> Iterator[tuple[Path, Panel, list[Series]]]:

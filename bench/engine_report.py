@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,8 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 
 NOTE = (
-    "Medians of one run, ours and the others in turn; ratio: their time ÷ ours; best/best: of the shortest times, which "
-    "other work disturbs least. One thread: processor time; two: wall time."
+    "Medians of one run, ours and the others in turn. ratio: their time ÷ ours, for the limit the share of it that is "
+    "reached; best/best: of the shortest times, which other work disturbs least. One thread: processor time; two: wall."
 )
 
 
@@ -129,7 +130,8 @@ def _commit() -> str:
 
 def _ms(seconds: float) -> str:
     milliseconds = seconds * 1e3
-    return f"{milliseconds:.4f}" if milliseconds < 0.1 else f"{milliseconds:.3g}" if milliseconds < 1e3 else f"{milliseconds:,.0f}"
+    digits = max(0, 2 - math.floor(math.log10(milliseconds))) if milliseconds > 0 else 0
+    return f"{milliseconds:,.{digits}f}"  # three digits that count
 
 
 def _times_as_fast(ratio: float) -> str:

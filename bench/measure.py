@@ -22,9 +22,7 @@ SPEECH = REPOSITORY.parent / "shared" / "data" / "speechocean762"
 """Where the truth sets and the speech lie unless an option says otherwise: beside the repository."""
 
 
-def seconds_a_call(
-    call: Callable[[], Any], calls: int = 1, clock: Callable[[], float] = time.process_time
-) -> float:
+def seconds_a_call(call: Callable[[], Any], calls: int = 1, clock: Callable[[], float] = time.process_time) -> float:
     """Mean time of ``calls`` calls in a row, by default processor time, all threads added up.
 
     For work on one thread this is the wall time of an idle machine; other processes disturb it far less.
