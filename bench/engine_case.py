@@ -91,11 +91,13 @@ def peer(
     return Yardstick(name, Stopwatch.of(call), bars, value, tolerance)
 
 
-def limit(arithmetic: _C.Arithmetic, cells: float, least_share: float | None = None) -> Yardstick:
+def limit(
+    arithmetic: _C.Arithmetic, cells: float, least_share: float | None = None, is_double: bool = False
+) -> Yardstick:
     """The time of so many cells at the rate measured in registers; the bar is for one thread."""
     bars = {} if least_share is None else {1: least_share}
-    name = f"limit: {cells / 1e6:,.1f} M {ARITHMETIC_NAMES[arithmetic]}"
-    return Yardstick(name, lambda threads: cells / rate(arithmetic, threads), bars, is_limit=True)
+    name = f"limit: {cells / 1e6:,.1f} M {ARITHMETIC_NAMES[arithmetic]}{', float64' if is_double else ''}"
+    return Yardstick(name, lambda threads: cells / rate(arithmetic, threads, is_double), bars, is_limit=True)
 
 
 def recorded(name: str, seconds: float, bars: Mapping[int, float] = NO_BARS) -> Yardstick:

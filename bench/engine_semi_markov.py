@@ -1,4 +1,7 @@
-"""Rows of bench/engine.py: states with explicit durations."""
+"""Rows of bench/engine.py: states with explicit durations.
+
+Scores of segments are differences of sums in double, so the limit of their arithmetic is that of float64.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ def rows() -> dict[str, Callable[[], Case]]:
 def forward() -> Case:
     scores, graph, durations = FORWARD.scores, segment_graph(FORWARD), log_durations(FORWARD, FORWARD_DURATIONS)
     yardsticks = [
-        limit(MULTIPLY_ADD, cells(FORWARD, FORWARD_DURATIONS)),
+        limit(MULTIPLY_ADD, cells(FORWARD, FORWARD_DURATIONS), is_double=True),
         at_most(FORWARD_BAR_S, 2),
         recorded("pytorch_hmm", FORWARD_PYTORCH_HMM_S),
     ]
@@ -36,7 +39,8 @@ def forward() -> Case:
 
 def viterbi() -> Case:
     scores, graph, durations = VITERBI.scores, segment_graph(VITERBI), log_durations(VITERBI, VITERBI_DURATIONS)
-    yardsticks = [limit(ADD_MAX, cells(VITERBI, VITERBI_DURATIONS), VITERBI_SHARE)]
+    work = cells(VITERBI, VITERBI_DURATIONS)
+    yardsticks = [limit(ADD_MAX, work, VITERBI_SHARE, is_double=True), limit(ADD_MAX, work)]
     return Case(lambda: sh.viterbi(scores, graph, durations=durations), yardsticks)
 
 
