@@ -1,8 +1,8 @@
 """Rows of bench/engine.py: dynamic time warping of two sequences of 3000 frames, distance and path.
 
 Each gives the path too: dtaidistance's ``warping_path`` in C, librosa's accumulated cost in numba and its backtracking.
-All sum squared differences along steps that count once, ours and librosa's with ``metric="sqeuclidean"``, as dtaidistance
-does (and then takes the root).
+All sum squared differences along steps that count once, ours and librosa's with ``metric="sqeuclidean"``, as
+dtaidistance does (and then takes the root).
 """
 
 from __future__ import annotations
