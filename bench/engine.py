@@ -10,6 +10,7 @@ environment of its own. Calls of ours and of the peers alternate in one run.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 from collections.abc import Callable
@@ -62,7 +63,7 @@ def plot(console: Console) -> None:
 
 def run(torchaudio: Torchaudio, options: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Every figure of one run."""
-    results: dict[str, Any] = {"rates": _rates(options.rounds), "rows": []}
+    results: dict[str, Any] = {"load_before": os.getloadavg()[0], "rates": _rates(options.rounds), "rows": []}
     for name, prepare in rows(torchaudio).items():
         if options.only.lower() in name.lower():
             with console.status(name):

@@ -17,10 +17,10 @@ from streamhmm import _C
 
 ADD_MAX, MULTIPLY_ADD = _C.Arithmetic.ADD_MAX, _C.Arithmetic.MULTIPLY_ADD
 ARITHMETIC_NAMES = {ADD_MAX: "add-max", MULTIPLY_ADD: "multiply-add"}
-RECORDED = "recorded on another machine"
+RECORDED = "recorded"  # on another machine
 
-SHORTEST_S = 0.02  # one measurement lasts at least as long, by repeated calls
-ARITHMETIC_STEPS = 50_000  # about 10 ms
+SHORTEST_S = 0.01  # one measurement lasts at least as long, by repeated calls
+ARITHMETIC_STEPS = 50_000  # a few ms
 NO_BARS: Mapping[int, float] = {}
 
 
@@ -96,13 +96,13 @@ def limit(
 ) -> Yardstick:
     """The time of so many cells at the rate measured in registers; the bar is for one thread."""
     bars = {} if least_share is None else {1: least_share}
-    name = f"limit: {cells / 1e6:,.1f} M {ARITHMETIC_NAMES[arithmetic]}{', float64' if is_double else ''}"
+    name = f"limit: {cells / 1e6:.3g} M {ARITHMETIC_NAMES[arithmetic]}{', float64' if is_double else ''}"
     return Yardstick(name, lambda threads: cells / rate(arithmetic, threads, is_double), bars, is_limit=True)
 
 
 def recorded(name: str, seconds: float, bars: Mapping[int, float] = NO_BARS) -> Yardstick:
     """A peer's time that was measured elsewhere."""
-    return Yardstick(f"{name}, {RECORDED}", lambda _: seconds, bars)
+    return Yardstick(f"{name} ({RECORDED})", lambda _: seconds, bars)
 
 
 def at_most(seconds: float, threads: int) -> Yardstick:

@@ -15,8 +15,12 @@ from rich.markup import escape
 
 NOTE = (
     "Medians of one run, ours and the others in turn. ratio: their time ÷ ours, for the limit the share of it that is "
-    "reached; best/best: of the shortest times, which other work disturbs least. One thread: processor time; two: wall."
+    "reached; best/best: of the shortest times, which other work disturbs least; (recorded): on another machine. One "
+    "thread: processor time; two: wall."
 )
+
+
+BUSY_LOAD = 0.5
 
 
 class Table(NamedTuple):
@@ -30,7 +34,7 @@ class Table(NamedTuple):
 
 def print_report(console: Console, results: dict[str, Any]) -> None:
     """Every table on the console."""
-    console.print(_where(), highlight=False)
+    console.print(_where(results), highlight=False)
     for table in tables(results):
         rows = [[*map(escape, cells), "" if met is None else verdict(met)] for cells, met in table.rows]
         show(console, table.title, table.columns, rows, table.note)
@@ -40,7 +44,7 @@ def print_report(console: Console, results: dict[str, Any]) -> None:
 
 def write_markdown(path: Path, results: dict[str, Any]) -> None:
     """The same as a file, with the date and the commit."""
-    lines = ["# The engine beside its peers", "", f"`bench/engine.py`, {_commit()}. {_where()}.", ""]
+    lines = ["# The engine beside its peers", "", f"`bench/engine.py`, {_commit()}. {_where(results)}.", ""]
     for table in tables(results):
         lines += [f"## {table.title}", "", *_markdown(table), ""]
         lines += [table.note, ""] if table.note else []
@@ -53,7 +57,8 @@ def tables(results: dict[str, Any]) -> Iterator[Table]:
     """What a run has to show."""
     yield _rates(results["rates"])
     yield _times(results["rows"])
-    yield _differences(results["rows"])
+    if any(row.get("differences") for row in results["rows"]):
+        yield _differences(results["rows"])
     if "memory" in results:
         yield _memory(results["memory"])
 
@@ -117,9 +122,10 @@ def _markdown(table: Table) -> Iterator[str]:
         yield f"| {' | '.join([*cells, {None: '', True: 'met', False: '**missed**'}[met]])} |"
 
 
-def _where() -> str:
-    about = machine()
-    return f"{about['processor']}, {about['cores']} cores, torch {about['torch']}, load {about['load_average']:.2f}"
+def _where(results: dict[str, Any]) -> str:
+    about, load = machine(), results["load_before"]
+    busy = "; other work ran: two threads' times are too long" if load > BUSY_LOAD else ""
+    return f"{about['processor']}, {about['cores']} cores, torch {about['torch']}, load before {load:.2f}{busy}"
 
 
 def _commit() -> str:
