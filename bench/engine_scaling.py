@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from engine_case import Stopwatch
 from engine_dense import dense_graph
 from engine_peers import DenseProblem, hmmlearn_posteriors, hmmlearn_viterbi
-from measure import median
+from measure import median, slope
 
 import streamhmm as sh
 
@@ -77,12 +76,6 @@ def measure(panel: Panel) -> list[Series]:
     return [Series(name, seconds, slope(panel.sizes, seconds)) for name, seconds in times.items()]
 
 
-def slope(sizes: Sequence[int], seconds: Sequence[float]) -> float:
-    """The exponent of growth over the larger half of the sizes, where a call's overhead no longer counts."""
-    begin = len(sizes) // 2
-    return float(np.polyfit(np.log(sizes[begin:]), np.log(seconds[begin:]), 1)[0])
-
-
 def dense(batch: int, frames: int, states: int) -> dict[str, Call]:
     problem = DenseProblem(batch, frames, states)
     graph, scores = dense_graph(problem), problem.scores
@@ -95,9 +88,12 @@ def dense(batch: int, frames: int, states: int) -> dict[str, Call]:
 
 
 def linear(frames: int, states: int) -> dict[str, Call]:
+    """Paths may start and end anywhere, so that every state counts in every frame."""
     random = torch.Generator().manual_seed(states)
     scores = torch.randn(frames, CLASSES, generator=random).log_softmax(-1)
-    graph = sh.Graph.linear(torch.randint(0, CLASSES, (states,), generator=random))
+    anywhere = torch.zeros(states)
+    pdfs = torch.randint(0, CLASSES, (states,), generator=random)
+    graph = sh.Graph.linear(pdfs, initial=anywhere, final=anywhere)
     return {
         "viterbi": partial(sh.viterbi, scores, graph),
         "posteriors by pdf": partial(sh.posteriors, scores, graph, by="pdf"),

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -36,6 +37,12 @@ def seconds_a_call(call: Callable[[], Any], calls: int = 1, clock: Callable[[], 
 def median(values: Sequence[float]) -> float:
     """The middle value; NaN of nothing."""
     return statistics.median(values) if values else float("nan")
+
+
+def slope(sizes: Sequence[float], values: Sequence[float]) -> float:
+    """The exponent of growth over the larger half of the sizes, where fixed costs count least."""
+    begin = len(sizes) // 2
+    return float(np.polyfit(np.log(sizes[begin:]), np.log(values[begin:]), 1)[0])
 
 
 def resident_bytes() -> int:
