@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from engine_case import Stopwatch, Yardstick, recorded
+from engine_case import RECORDED, Stopwatch, Yardstick, recorded
 
 import streamhmm as sh
 
@@ -43,7 +43,7 @@ class Torchaudio:
     def __init__(self, python: str | None, folder: Path) -> None:
         self._folder = folder
         self._process = None
-        self.name = f"torchaudio 2.11, {'not measured' if python is None else python}"
+        self.name = f"torchaudio ({RECORDED})"
         if python is not None:
             script = Path(__file__).with_name("engine_torchaudio_child.py")
             self._process = subprocess.Popen(
