@@ -7,6 +7,7 @@
 
 #include "cpu/isa.h"
 #include "forward_backward.h"
+#include "rates.h"
 #include "viterbi.h"
 
 namespace py = pybind11;
@@ -81,6 +82,13 @@ PYBIND11_MODULE(_C, m) {
   m.def("viterbi", &run_viterbi, py::arg("batch"), py::arg("states"), py::arg("score"));
   m.def("forward_backward", &run_forward_backward, py::arg("batch"), py::arg("log_likelihood"), py::arg("by_state"),
         py::arg("states_wide"), py::arg("by_pdf"), py::arg("counts"), py::arg("counts_stride"));
+
+  py::enum_<Arithmetic>(m, "Arithmetic")
+      .value("ADD_MAX", Arithmetic::kAddMax)
+      .value("MULTIPLY_ADD", Arithmetic::kMultiplyAdd);
+  m.def("run_arithmetic", &run_arithmetic, py::arg("arithmetic"), py::arg("is_double"), py::arg("steps"),
+        py::call_guard<py::gil_scoped_release>(),
+        "Arithmetic in registers alone, see csrc/rates.h; returns the cells.");
 
   m.def("available_isas", &available_isas, "Instruction sets that this build and this processor share, best first.");
   m.def("select_isa", &select_isa, py::arg("name"), "Chooses the instruction set; returns the one chosen before.");

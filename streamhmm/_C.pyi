@@ -1,5 +1,7 @@
 """The compiled HMM engine. Addresses are what ``Tensor.data_ptr()`` gives; 0 stands for "none"."""
 
+from enum import Enum
+
 class Batch:
     """Scores, lengths and packed graphs of one call, see csrc/params.h and csrc/graph.h; keeps no tensor alive."""
 
@@ -28,6 +30,15 @@ def forward_backward(
     batch: Batch, log_likelihood: int, by_state: int, states_wide: int, by_pdf: int, counts: int, counts_stride: int
 ) -> None:
     """Writes what has an address, see csrc/forward_backward.h. Raises ValueError for invalid scores or graphs."""
+
+class Arithmetic(Enum):
+    """What one cell of a recursion computes: addition and maximum, or multiplication and addition."""
+
+    ADD_MAX = 0
+    MULTIPLY_ADD = 1
+
+def run_arithmetic(arithmetic: Arithmetic, is_double: bool, steps: int) -> int:
+    """Arithmetic in registers alone, for the bench; returns the cells computed."""
 
 def available_isas() -> list[str]:
     """Instruction sets that this build and this processor share, best first."""

@@ -76,6 +76,11 @@ struct KernelsOf {
   // counts[i] += a[i] · w[i] · b[i] / total
   void (*count)(int32_t states, ConstScaledRow<Real> a, ConstScaledRow<Real> w, ConstScaledRow<Real> b,
                 ScaledNumber<Real> total, double* counts);
+
+  // Arithmetic in registers alone, for rates.h: `steps` steps from the numbers w and b, their sum into result.
+  // Returns the cells computed.
+  int64_t (*add_max)(int64_t steps, Real w, Real b, double* result);
+  int64_t (*multiply_add)(int64_t steps, Real w, Real b, double* result);
 };
 
 struct Kernels {
