@@ -8,6 +8,7 @@
 #include "cpu/isa.h"
 #include "forward_backward.h"
 #include "rates.h"
+#include "semi_markov.h"
 #include "viterbi.h"
 
 namespace py = pybind11;
@@ -66,6 +67,28 @@ void run_forward_backward(const Batch& batch, uintptr_t log_likelihood, uintptr_
   raise_invalid(invalid);
 }
 
+void run_semi_markov_viterbi(const Batch& batch, const Durations& durations, uintptr_t states, uintptr_t score) {
+  InvalidScore invalid;
+  {
+    py::gil_scoped_release release;
+    invalid = semi_markov_viterbi(batch, durations, pointer<int64_t>(states), pointer<double>(score));
+  }
+  raise_invalid(invalid);
+}
+
+void run_semi_markov_sums(const Batch& batch, const Durations& durations, uintptr_t log_likelihood, uintptr_t by_state,
+                          int64_t states_wide, uintptr_t by_pdf, uintptr_t counts, int64_t counts_stride,
+                          uintptr_t segment_counts) {
+  const Sums sums{pointer<double>(log_likelihood), pointer<void>(by_state), states_wide,
+                  pointer<void>(by_pdf),           pointer<double>(counts), counts_stride};
+  InvalidScore invalid;
+  {
+    py::gil_scoped_release release;
+    invalid = semi_markov_sums(batch, durations, sums, pointer<double>(segment_counts));
+  }
+  raise_invalid(invalid);
+}
+
 }  // namespace
 }  // namespace streamhmm
 
@@ -89,6 +112,18 @@ PYBIND11_MODULE(_C, m) {
   m.def("run_arithmetic", &run_arithmetic, py::arg("arithmetic"), py::arg("is_double"), py::arg("steps"),
         py::call_guard<py::gil_scoped_release>(),
         "Arithmetic in registers alone, see csrc/rates.h; returns the cells.");
+
+  py::class_<Durations>(m, "Durations")
+      .def(py::init([](uintptr_t weights, int64_t states, int64_t longest) {
+             return Durations{pointer<double>(weights), states, longest};
+           }),
+           py::arg("weights"), py::arg("states"), py::arg("longest"));
+
+  m.def("semi_markov_viterbi", &run_semi_markov_viterbi, py::arg("batch"), py::arg("durations"), py::arg("states"),
+        py::arg("score"));
+  m.def("semi_markov_sums", &run_semi_markov_sums, py::arg("batch"), py::arg("durations"), py::arg("log_likelihood"),
+        py::arg("by_state"), py::arg("states_wide"), py::arg("by_pdf"), py::arg("counts"), py::arg("counts_stride"),
+        py::arg("segment_counts"));
 
   m.def("available_isas", &available_isas, "Instruction sets that this build and this processor share, best first.");
   m.def("select_isa", &select_isa, py::arg("name"), "Chooses the instruction set; returns the one chosen before.");

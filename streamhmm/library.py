@@ -20,7 +20,9 @@ def sizes(scores: Tensor) -> tuple[int, int, int]:
     return (1, shape[0], shape[1]) if len(shape) == 2 else (shape[0], shape[1], shape[2])
 
 
-def _batch(scores: Tensor, lengths: Tensor | None, structure: Tensor, weights: Tensor, memory_budget: int) -> _C.Batch:
+def batch_of(
+    scores: Tensor, lengths: Tensor | None, structure: Tensor, weights: Tensor, memory_budget: int
+) -> _C.Batch:
     batch, frames, columns = sizes(scores)
     *batch_stride, frame_stride, _ = scores.stride()
     return _C.Batch(
@@ -45,13 +47,13 @@ def _viterbi_cpu(scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
     shape = scores.shape
     states = torch.empty(shape[:-1], dtype=torch.int64)
     score = torch.empty(shape[:-2], dtype=torch.float64)
-    _C.viterbi(_batch(scores, *rest), states.data_ptr(), score.data_ptr())
+    _C.viterbi(batch_of(scores, *rest), states.data_ptr(), score.data_ptr())
     return states, score
 
 
 def _log_likelihood_cpu(scores: Tensor, *rest: Any) -> Tensor:
     result = torch.empty(scores.shape[:-2], dtype=torch.float64)
-    _C.forward_backward(_batch(scores, *rest), result.data_ptr(), 0, 0, 0, 0, 0)
+    _C.forward_backward(batch_of(scores, *rest), result.data_ptr(), 0, 0, 0, 0, 0)
     return result
 
 
@@ -60,7 +62,7 @@ def _posteriors_cpu(
 ) -> Tensor:
     result = scores.new_zeros((*scores.shape[:-1], states or scores.shape[-1]))
     by_state, by_pdf = (result.data_ptr(), 0) if states else (0, result.data_ptr())
-    call = _batch(scores, lengths, structure, weights, memory_budget)
+    call = batch_of(scores, lengths, structure, weights, memory_budget)
     _C.forward_backward(call, 0, by_state, states, by_pdf, 0, 0)
     return result
 
@@ -78,18 +80,20 @@ def _gradients_cpu(
     by_pdf = torch.zeros(scores.shape, dtype=scores.dtype)
     shared = int(structure[0]) == 1
     counts = torch.zeros((batch if shared else 1, size if wants_weights else 0), dtype=torch.float64)
-    call = _batch(scores, lengths, structure, weights, memory_budget)
+    call = batch_of(scores, lengths, structure, weights, memory_budget)
     total = torch.empty(scores.shape[:-2], dtype=torch.float64)
     stride = size if shared else 0
     to_counts = counts.data_ptr() if wants_weights else 0
     _C.forward_backward(call, total.data_ptr(), 0, 0, by_pdf.data_ptr(), to_counts, stride)
     grad = grad.masked_fill(total == float("-inf"), 0.0)  # where no path fits, whatever comes from above
     by_pdf.mul_(grad.to(scores.dtype)[..., None, None])
-    if not wants_weights:
-        return by_pdf, counts[0].to(scores.dtype)
-    grad = grad.reshape(batch)
-    per_weight = grad if shared else _spread(grad, structure, size)
-    return by_pdf, (per_weight @ counts if shared else per_weight * counts[0]).to(scores.dtype)
+    by_weight = weight_gradient(grad.reshape(batch), counts, structure, size) if wants_weights else counts[0]
+    return by_pdf, by_weight.to(scores.dtype)
+
+
+def weight_gradient(grad: Tensor, counts: Tensor, structure: Tensor, size: int) -> Tensor:
+    """(size,) from each sequence's gradient (B,) and the counts (B, size), or (1, size) where each has a graph."""
+    return grad @ counts if int(structure[0]) == 1 else _spread(grad, structure, size) * counts[0]
 
 
 def _spread(grad: Tensor, structure: Tensor, size: int) -> Tensor:

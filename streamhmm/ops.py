@@ -1,6 +1,7 @@
 """The engine's operations on tensors: what they mean, and the checks of their arguments.
 
-The recursions stand in csrc/viterbi.h and csrc/forward_backward.h, the slow and obvious version in ``reference.py``.
+The recursions stand in csrc/viterbi.h, csrc/forward_backward.h and csrc/semi_markov.h, the slow and obvious version in
+``reference.py``.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from torch import Tensor
 
 from streamhmm.graph import Graph
 from streamhmm.library import LOG_LIKELIHOOD, POSTERIORS, VITERBI, sizes
+from streamhmm.library_semi_markov import SEMI_MARKOV_LOG_LIKELIHOOD, SEMI_MARKOV_POSTERIORS, SEMI_MARKOV_VITERBI
 from streamhmm.memory import default_memory_budget
-from streamhmm.packing import pack_structure
+from streamhmm.packing import check_weights, pack_structure
 
 GraphOrGraphs = Graph | Sequence[Graph]
 Lengths = Tensor | Sequence[int] | None
+Durations = Tensor | Sequence[Sequence[float]] | None
 
 
 class Path(NamedTuple):
@@ -30,15 +33,27 @@ class Path(NamedTuple):
     score: Tensor
 
 
-def viterbi(scores: Tensor, graph: GraphOrGraphs, lengths: Lengths = None, *, memory_budget: int | None = None) -> Path:
+def viterbi(
+    scores: Tensor,
+    graph: GraphOrGraphs,
+    lengths: Lengths = None,
+    *,
+    durations: Durations = None,
+    memory_budget: int | None = None,
+) -> Path:
     """The best path of each sequence through its graph (Viterbi 1967).
 
-    Ties go to the lowest source state, at the end to the lowest state. The score is the path's own, summed in double.
+    Ties go to the lowest source state, at the end to the lowest state; with ``durations``, going back from there, to
+    the shortest duration, then to the lowest source state. The score is the path's own, summed in double.
 
     Args:
         scores: (T, V) or (B, T, V) log-likelihoods; float16, bfloat16, float32 or float64. −inf forbids.
         graph: one :class:`Graph`, or a list of B.
         lengths: (B,) frames of each sequence; all T by default.
+        durations: (S, D) log-weights, entry [s, d−1] of staying d frames in state s: a semi-Markov model (Yu 2010,
+            Hidden semi-Markov models). The path is a row of segments of 1 … D frames, the last of which ends with the
+            sequence. Arcs are passed between segments only; a self loop joins two segments of one state. Every graph
+            must have S states, and transitions that do not vary with time.
         memory_budget: bytes for back-pointers; beyond it parts are computed twice, with the same result. By default
             256 MiB or a quarter of the memory limit, whichever is less.
 
@@ -49,22 +64,33 @@ def viterbi(scores: Tensor, graph: GraphOrGraphs, lengths: Lengths = None, *, me
         ValueError, TypeError: for arguments that are not as said; NaN or +inf in a column that the graph reads.
     """
     call = _prepare(scores, graph, lengths, memory_budget)
+    if durations is not None:
+        return Path(*SEMI_MARKOV_VITERBI(*call.constants_with(durations)))
     return Path(*VITERBI(*call.constants))
 
 
 def log_likelihood(
-    scores: Tensor, graph: GraphOrGraphs, lengths: Lengths = None, *, memory_budget: int | None = None
+    scores: Tensor,
+    graph: GraphOrGraphs,
+    lengths: Lengths = None,
+    *,
+    durations: Durations = None,
+    memory_budget: int | None = None,
 ) -> Tensor:
     """The logarithm of the sum over all paths of each sequence (the forward algorithm).
 
-    Differentiable to the scores and to the graph's weights; the gradient is the posteriors. Arguments and errors as in
-    :func:`viterbi`.
+    Differentiable to the scores, to the graph's weights and to ``durations``; the gradient is the posteriors. Arguments
+    and errors as in :func:`viterbi`.
 
     Returns:
         (B,) float64, or () without a batch axis; −inf where no path fits (its gradients are 0).
     """
     call = _prepare(scores, graph, lengths, memory_budget)
-    result: Tensor = LOG_LIKELIHOOD(*call.arguments)
+    result: Tensor
+    if durations is not None:
+        result = SEMI_MARKOV_LOG_LIKELIHOOD(*call.arguments_with(durations))
+    else:
+        result = LOG_LIKELIHOOD(*call.arguments)
     return result
 
 
@@ -74,6 +100,7 @@ def posteriors(
     lengths: Lengths = None,
     by: str = "state",
     *,
+    durations: Durations = None,
     memory_budget: int | None = None,
 ) -> Tensor:
     """How probable each state is in each frame, given all frames (forward-backward).
@@ -91,8 +118,16 @@ def posteriors(
         raise ValueError(f'by must be "state" or "pdf", got {by!r}')
     call = _prepare(scores, graph, lengths, memory_budget)
     states = max((g.num_states for g in call.graphs), default=0)
-    result: Tensor = POSTERIORS(*call.constants, 0 if by == "pdf" else states)
+    width = 0 if by == "pdf" else states
+    result: Tensor
+    if durations is not None:
+        result = SEMI_MARKOV_POSTERIORS(*call.constants_with(durations), width)
+    else:
+        result = POSTERIORS(*call.constants, width)
     return result
+
+
+SemiMarkovArguments = tuple[Tensor, Tensor, Tensor | None, Tensor, Tensor, int]
 
 
 class _Call(NamedTuple):
@@ -106,6 +141,14 @@ class _Call(NamedTuple):
         if not (scores.requires_grad or weights.requires_grad):
             return self.arguments
         return scores.detach(), lengths, structure, weights.detach(), memory_budget
+
+    def arguments_with(self, durations: Durations) -> SemiMarkovArguments:
+        scores, lengths, structure, weights, memory_budget = self.arguments
+        return scores, _check_durations(durations, self.graphs), lengths, structure, weights, memory_budget
+
+    def constants_with(self, durations: Durations) -> SemiMarkovArguments:
+        scores, lengths, structure, weights, memory_budget = self.constants
+        return scores, _check_durations(durations, self.graphs).detach(), lengths, structure, weights, memory_budget
 
 
 def _prepare(scores: Tensor, graph: GraphOrGraphs, lengths: Lengths, memory_budget: int | None) -> _Call:
@@ -147,6 +190,28 @@ def _check_graphs(graph: GraphOrGraphs, scores: Tensor) -> Sequence[Graph]:
         if g.num_slices is not None and g.num_slices < frames:
             raise ValueError(f"graph has transitions for {g.num_slices} frames, but scores have {frames} frames")
     return graphs
+
+
+def _check_durations(durations: Durations, graphs: Sequence[Graph]) -> Tensor:
+    try:
+        weights = torch.as_tensor(durations)
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(f"durations must be a tensor or rows of numbers, got {type(durations).__name__}") from None
+    if weights.is_complex() or weights.dtype == torch.bool:
+        raise TypeError(f"durations must be real numbers, got {weights.dtype}")
+    if weights.dim() != 2 or 0 in weights.shape:
+        raise ValueError(f"durations must be (S, D) with S and D at least 1, got shape {tuple(weights.shape)}")
+    for graph in graphs:
+        if graph.num_states != weights.shape[0]:
+            raise ValueError(
+                f"durations must have a row for each of the graph's {graph.num_states} states,"
+                f" got shape {tuple(weights.shape)}"
+            )
+        if graph.num_slices is not None:
+            raise ValueError("durations are not supported with transitions that vary with time")
+    weights = weights.to("cpu", torch.float64).contiguous()
+    check_weights(weights, "durations")
+    return weights
 
 
 def _packed(graphs: Sequence[Graph], dtype: torch.dtype) -> tuple[Tensor, Tensor]:

@@ -119,6 +119,13 @@ def random_scores(rng: np.random.Generator, *shape: int) -> Tensor:
     return torch.from_numpy(rng.integers(-3, 4, shape).astype(np.float64))
 
 
+def random_durations(rng: np.random.Generator, states: int, longest: int, barred: float = 0.2) -> Tensor:
+    """(S, D) small integers, a share of them −inf."""
+    weights = rng.integers(-4, 1, (states, longest)).astype(np.float64)
+    weights[rng.random((states, longest)) < barred] = NEVER
+    return torch.from_numpy(weights)
+
+
 def unlike_cases(rng: np.random.Generator, columns: int) -> list[Case]:
     """One graph of each family, no two of the same size, for a batch."""
     return [

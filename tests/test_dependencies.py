@@ -17,7 +17,7 @@ PACKAGE = ROOT / "streamhmm"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 BASE = {"errors", "segment"}
-CORE = {"_C", "graph", "library", "memory", "ops", "online", "packing"}
+CORE = {"_C", "graph", "library", "library_semi_markov", "memory", "ops", "online", "packing"}
 LEAVES = {"acoustic", "audio", "text", "formats"}
 COMPOSED = BASE | CORE | LEAVES | {"models"}
 MAY_IMPORT = {
@@ -28,7 +28,8 @@ MAY_IMPORT = {
     "packing": {"graph"},  # for its type
     "graph": {"errors", "packing"},
     "library": {"_C"},
-    "ops": {"errors", "graph", "library", "memory", "packing"},
+    "library_semi_markov": {"_C", "library"},
+    "ops": {"errors", "graph", "library", "library_semi_markov", "memory", "packing"},
     "online": {"_C", "errors", "graph", "memory", "ops"},
     "models": BASE | CORE,
     "acoustic": BASE,

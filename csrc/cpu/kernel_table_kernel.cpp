@@ -14,6 +14,8 @@ void fill_linear_viterbi(Kernels& table);
 void fill_linear_sums(Kernels& table);
 void fill_rates(Kernels& table);
 void fill_row_scan(Kernels& table);
+void fill_semi_markov_best(Kernels& table);
+void fill_semi_markov_sum(Kernels& table);
 
 void fill_table(Kernels& table) {
   table.name = STREAMHMM_TEXT(STREAMHMM_TARGET);
@@ -23,6 +25,8 @@ void fill_table(Kernels& table) {
   fill_linear_sums(table);
   fill_rates(table);
   fill_row_scan(table);
+  fill_semi_markov_best(table);
+  fill_semi_markov_sum(table);
 }
 
 }  // namespace STREAMHMM_TARGET

@@ -8,6 +8,7 @@
 #include "dense.h"
 #include "linear_sums.h"
 #include "linear_viterbi.h"
+#include "semi_markov.h"
 
 namespace streamhmm {
 
@@ -87,6 +88,9 @@ struct Kernels {
   const char* name;
   KernelsOf<float> single_precision;
   KernelsOf<double> double_precision;
+  SemiMarkovKernels semi_markov_best;
+  SemiMarkovKernels semi_markov_sum;
+  SegmentCounting segment_counting;
 };
 
 const Kernels& kernels();
