@@ -51,4 +51,15 @@ ArcList<Real> arc_list(const SparseGraph<Real>& g) {
   return list;
 }
 
+// Of transitions that are the same in every frame.
+template <class Real>
+ArcList<Real> arc_list(const DenseGraph<Real>& g) {
+  const int64_t states = g.states;
+  ArcList<Real> list{g.states, g.pdf, g.initial, g.final, Buffer<Arc>(states * states)};
+  for (int32_t i = 0; i < g.states; ++i) {
+    for (int32_t j = 0; j < g.states; ++j) list.add(i, j, i * states + j, g.transitions[i * states + j]);
+  }
+  return list;
+}
+
 }  // namespace streamhmm
