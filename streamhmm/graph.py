@@ -263,9 +263,7 @@ def _sparse(
     return Graph("sparse", states, arcs, pdfs, (states, arcs, 0), body, (_placed(weights, arcs, places), *ends))
 
 
-def _dense(
-    pdfs: Tensor, source: Tensor, target: Tensor, order: Tensor, weights: Piece, ends: Sequence[Piece]
-) -> Graph:
+def _dense(pdfs: Tensor, source: Tensor, target: Tensor, order: Tensor, weights: Piece, ends: Sequence[Piece]) -> Graph:
     states = len(pdfs)
     places = torch.empty_like(order)
     places[order] = source * states + target
