@@ -74,8 +74,9 @@ class Graph:
         """
         columns = pdf_tensor(pdfs)
         states = len(columns)
-        named = {"self_loop": self_loop, "advance": advance, "skip": skip}
-        band = [make_piece(weights, states, name) for name, weights in named.items() if weights is not None]
+        band = [make_piece(self_loop, states, "self_loop"), make_piece(advance, states, "advance")]
+        if skip is not None:
+            band.append(make_piece(skip, states, "skip"))
         ends = [
             make_piece(only(states, [0]) if initial is None else initial, states, "initial"),
             make_piece(only(states, [states - 1]) if final is None else final, states, "final"),

@@ -1,6 +1,7 @@
 """The operations as torch sees them: registered with ``torch.library``, for the CPU, for tracing, with gradients.
 
-Arguments come checked from ``ops.py``; results have a batch axis where the scores have one. ``structure`` and
+Arguments come checked from ``ops.py``; who calls an operation by itself gets a ValueError for tensors that the core
+can't read, and the core checks what is in them. Results have a batch axis where the scores have one. ``structure`` and
 ``weights`` are the packed graphs of csrc/graph.h.
 """
 
@@ -20,9 +21,37 @@ def sizes(scores: Tensor) -> tuple[int, int, int]:
     return (1, shape[0], shape[1]) if len(shape) == 2 else (shape[0], shape[1], shape[2])
 
 
+def check_layout(scores: Tensor, lengths: Tensor | None, structure: Tensor, weights: Tensor) -> None:
+    """Whether the tensors, all of them on the CPU if this is called, are laid out as the core reads them."""
+    dtype = scores.dtype
+    if (
+        (dtype is not torch.float32 and dtype is not torch.float64)
+        or not 2 <= scores.dim() <= 3
+        or (scores.stride(-1) != 1 and scores.shape[-1] > 1 and scores.numel() > 0)
+    ):
+        raise ValueError(
+            "scores must be (B, T, V) or (T, V), float32 or float64, with the last axis contiguous, "
+            f"got {_layout(scores)}"
+        )
+    if weights.dtype is not dtype or not weights.is_contiguous():
+        raise ValueError(f"weights must be contiguous and {dtype}, got {_layout(weights)}")
+    if structure.dtype is not torch.int32 or not structure.is_contiguous():
+        raise ValueError(f"structure must be contiguous and torch.int32, got {_layout(structure)}")
+    if lengths is None:
+        return
+    batch = sizes(scores)[0]
+    if lengths.dtype is not torch.int64 or lengths.numel() != batch or not lengths.is_contiguous():
+        raise ValueError(f"lengths must be ({batch},), contiguous and torch.int64, got {_layout(lengths)}")
+
+
+def _layout(tensor: Tensor) -> str:
+    return f"{tensor.dtype} of shape {tuple(tensor.shape)} and strides {tensor.stride()}"
+
+
 def batch_of(
     scores: Tensor, lengths: Tensor | None, structure: Tensor, weights: Tensor, memory_budget: int
 ) -> _C.Batch:
+    check_layout(scores, lengths, structure, weights)
     batch, frames, columns = sizes(scores)
     *batch_stride, frame_stride, _ = scores.stride()
     return _C.Batch(
@@ -87,8 +116,9 @@ def _gradients_cpu(
     _C.forward_backward(call, total.data_ptr(), 0, 0, by_pdf.data_ptr(), to_counts, stride)
     grad = grad.masked_fill(total == float("-inf"), 0.0)  # where no path fits, whatever comes from above
     by_pdf.mul_(grad.to(scores.dtype)[..., None, None])
-    by_weight = weight_gradient(grad.reshape(batch), counts, structure, size) if wants_weights else counts[0]
-    return by_pdf, by_weight.to(scores.dtype)
+    if not wants_weights:
+        return by_pdf, scores.new_zeros(0)
+    return by_pdf, weight_gradient(grad.reshape(batch), counts, structure, size).to(scores.dtype)
 
 
 def weight_gradient(grad: Tensor, counts: Tensor, structure: Tensor, size: int) -> Tensor:

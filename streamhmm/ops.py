@@ -6,6 +6,7 @@ The recursions stand in csrc/viterbi.h, csrc/forward_backward.h and csrc/semi_ma
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -164,12 +165,18 @@ def _prepare(scores: Tensor, graph: GraphOrGraphs, lengths: Lengths, memory_budg
         scores = scores.contiguous()
     graphs = _check_graphs(graph, scores)
     structure, weights = _packed(graphs, scores.dtype)
-    if memory_budget is None:
-        memory_budget = default_memory_budget()
-    elif memory_budget < 0:
-        raise ValueError(f"memory_budget must be at least 0 bytes, got {memory_budget}")
-    arguments = (scores, _check_lengths(lengths, scores), structure, weights, int(memory_budget))
+    arguments = (scores, _check_lengths(lengths, scores), structure, weights, _check_budget(memory_budget))
     return _Call(arguments, graphs)
+
+
+def _check_budget(memory_budget: int | None) -> int:
+    if memory_budget is None:
+        return default_memory_budget()
+    if not isinstance(memory_budget, int):
+        raise TypeError(f"memory_budget must be a whole number of bytes, got {memory_budget!r}")
+    if memory_budget < 0:
+        raise ValueError(f"memory_budget must be at least 0 bytes, got {memory_budget}")
+    return min(memory_budget, sys.maxsize)
 
 
 def _check_graphs(graph: GraphOrGraphs, scores: Tensor) -> Sequence[Graph]:

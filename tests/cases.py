@@ -76,8 +76,8 @@ def explicit_arcs(
         torch.as_tensor(dst, dtype=torch.int64),
         torch.as_tensor(weight, dtype=torch.float64),
         torch.arange(num_states) if pdfs is None else torch.as_tensor(pdfs),
-        nowhere_barred if initial is None else torch.as_tensor(initial),
-        nowhere_barred if final is None else torch.as_tensor(final),
+        nowhere_barred if initial is None else torch.as_tensor(initial, dtype=torch.float64),
+        nowhere_barred if final is None else torch.as_tensor(final, dtype=torch.float64),
     )
 
 

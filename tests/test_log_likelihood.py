@@ -140,6 +140,12 @@ def test_no_path_has_no_gradient_whatever_comes_from_above(one_each: bool) -> No
     torch.testing.assert_close(weight.grad, expected)
 
 
+def test_an_empty_batch_has_an_empty_gradient() -> None:
+    scores = torch.zeros(0, 4, 2, requires_grad=True)
+    sh.log_likelihood(scores, sh.Graph.linear([0, 1])).sum().backward()
+    assert scores.grad.shape == (0, 4, 2)
+
+
 def test_forbidden_cells_have_no_gradient() -> None:
     scores = torch.zeros(3, 2, dtype=torch.float64)
     scores[1, 0] = NEVER

@@ -1,6 +1,9 @@
 // Where one sequence's sums go.
 #pragma once
 
+#include <stdexcept>
+#include <string>
+
 #include "../forward_backward.h"
 #include "../graph.h"
 
@@ -21,6 +24,10 @@ template <class Real>
 Targets<Real> targets_of(const Sums& sums, const Batch& batch, const GraphRecord& record, int64_t b) {
   Targets<Real> to{};
   if (sums.by_state != nullptr) {
+    if (sums.states_wide < record.states) {
+      throw std::invalid_argument("states must be at least " + std::to_string(record.states) + ", got " +
+                                  std::to_string(sums.states_wide));
+    }
     to.by_state = static_cast<Real*>(sums.by_state) + b * batch.frames * sums.states_wide;
     to.states_wide = sums.states_wide;
   }
