@@ -11,20 +11,41 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from streamhmm.align.aligner import Aligner
     from streamhmm.align.results import Alignment
+    from streamhmm.dtw import WarpingPath, dtw, dtw_from_cost
+    from streamhmm.dtw_online import Followed, OnlineDTW
     from streamhmm.graph import Graph
     from streamhmm.ops import Path, log_likelihood, posteriors, viterbi
     from streamhmm.segment import Segment
 
 __version__ = "0.1.0"
 
-__all__ = ["Aligner", "Alignment", "Graph", "Path", "Segment", "log_likelihood", "posteriors", "viterbi"]
+__all__ = [
+    "Aligner",
+    "Alignment",
+    "Followed",
+    "Graph",
+    "OnlineDTW",
+    "Path",
+    "Segment",
+    "WarpingPath",
+    "dtw",
+    "dtw_from_cost",
+    "log_likelihood",
+    "posteriors",
+    "viterbi",
+]
 
 _HOMES = {
     "Aligner": "align.aligner",
     "Alignment": "align.results",
+    "Followed": "dtw_online",
     "Graph": "graph",
+    "OnlineDTW": "dtw_online",
     "Path": "ops",
     "Segment": "segment",
+    "WarpingPath": "dtw",
+    "dtw": "dtw",
+    "dtw_from_cost": "dtw",
     "log_likelihood": "ops",
     "posteriors": "ops",
     "viterbi": "ops",

@@ -12,6 +12,8 @@ void fill_dense_viterbi(Kernels& table);
 void fill_linear_viterbi(Kernels& table);
 void fill_linear_sums(Kernels& table);
 void fill_row_scan(Kernels& table);
+void fill_dtw_steps(Kernels& table);
+void fill_dtw_costs(Kernels& table);
 
 void fill_table(Kernels& table) {
   table.name = STREAMHMM_TEXT(STREAMHMM_TARGET);
@@ -19,6 +21,8 @@ void fill_table(Kernels& table) {
   fill_linear_viterbi(table);
   fill_linear_sums(table);
   fill_row_scan(table);
+  fill_dtw_steps(table);
+  fill_dtw_costs(table);
 }
 
 }  // namespace STREAMHMM_TARGET

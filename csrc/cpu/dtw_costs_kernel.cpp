@@ -1,0 +1,139 @@
+// Costs for dynamic time warping: distances between frames, or a given matrix, laid out as the steps read them. Every
+// sum runs over the dimensions in ascending order, one after the other, so that all targets round alike.
+#include "kernels.h"
+#include "target.h"
+
+namespace streamhmm {
+namespace STREAMHMM_TARGET {
+namespace {
+
+#if defined(__AVX512F__)
+constexpr int kBytes = 64;
+#elif defined(__AVX2__)
+constexpr int kBytes = 32;
+#else
+constexpr int kBytes = 16;
+#endif
+constexpr int kAccumulators = 8;
+
+template <class Real>
+struct VectorOf {
+  static constexpr int kLanes = kBytes / sizeof(Real);
+  typedef Real Native __attribute__((vector_size(kBytes)));
+  typedef Real Unaligned __attribute__((vector_size(kBytes), aligned(sizeof(Real)), may_alias));
+};
+
+template <class V>
+STREAMHMM_KERNEL V term(Metric metric, V x, V y) {
+  if (metric == Metric::cosine) return x * y;
+  const V difference = x - y;
+  if (metric != Metric::cityblock) return difference * difference;
+  return difference < 0 ? -difference : difference;
+}
+
+STREAMHMM_KERNEL float root(float x) { return __builtin_sqrtf(x); }
+STREAMHMM_KERNEL double root(double x) { return __builtin_sqrt(x); }
+
+// From the sums over the dimensions to the metric.
+template <class Real, Metric kMetric>
+STREAMHMM_KERNEL void finish(Real* sums, int64_t count) {
+  if constexpr (kMetric == Metric::euclidean) {
+    for (int64_t i = 0; i < count; ++i) sums[i] = root(sums[i]);
+  }
+  if constexpr (kMetric == Metric::cosine) {
+    for (int64_t i = 0; i < count; ++i) sums[i] = sums[i] < 1 ? 1 - sums[i] : 0;
+  }
+}
+
+// kSteps steps of some lanes: kAccumulators sums at once.
+template <class Real, Metric kMetric, int kSteps>
+STREAMHMM_KERNEL void sum_steps(const DtwFeatures<Real>& features, int64_t step, int lane, Real* out) {
+  using V = typename VectorOf<Real>::Native;
+  using Unaligned = typename VectorOf<Real>::Unaligned;
+  constexpr int kLanes = VectorOf<Real>::kLanes, kWide = kAccumulators / kSteps;
+  V sums[kAccumulators] = {};
+  for (int64_t d = 0; d < features.dims; ++d) {
+    const Real* x = features.x + d * kStrip + lane;
+    const Real* y = features.y + d * features.y_stride + lane - step;
+#pragma GCC unroll 8
+    for (int i = 0; i < kAccumulators; ++i) {
+      const V a = *reinterpret_cast<const Unaligned*>(x + i % kWide * kLanes);
+      const V b = *reinterpret_cast<const Unaligned*>(y + i % kWide * kLanes - i / kWide);
+      sums[i] = sums[i] + term(kMetric, a, b);
+    }
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < kAccumulators; ++i) {
+    *reinterpret_cast<Unaligned*>(out + (step + i / kWide) * kStrip + lane + i % kWide * kLanes) = sums[i];
+  }
+}
+
+template <class Real, Metric kMetric>
+void tile_distances(const DtwFeatures<Real>& features, int64_t steps, Real* out) {
+  constexpr int kVectors = kStrip / VectorOf<Real>::kLanes;
+  constexpr int kWide = kVectors < kAccumulators ? kVectors : kAccumulators, kSteps = kAccumulators / kWide;
+  static_assert(kTileSteps % kSteps == 0, "a tile that is rounded up still fits");
+  for (int64_t step = 0; step < steps; step += kSteps) {
+    for (int lane = 0; lane < kStrip; lane += kWide * VectorOf<Real>::kLanes) {
+      sum_steps<Real, kMetric, kSteps>(features, step, lane, out);
+    }
+  }
+  finish<Real, kMetric>(out, steps * kStrip);
+}
+
+template <class Real, Metric kMetric>
+void row_distances(const DtwRow<Real>& row, int64_t count, Real* out) {
+  for (int64_t c = 0; c < count; ++c) out[c] = 0;
+  for (int64_t d = 0; d < row.dims; ++d) {
+    const Real x = row.x[d];
+    const Real* y = row.y + d * row.y_stride;
+    for (int64_t c = 0; c < count; ++c) {
+      const Real difference = x - y[c];
+      if constexpr (kMetric == Metric::cosine) {
+        out[c] += x * y[c];
+      } else if constexpr (kMetric == Metric::cityblock) {
+        out[c] += difference < 0 ? -difference : difference;
+      } else {
+        out[c] += difference * difference;
+      }
+    }
+  }
+  finish<Real, kMetric>(out, count);
+}
+
+template <class Real>
+bool has_invalid(const Real* costs, int64_t count) {
+  int32_t invalid = 0;
+  for (int64_t i = 0; i < count; ++i) invalid |= !(costs[i] > -static_cast<Real>(__builtin_inf()));
+  return invalid != 0;
+}
+
+// out[k · kStrip] = costs[k]
+template <class Real>
+void spread(const Real* costs, int64_t count, Real* out) {
+  for (int64_t k = 0; k < count; ++k) out[k * kStrip] = costs[k];
+}
+
+template <class Real>
+void fill(KernelsOf<Real>& table) {
+  table.dtw_tile_distances[0] = tile_distances<Real, Metric::euclidean>;
+  table.dtw_tile_distances[1] = tile_distances<Real, Metric::sqeuclidean>;
+  table.dtw_tile_distances[2] = tile_distances<Real, Metric::cityblock>;
+  table.dtw_tile_distances[3] = tile_distances<Real, Metric::cosine>;
+  table.dtw_row_distances[0] = row_distances<Real, Metric::euclidean>;
+  table.dtw_row_distances[1] = row_distances<Real, Metric::sqeuclidean>;
+  table.dtw_row_distances[2] = row_distances<Real, Metric::cityblock>;
+  table.dtw_row_distances[3] = row_distances<Real, Metric::cosine>;
+  table.dtw_has_invalid = has_invalid<Real>;
+  table.dtw_spread = spread<Real>;
+}
+
+}  // namespace
+
+void fill_dtw_costs(Kernels& table) {
+  fill<float>(table.single_precision);
+  fill<double>(table.double_precision);
+}
+
+}  // namespace STREAMHMM_TARGET
+}  // namespace streamhmm
