@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from streamhmm.align.aligner import Aligner
     from streamhmm.align.results import Alignment
-    from streamhmm.dtw import WarpingPath, dtw, dtw_from_cost
-    from streamhmm.dtw_online import Followed, OnlineDTW
+    from streamhmm.warping import WarpingPath, dtw, dtw_from_cost
+    from streamhmm.warping_online import Followed, OnlineDTW
     from streamhmm.graph import Graph
     from streamhmm.ops import Path, log_likelihood, posteriors, viterbi
     from streamhmm.segment import Segment
@@ -38,14 +38,14 @@ __all__ = [
 _HOMES = {
     "Aligner": "align.aligner",
     "Alignment": "align.results",
-    "Followed": "dtw_online",
+    "Followed": "warping_online",
     "Graph": "graph",
-    "OnlineDTW": "dtw_online",
+    "OnlineDTW": "warping_online",
     "Path": "ops",
     "Segment": "segment",
-    "WarpingPath": "dtw",
-    "dtw": "dtw",
-    "dtw_from_cost": "dtw",
+    "WarpingPath": "warping",
+    "dtw": "warping",
+    "dtw_from_cost": "warping",
     "log_likelihood": "ops",
     "posteriors": "ops",
     "viterbi": "ops",

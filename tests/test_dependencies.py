@@ -17,7 +17,7 @@ PACKAGE = ROOT / "streamhmm"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 BASE = {"errors", "segment"}
-CORE = {"_C", "dtw", "dtw_checks", "dtw_online", "graph", "library", "memory", "ops", "online", "packing"}
+CORE = {"_C", "graph", "library", "memory", "ops", "online", "packing", "warping", "warping_checks", "warping_online"}
 LEAVES = {"acoustic", "audio", "text", "formats"}
 COMPOSED = BASE | CORE | LEAVES | {"models"}
 MAY_IMPORT = {
@@ -30,9 +30,9 @@ MAY_IMPORT = {
     "library": {"_C"},
     "ops": {"errors", "graph", "library", "memory", "packing"},
     "online": {"_C", "errors", "graph", "memory", "ops"},
-    "dtw_checks": {"_C", "memory"},
-    "dtw": {"_C", "dtw_checks"},
-    "dtw_online": {"_C", "dtw_checks"},
+    "warping_checks": {"_C", "memory"},
+    "warping": {"_C", "warping_checks"},
+    "warping_online": {"_C", "warping_checks"},
     "models": BASE | CORE,
     "acoustic": BASE,
     "acoustic/training": BASE | {"graph", "ops"},  # by the engine's likelihood and paths

@@ -1,4 +1,4 @@
-"""The checks of what ``dtw.py`` and ``dtw_online.py`` are called with."""
+"""The checks of what ``warping.py`` and ``warping_online.py`` are called with."""
 
 from __future__ import annotations
 

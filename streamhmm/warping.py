@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from streamhmm import _C
-from streamhmm.dtw_checks import (
+from streamhmm.warping_checks import (
     Lengths,
     Options,
     Pairs,

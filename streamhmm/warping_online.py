@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from streamhmm import _C
-from streamhmm.dtw_checks import check_count, check_kind, check_metric, check_pattern, check_values, ready, real_dtype
+from streamhmm.warping_checks import check_count, check_kind, check_metric, check_pattern, check_values, ready, real_dtype
 
 
 class Followed(NamedTuple):
