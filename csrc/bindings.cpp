@@ -108,15 +108,15 @@ void run_dtw(const DtwBatch& batch, uintptr_t path, uintptr_t path_size, uintptr
                         std::to_string(invalid.column) + ")");
 }
 
-std::unique_ptr<DtwFollower> follower(uintptr_t frames, bool is_double, int64_t size, int64_t dims, int32_t metric,
-                                      int32_t pattern, int64_t window, bool open_begin) {
+std::unique_ptr<DtwFollower> make_dtw_follower(uintptr_t frames, bool is_double, int64_t size, int64_t dims,
+                                               int32_t metric, int32_t pattern, int64_t window, bool open_begin) {
   return make_follower(
       {pointer<void>(frames), is_double, size, dims, static_cast<Metric>(metric), pattern, window, open_begin});
 }
 
-void push(DtwFollower& self, uintptr_t frames, int64_t count, uintptr_t positions, uintptr_t costs) {
+void dtw_push(DtwFollower& follower, uintptr_t frames, int64_t count, uintptr_t positions, uintptr_t costs) {
   py::gil_scoped_release release;
-  self.push(pointer<void>(frames), count, pointer<int64_t>(positions), pointer<double>(costs));
+  follower.push(pointer<void>(frames), count, pointer<int64_t>(positions), pointer<double>(costs));
 }
 
 std::vector<std::string> step_patterns() {
@@ -143,7 +143,7 @@ PYBIND11_MODULE(_C, m) {
         py::arg("states_wide"), py::arg("by_pdf"), py::arg("counts"), py::arg("counts_stride"));
 
   py::class_<DtwBatch>(m, "DtwBatch")
-      .def(py::init(&make_dtw_batch), py::kw_only(), py::arg("x"), py::arg("y"), py::arg("is_double"), py::arg("batch"),
+      .def(py::init(&make_dtw_batch), py::arg("x"), py::arg("y"), py::arg("is_double"), py::arg("batch"),
            py::arg("rows"), py::arg("columns"), py::arg("dims"), py::arg("x_batch_stride"), py::arg("x_stride"),
            py::arg("y_batch_stride"), py::arg("y_stride"), py::arg("x_lengths"), py::arg("y_lengths"),
            py::arg("metric"), py::arg("pattern"), py::arg("band"), py::arg("width"), py::arg("open_begin"),
@@ -153,10 +153,11 @@ PYBIND11_MODULE(_C, m) {
   m.def("step_patterns", &step_patterns, "Names of the step patterns of dynamic time warping, by index.");
 
   py::class_<DtwFollower>(m, "DtwFollower")
-      .def(py::init(&follower), py::kw_only(), py::arg("frames"), py::arg("is_double"), py::arg("size"),
-           py::arg("dims"), py::arg("metric"), py::arg("pattern"), py::arg("window"), py::arg("open_begin"))
-      .def("push", &push, py::arg("frames"), py::arg("count"), py::arg("positions"), py::arg("costs"))
-      .def("distance", &DtwFollower::distance);
+      .def(py::init(&make_dtw_follower), py::arg("frames"), py::arg("is_double"), py::arg("size"), py::arg("dims"),
+           py::arg("metric"), py::arg("pattern"), py::arg("window"), py::arg("open_begin"));
+  m.def("dtw_push", &dtw_push, py::arg("follower"), py::arg("frames"), py::arg("count"), py::arg("positions"),
+        py::arg("costs"));
+  m.def("dtw_distance", &DtwFollower::distance, py::arg("follower"));
 
   m.def("available_isas", &available_isas, "Instruction sets that this build and this processor share, best first.");
   m.def("select_isa", &select_isa, py::arg("name"), "Chooses the instruction set; returns the one chosen before.");

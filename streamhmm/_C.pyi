@@ -34,7 +34,6 @@ class DtwBatch:
 
     def __init__(
         self,
-        *,
         x: int,
         y: int,
         is_double: bool,
@@ -69,7 +68,6 @@ class DtwFollower:
 
     def __init__(
         self,
-        *,
         frames: int,
         is_double: bool,
         size: int,
@@ -79,11 +77,12 @@ class DtwFollower:
         window: int,
         open_begin: bool,
     ) -> None: ...
-    def push(self, frames: int, count: int, positions: int, costs: int) -> None:
-        """Reads frames (count, dims), writes positions (count,) int64 and costs (count,) float64."""
 
-    def distance(self) -> float:
-        """D of all frames against the whole reference."""
+def dtw_push(follower: DtwFollower, frames: int, count: int, positions: int, costs: int) -> None:
+    """Reads frames (count, dims), writes positions (count,) int64 and costs (count,) float64."""
+
+def dtw_distance(follower: DtwFollower) -> float:
+    """D of all frames against the whole reference."""
 
 def available_isas() -> list[str]:
     """Instruction sets that this build and this processor share, best first."""

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from streamhmm.align.aligner import Aligner
     from streamhmm.align.results import Alignment
-    from streamhmm.warping import WarpingPath, dtw, dtw_from_cost
-    from streamhmm.warping_online import Followed, OnlineDTW
     from streamhmm.graph import Graph
     from streamhmm.ops import Path, log_likelihood, posteriors, viterbi
     from streamhmm.segment import Segment
+    from streamhmm.warping import WarpingPath, dtw, dtw_from_cost
+    from streamhmm.warping_online import Followed, OnlineDTW
 
 __version__ = "0.1.0"
 

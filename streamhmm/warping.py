@@ -154,7 +154,7 @@ def dtw_from_cost(
     options = check_options(step, band, radius, slope, memory_budget)
     batched = cost.dim() == 3
     cost = ready(cost if batched else cost[None], real_dtype(cost.dtype))
-    pairs = Pairs(*cost.shape, batched)
+    pairs = Pairs(len(cost), cost.shape[1], cost.shape[2], batched)
     lengths = pairs.check_lengths(x_lengths, y_lengths)
     return _run(pairs, cost, None, lengths, 0, options, open_begin, open_end)
 

@@ -104,7 +104,7 @@ def check_values(features: Tensor, name: str, lengths: Tensor | None, batched: b
         found = values[~(values.abs() <= limit)][0].item()
         place = f"sequence {sequence}, frame {frame}" if batched else f"frame {frame}"
         kind = str(features.dtype).removeprefix("torch.")
-        raise ValueError(f"{name} must be finite and at most {limit:g} in size as {kind}, got {found} in {place}")
+        raise ValueError(f"{name} must be finite and at most {limit:g} in size as {kind}, got {found:g} in {place}")
 
 
 def check_pattern(step: str) -> int:

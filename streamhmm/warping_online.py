@@ -9,7 +9,15 @@ import torch
 from torch import Tensor
 
 from streamhmm import _C
-from streamhmm.warping_checks import check_count, check_kind, check_metric, check_pattern, check_values, ready, real_dtype
+from streamhmm.warping_checks import (
+    check_count,
+    check_kind,
+    check_metric,
+    check_pattern,
+    check_values,
+    ready,
+    real_dtype,
+)
 
 
 class Followed(NamedTuple):
@@ -45,8 +53,8 @@ class OnlineDTW:
         metric: as in :func:`dtw`.
         step: as in :func:`dtw`. "asymmetric" follows up to twice the reference's speed, and any slower one;
             "symmetric2" and "symmetric1" follow any speed.
-        window: frames of the reference to either side of the position in which the next frame is sought; None: the whole
-            reference, every frame. What lies outside is forgotten: a stream that leaves the window is lost.
+        window: frames of the reference to either side of the position in which the next frame is sought, at least 1;
+            None: all of it, every frame. What lies outside is forgotten: a stream that leaves the window is lost.
         open_begin: the stream may start anywhere in the reference, which the first frame then searches as a whole.
 
     Ties go to the lowest frame of the reference. Use from any thread, one call at a time; others wait.
@@ -66,7 +74,9 @@ class OnlineDTW:
     ) -> None:
         _check_frames(reference, "reference", "M", None)
         if reference.numel() == 0:
-            raise ValueError(f"reference must have at least one frame of one dimension, got {tuple(reference.shape)}")
+            raise ValueError(
+                f"reference must have at least one frame of one dimension, got shape {tuple(reference.shape)}"
+            )
         self._dtype, self._dims = real_dtype(reference.dtype), reference.shape[1]
         frames = ready(reference, self._dtype).contiguous()
         check_values(frames[None], "reference", None, False)
@@ -105,7 +115,7 @@ class OnlineDTW:
         with self._lock:
             if self._finished:
                 raise ValueError("push must come before finish")
-            self._follower.push(frames.data_ptr(), len(frames), position.data_ptr(), cost.data_ptr())
+            _C.dtw_push(self._follower, frames.data_ptr(), len(frames), position.data_ptr(), cost.data_ptr())
             cost /= torch.arange(self._heard + 1, self._heard + len(frames) + 1)
             self._heard += len(frames)
             if len(frames) > 0:
@@ -117,7 +127,7 @@ class OnlineDTW:
         was never in reach, or nothing was pushed. May be called again."""
         with self._lock:
             self._finished = True
-            return self._follower.distance()
+            return _C.dtw_distance(self._follower)
 
 
 def _check_frames(features: Tensor, name: str, size: str, dims: int | None) -> None:

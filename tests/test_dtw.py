@@ -38,7 +38,7 @@ def assert_same(result: sh.WarpingPath, expected: oracle.Expected) -> None:
 
 
 def random_costs(rng: np.random.Generator, rows: int, columns: int, kind: str) -> Tensor:
-    """"ties": small integers; "holes": some forbidden; "signed": of both signs; "real": no two alike."""
+    """ "ties": small integers; "holes": some forbidden; "signed": of both signs; "real": no two alike."""
     if kind == "real":
         return torch.from_numpy(rng.gamma(2, 3, (rows, columns)).astype(np.float32)).double()
     low = -3 if kind == "signed" else 0
