@@ -19,6 +19,16 @@ struct StripColumns {
   int64_t first;
   Columns lanes[kStrip];
 
+  // Whether all lanes are where they may be in all these steps.
+  bool whole(int64_t step, int64_t count) const {
+    bool result = true;
+    for (int lane = 0; lane < kStrip; ++lane) {
+      const int64_t column = first - lane + step;
+      result &= lanes[lane].first <= column && column + count <= lanes[lane].last;
+    }
+    return result;
+  }
+
   // The steps among `step` … step + count − 1, counted from `step`, in which a lane is where it may be.
   Columns steps(int lane, int64_t step, int64_t count) const {
     const int64_t offset = first - lane + step;
@@ -41,6 +51,19 @@ class MatrixCosts {
 
   // Writes tile (count, kStrip), +inf outside the band. Returns false if a cost inside it is NaN or −inf.
   bool fill(const StripColumns& strip, int64_t step, int64_t count, Real* tile) const {
+    if (strip.whole(step, count)) {
+      // a lane further down and a column further left
+      kernels_of<Real>().dtw_gather(row(strip.row) + strip.first + step, stride_ - 1, count, tile);
+    } else {
+      fill_lanes(strip, step, count, tile);
+    }
+    return !kernels_of<Real>().dtw_has_invalid(tile, count * kStrip);
+  }
+
+  const Real* row(int64_t i) const { return costs_ + i * stride_; }
+
+ private:
+  void fill_lanes(const StripColumns& strip, int64_t step, int64_t count, Real* tile) const {
     for (int lane = 0; lane < kStrip; ++lane) {
       const Columns inside = strip.steps(lane, step, count);
       forbid_steps(tile, lane, 0, inside.first);
@@ -50,12 +73,8 @@ class MatrixCosts {
       kernels_of<Real>().dtw_spread(row(strip.row + lane) + column, inside.last - inside.first,
                                     tile + inside.first * kStrip + lane);
     }
-    return !kernels_of<Real>().dtw_has_invalid(tile, count * kStrip);
   }
 
-  const Real* row(int64_t i) const { return costs_ + i * stride_; }
-
- private:
   const Real* costs_;
   int64_t stride_;
 };
@@ -111,6 +130,7 @@ class FeatureCosts {
     const Real* y = reversed_.data() + kMargin + columns_ - 1 - (strip.first + step);
     const DtwFeatures<Real> features = {lanes_.data(), y, columns_ + 2 * kMargin, dims_};
     kernels_of<Real>().dtw_tile_distances[static_cast<int32_t>(metric_)](features, count, tile);
+    if (strip.whole(step, count)) return true;
     for (int lane = 0; lane < kStrip; ++lane) {
       const Columns inside = strip.steps(lane, step, count);
       forbid_steps(tile, lane, 0, inside.first);

@@ -114,6 +114,58 @@ void spread(const Real* costs, int64_t count, Real* out) {
   for (int64_t k = 0; k < count; ++k) out[k * kStrip] = costs[k];
 }
 
+#if defined(__clang__)
+#define STREAMHMM_SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define STREAMHMM_SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (Mask){__VA_ARGS__})
+#endif
+
+template <class Real>
+struct Four;
+template <>
+struct Four<float> {
+  typedef float Native __attribute__((vector_size(16)));
+  typedef float Unaligned __attribute__((vector_size(16), aligned(4), may_alias));
+  typedef int32_t Mask __attribute__((vector_size(16)));
+};
+template <>
+struct Four<double> {
+  typedef double Native __attribute__((vector_size(32)));
+  typedef double Unaligned __attribute__((vector_size(32), aligned(8), may_alias));
+  typedef int64_t Mask __attribute__((vector_size(32)));
+};
+
+// Four steps of four lanes: out[k · kStrip + r] = costs[r · stride + k].
+template <class Real>
+STREAMHMM_KERNEL void turn(const Real* costs, int64_t stride, Real* out) {
+  using V = typename Four<Real>::Native;
+  using Unaligned = typename Four<Real>::Unaligned;
+  using Mask [[maybe_unused]] = typename Four<Real>::Mask;
+  V rows[4];
+#pragma GCC unroll 4
+  for (int r = 0; r < 4; ++r) rows[r] = *reinterpret_cast<const Unaligned*>(costs + r * stride);
+  const V low02 = STREAMHMM_SHUFFLE(rows[0], rows[2], 0, 4, 1, 5),
+          high02 = STREAMHMM_SHUFFLE(rows[0], rows[2], 2, 6, 3, 7);
+  const V low13 = STREAMHMM_SHUFFLE(rows[1], rows[3], 0, 4, 1, 5),
+          high13 = STREAMHMM_SHUFFLE(rows[1], rows[3], 2, 6, 3, 7);
+  const V steps[4] = {STREAMHMM_SHUFFLE(low02, low13, 0, 4, 1, 5), STREAMHMM_SHUFFLE(low02, low13, 2, 6, 3, 7),
+                      STREAMHMM_SHUFFLE(high02, high13, 0, 4, 1, 5), STREAMHMM_SHUFFLE(high02, high13, 2, 6, 3, 7)};
+#pragma GCC unroll 4
+  for (int k = 0; k < 4; ++k) *reinterpret_cast<Unaligned*>(out + k * kStrip) = steps[k];
+}
+
+template <class Real>
+void gather(const Real* costs, int64_t stride, int64_t steps, Real* out) {
+  for (int lane = 0; lane < kStrip; lane += 4) {
+    const Real* first = costs + lane * stride;
+    int64_t k = 0;
+    for (; k + 4 <= steps; k += 4) turn(first + k, stride, out + k * kStrip + lane);
+    for (; k < steps; ++k) {
+      for (int r = 0; r < 4; ++r) out[k * kStrip + lane + r] = first[r * stride + k];
+    }
+  }
+}
+
 template <class Real>
 void fill(KernelsOf<Real>& table) {
   table.dtw_tile_distances[0] = tile_distances<Real, Metric::euclidean>;
@@ -126,6 +178,7 @@ void fill(KernelsOf<Real>& table) {
   table.dtw_row_distances[3] = row_distances<Real, Metric::cosine>;
   table.dtw_has_invalid = has_invalid<Real>;
   table.dtw_spread = spread<Real>;
+  table.dtw_gather = gather<Real>;
 }
 
 }  // namespace

@@ -45,10 +45,12 @@ STREAMHMM_KERNEL Doubles best_of(const Sources& from, Doubles cost, Winners& win
 
 // kEdge: the first and the last strip, where paths start and where any lane may be the last row.
 template <class Real, int kPattern, bool kEdge>
-void advance(const DtwTile<Real>& tile, DtwFront& front) {
+void advance(const DtwTile<Real>& given, DtwFront& front) {
   using V = Doubles;
+  const DtwTile<Real> tile = given;  // a copy that no store can change: its pointers stay in registers
   constexpr int kLanes = V::kLanes;
   V left[kVectors], above1[kVectors], above2[kVectors];
+#pragma GCC unroll 16
   for (int v = 0; v < kVectors; ++v) {
     left[v] = V::load(front.left + v * kLanes);
     above1[v] = V::load(front.above1 + v * kLanes);
@@ -72,6 +74,7 @@ void advance(const DtwTile<Real>& tile, DtwFront& front) {
     tile.pointers[2 * s + 1] = third;
     if constexpr (kEdge) {
       double lanes[kStrip];
+#pragma GCC unroll 16
       for (int v = 0; v < kVectors; ++v) V::store(lanes + v * kLanes, left[v]);
       const double start = tile.starts ? tile.above[s] + static_cast<double>(costs[0]) : kForbidden;
       if (start < kForbidden && start <= lanes[0]) {
@@ -85,6 +88,7 @@ void advance(const DtwTile<Real>& tile, DtwFront& front) {
       V::store_last(tile.below + s, left[kVectors - 1]);
     }
   }
+#pragma GCC unroll 16
   for (int v = 0; v < kVectors; ++v) {
     V::store(front.left + v * kLanes, left[v]);
     V::store(front.above1 + v * kLanes, above1[v]);

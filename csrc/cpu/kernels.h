@@ -72,6 +72,9 @@ struct KernelsOf {
 
   // out[k · kStrip] = costs[k]
   void (*dtw_spread)(const Real* costs, int64_t count, Real* out);
+
+  // out[s, r] = costs[r · stride + s], all lanes
+  void (*dtw_gather)(const Real* costs, int64_t stride, int64_t steps, Real* out);
 };
 
 struct Kernels {
