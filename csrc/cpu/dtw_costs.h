@@ -53,11 +53,11 @@ class MatrixCosts {
   bool fill(const StripColumns& strip, int64_t step, int64_t count, Real* tile) const {
     if (strip.whole(step, count)) {
       // a lane further down and a column further left
-      kernels_of<Real>().dtw_gather(row(strip.row) + strip.first + step, stride_ - 1, count, tile);
+      kernels_of<Real>().dtw.gather(row(strip.row) + strip.first + step, stride_ - 1, count, tile);
     } else {
       fill_lanes(strip, step, count, tile);
     }
-    return !kernels_of<Real>().dtw_has_invalid(tile, count * kStrip);
+    return !kernels_of<Real>().dtw.has_invalid(tile, count * kStrip);
   }
 
   const Real* row(int64_t i) const { return costs_ + i * stride_; }
@@ -70,7 +70,7 @@ class MatrixCosts {
       forbid_steps(tile, lane, inside.last, count);
       if (inside.first == inside.last) continue;
       const int64_t column = strip.first - lane + step + inside.first;
-      kernels_of<Real>().dtw_spread(row(strip.row + lane) + column, inside.last - inside.first,
+      kernels_of<Real>().dtw.spread(row(strip.row + lane) + column, inside.last - inside.first,
                                     tile + inside.first * kStrip + lane);
     }
   }
@@ -129,7 +129,7 @@ class FeatureCosts {
   bool fill(const StripColumns& strip, int64_t step, int64_t count, Real* tile) const {
     const Real* y = reversed_.data() + kMargin + columns_ - 1 - (strip.first + step);
     const DtwFeatures<Real> features = {lanes_.data(), y, columns_ + 2 * kMargin, dims_};
-    kernels_of<Real>().dtw_tile_distances[static_cast<int32_t>(metric_)](features, count, tile);
+    kernels_of<Real>().dtw.tile_distances[static_cast<int32_t>(metric_)](features, count, tile);
     if (strip.whole(step, count)) return true;
     for (int lane = 0; lane < kStrip; ++lane) {
       const Columns inside = strip.steps(lane, step, count);

@@ -167,25 +167,25 @@ void gather(const Real* costs, int64_t stride, int64_t steps, Real* out) {
 }
 
 template <class Real>
-void fill(KernelsOf<Real>& table) {
-  table.dtw_tile_distances[0] = tile_distances<Real, Metric::euclidean>;
-  table.dtw_tile_distances[1] = tile_distances<Real, Metric::sqeuclidean>;
-  table.dtw_tile_distances[2] = tile_distances<Real, Metric::cityblock>;
-  table.dtw_tile_distances[3] = tile_distances<Real, Metric::cosine>;
-  table.dtw_row_distances[0] = row_distances<Real, Metric::euclidean>;
-  table.dtw_row_distances[1] = row_distances<Real, Metric::sqeuclidean>;
-  table.dtw_row_distances[2] = row_distances<Real, Metric::cityblock>;
-  table.dtw_row_distances[3] = row_distances<Real, Metric::cosine>;
-  table.dtw_has_invalid = has_invalid<Real>;
-  table.dtw_spread = spread<Real>;
-  table.dtw_gather = gather<Real>;
+void fill(DtwKernels<Real>& table) {
+  table.tile_distances[0] = tile_distances<Real, Metric::euclidean>;
+  table.tile_distances[1] = tile_distances<Real, Metric::sqeuclidean>;
+  table.tile_distances[2] = tile_distances<Real, Metric::cityblock>;
+  table.tile_distances[3] = tile_distances<Real, Metric::cosine>;
+  table.row_distances[0] = row_distances<Real, Metric::euclidean>;
+  table.row_distances[1] = row_distances<Real, Metric::sqeuclidean>;
+  table.row_distances[2] = row_distances<Real, Metric::cityblock>;
+  table.row_distances[3] = row_distances<Real, Metric::cosine>;
+  table.has_invalid = has_invalid<Real>;
+  table.spread = spread<Real>;
+  table.gather = gather<Real>;
 }
 
 }  // namespace
 
 void fill_dtw_costs(Kernels& table) {
-  fill<float>(table.single_precision);
-  fill<double>(table.double_precision);
+  fill<float>(table.single_precision.dtw);
+  fill<double>(table.double_precision.dtw);
 }
 
 }  // namespace STREAMHMM_TARGET

@@ -51,7 +51,7 @@ class FollowerOf : public DtwFollower {
     const double scale = scale_of(reference_.metric, frame, reference_.dims);
     for (int64_t d = 0; d < reference_.dims; ++d) frame_[d] = scaled(frame[d], scale);
     const DtwRow<Real> row = {frame_.data(), transposed_.data() + window_.first, reference_.size, reference_.dims};
-    kernels_of<Real>().dtw_row_distances[static_cast<int32_t>(reference_.metric)](row, window_.last - window_.first,
+    kernels_of<Real>().dtw.row_distances[static_cast<int32_t>(reference_.metric)](row, window_.last - window_.first,
                                                                                   costs_.data());
   }
 

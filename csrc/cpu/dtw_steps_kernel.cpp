@@ -108,8 +108,8 @@ void advance_by(int32_t pattern, const DtwTile<Real>& tile, DtwFront& front) {
 }  // namespace
 
 void fill_dtw_steps(Kernels& table) {
-  table.single_precision.dtw_advance = advance_by<float>;
-  table.double_precision.dtw_advance = advance_by<double>;
+  table.single_precision.dtw.advance = advance_by<float>;
+  table.double_precision.dtw.advance = advance_by<double>;
 }
 
 }  // namespace STREAMHMM_TARGET

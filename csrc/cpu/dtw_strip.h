@@ -1,6 +1,7 @@
 // The work of dynamic time warping is cut into strips of kStrip rows. A strip is crossed in steps: in step s, lane r
 // stands at row r of the strip and column first + s − r, so that all cells of a step lie on an anti-diagonal and depend
-// on earlier steps only. A tile is some consecutive steps of a strip with their costs.
+// on earlier steps only. A tile is some consecutive steps of a strip with their costs. Here is what drivers and kernels
+// share.
 #pragma once
 
 #include <cstdint>
@@ -47,6 +48,27 @@ struct DtwRow {
   const Real* y;
   int64_t y_stride;
   int64_t dims;
+};
+
+template <class Real>
+struct DtwKernels {
+  // Crosses a tile with the step pattern of that index.
+  void (*advance)(int32_t pattern, const DtwTile<Real>& tile, DtwFront& front);
+
+  // out[s, r] = metric(x of lane r, y that it meets in step s); by Metric
+  void (*tile_distances[kMetricCount])(const DtwFeatures<Real>& features, int64_t steps, Real* out);
+
+  // out[c] = metric(x, y of column c); by Metric
+  void (*row_distances[kMetricCount])(const DtwRow<Real>& row, int64_t count, Real* out);
+
+  // Whether some cost is NaN or −inf.
+  bool (*has_invalid)(const Real* costs, int64_t count);
+
+  // out[k · kStrip] = costs[k]
+  void (*spread)(const Real* costs, int64_t count, Real* out);
+
+  // out[s, r] = costs[r · stride + s], all lanes
+  void (*gather)(const Real* costs, int64_t stride, int64_t steps, Real* out);
 };
 
 }  // namespace streamhmm

@@ -145,7 +145,7 @@ class Warper {
       if (!costs_.fill(columns, step, count, tile_.data())) invalid_row_ = columns.row;
       const DtwTile<Real> tile = {tile_.data(),        count,    &at(column), &at(column - out_lane),
                                   pointers + 2 * step, out_lane, strip == 0};
-      kernels_of<Real>().dtw_advance(batch_.pattern, tile, front);
+      kernels_of<Real>().dtw.advance(batch_.pattern, tile, front);
     }
   }
 

@@ -58,23 +58,7 @@ struct KernelsOf {
   void (*count)(int32_t states, ConstScaledRow<Real> a, ConstScaledRow<Real> w, ConstScaledRow<Real> b,
                 ScaledNumber<Real> total, double* counts);
 
-  // Dynamic time warping: crosses a tile, with the step pattern of that index.
-  void (*dtw_advance)(int32_t pattern, const DtwTile<Real>& tile, DtwFront& front);
-
-  // out[s, r] = metric(x of lane r, y that it meets in step s); by Metric
-  void (*dtw_tile_distances[kMetricCount])(const DtwFeatures<Real>& features, int64_t steps, Real* out);
-
-  // out[c] = metric(x, y of column c); by Metric
-  void (*dtw_row_distances[kMetricCount])(const DtwRow<Real>& row, int64_t count, Real* out);
-
-  // Whether some cost is NaN or −inf.
-  bool (*dtw_has_invalid)(const Real* costs, int64_t count);
-
-  // out[k · kStrip] = costs[k]
-  void (*dtw_spread)(const Real* costs, int64_t count, Real* out);
-
-  // out[s, r] = costs[r · stride + s], all lanes
-  void (*dtw_gather)(const Real* costs, int64_t stride, int64_t steps, Real* out);
+  DtwKernels<Real> dtw;
 };
 
 struct Kernels {
