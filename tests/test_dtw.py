@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import doctest
 import math
+from types import ModuleType
 from typing import Any
 
 import dtw_oracle as oracle
@@ -15,7 +17,7 @@ from test_threads import instruction_set, torch_threads
 from torch import Tensor
 
 import streamhmm as sh
-from streamhmm import _C
+from streamhmm import _C, warping, warping_online
 
 STEPS = tuple(oracle.STEPS)
 DTYPES = (torch.float32, torch.float64)
@@ -291,6 +293,11 @@ def test_threads_change_nothing() -> None:
 def test_gradients_stop_here() -> None:
     x = torch.randn(5, 2, requires_grad=True)
     assert not sh.dtw(x, x).distance.requires_grad
+
+
+@pytest.mark.parametrize("module", [warping, warping_online], ids=lambda module: module.__name__)
+def test_the_examples_in_the_docstrings(module: ModuleType) -> None:
+    assert doctest.testmod(module).failed == 0 < doctest.testmod(module).attempted
 
 
 # ---- other packages
