@@ -14,17 +14,38 @@ if TYPE_CHECKING:
     from streamhmm.graph import Graph
     from streamhmm.ops import Path, log_likelihood, posteriors, viterbi
     from streamhmm.segment import Segment
+    from streamhmm.warping import WarpingPath, dtw, dtw_from_cost
+    from streamhmm.warping_online import Followed, OnlineDTW
 
 __version__ = "0.1.0"
 
-__all__ = ["Aligner", "Alignment", "Graph", "Path", "Segment", "log_likelihood", "posteriors", "viterbi"]
+__all__ = [
+    "Aligner",
+    "Alignment",
+    "Followed",
+    "Graph",
+    "OnlineDTW",
+    "Path",
+    "Segment",
+    "WarpingPath",
+    "dtw",
+    "dtw_from_cost",
+    "log_likelihood",
+    "posteriors",
+    "viterbi",
+]
 
 _HOMES = {
     "Aligner": "align.aligner",
     "Alignment": "align.results",
+    "Followed": "warping_online",
     "Graph": "graph",
+    "OnlineDTW": "warping_online",
     "Path": "ops",
     "Segment": "segment",
+    "WarpingPath": "warping",
+    "dtw": "warping",
+    "dtw_from_cost": "warping",
     "log_likelihood": "ops",
     "posteriors": "ops",
     "viterbi": "ops",

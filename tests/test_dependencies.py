@@ -18,6 +18,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 BASE = {"errors", "segment"}
 CORE = {"_C", "graph", "library", "library_semi_markov", "memory", "ops", "online", "packing"}
+CORE = {"_C", "graph", "library", "memory", "ops", "online", "packing", "warping", "warping_checks", "warping_online"}
 LEAVES = {"acoustic", "audio", "text", "formats"}
 COMPOSED = BASE | CORE | LEAVES | {"models"}
 MAY_IMPORT = {
@@ -31,6 +32,9 @@ MAY_IMPORT = {
     "library_semi_markov": {"_C", "library"},
     "ops": {"errors", "graph", "library", "library_semi_markov", "memory", "packing"},
     "online": {"_C", "errors", "graph", "memory", "ops"},
+    "warping_checks": {"_C", "memory"},
+    "warping": {"_C", "warping_checks"},
+    "warping_online": {"_C", "warping_checks"},
     "models": BASE | CORE,
     "acoustic": BASE,
     "acoustic/training": BASE | {"graph", "ops"},  # by the engine's likelihood and paths
