@@ -8,6 +8,7 @@
 namespace streamhmm {
 namespace STREAMHMM_TARGET {
 
+void fill_dense_narrow(Kernels& table);
 void fill_dense_sums(Kernels& table);
 void fill_dense_viterbi(Kernels& table);
 void fill_linear_viterbi(Kernels& table);
@@ -21,6 +22,7 @@ void fill_dtw_costs(Kernels& table);
 
 void fill_table(Kernels& table) {
   table.name = STREAMHMM_TEXT(STREAMHMM_TARGET);
+  fill_dense_narrow(table);
   fill_dense_sums(table);
   fill_dense_viterbi(table);
   fill_linear_viterbi(table);

@@ -35,6 +35,10 @@ struct KernelsOf {
   // α of one frame of a dense graph. Whether a score was NaN, infinite or beyond ±kLargestSingle.
   bool (*dense_advance)(const DenseAdvance<Real>& d);
 
+  // The same for a few states and many frames, see DenseNarrow. `narrow_lanes`: the most states it can take.
+  int32_t narrow_lanes;
+  bool (*dense_narrow)(const DenseNarrow<Real>& d);
+
   // The lowest i with the largest (alpha[i] + shift[tile of i]) + column[i]; rows padded with −inf; shift may be null.
   int32_t (*dense_winner)(const Real* alpha, const Real* shift, const Real* column, int32_t states);
 
