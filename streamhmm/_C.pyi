@@ -27,7 +27,14 @@ def viterbi(batch: Batch, states: int, score: int) -> None:
     """Writes states (B, T) int64 and score (B,) float64. Raises ValueError for invalid scores or graphs."""
 
 def forward_backward(
-    batch: Batch, log_likelihood: int, by_state: int, states_wide: int, by_pdf: int, counts: int, counts_stride: int
+    batch: Batch,
+    log_likelihood: int,
+    by_state: int,
+    states_wide: int,
+    by_pdf: int,
+    by_pdf_scale: int,
+    counts: int,
+    counts_stride: int,
 ) -> None:
     """Writes what has an address, see csrc/forward_backward.h. Raises ValueError for invalid scores or graphs."""
 

@@ -82,17 +82,18 @@ def _viterbi_cpu(scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
 
 def _log_likelihood_cpu(scores: Tensor, *rest: Any) -> Tensor:
     result = torch.empty(scores.shape[:-2], dtype=torch.float64)
-    _C.forward_backward(batch_of(scores, *rest), result.data_ptr(), 0, 0, 0, 0, 0)
+    _C.forward_backward(batch_of(scores, *rest), result.data_ptr(), 0, 0, 0, 0, 0, 0)
     return result
 
 
 def _posteriors_cpu(
     scores: Tensor, lengths: Tensor | None, structure: Tensor, weights: Tensor, memory_budget: int, states: int
 ) -> Tensor:
-    result = scores.new_zeros((*scores.shape[:-1], states or scores.shape[-1]))
+    make = scores.new_zeros if states else scores.new_empty
+    result = make((*scores.shape[:-1], states or scores.shape[-1]))
     by_state, by_pdf = (result.data_ptr(), 0) if states else (0, result.data_ptr())
     call = batch_of(scores, lengths, structure, weights, memory_budget)
-    _C.forward_backward(call, 0, by_state, states, by_pdf, 0, 0)
+    _C.forward_backward(call, 0, by_state, states, by_pdf, 0, 0, 0)
     return result
 
 
@@ -106,16 +107,16 @@ def _gradients_cpu(
     wants_weights: bool,
 ) -> tuple[Tensor, Tensor]:
     batch, size = sizes(scores)[0], weights.numel()
-    by_pdf = torch.zeros(scores.shape, dtype=scores.dtype)
+    by_pdf = torch.empty(scores.shape, dtype=scores.dtype)
     shared = int(structure[0]) == 1
     counts = torch.zeros((batch if shared else 1, size if wants_weights else 0), dtype=torch.float64)
     call = batch_of(scores, lengths, structure, weights, memory_budget)
     total = torch.empty(scores.shape[:-2], dtype=torch.float64)
     stride = size if shared else 0
     to_counts = counts.data_ptr() if wants_weights else 0
-    _C.forward_backward(call, total.data_ptr(), 0, 0, by_pdf.data_ptr(), to_counts, stride)
+    grad = grad.to(torch.float64).expand_as(total).contiguous()
+    _C.forward_backward(call, total.data_ptr(), 0, 0, by_pdf.data_ptr(), grad.data_ptr(), to_counts, stride)
     grad = grad.masked_fill(total == float("-inf"), 0.0)  # where no path fits, whatever comes from above
-    by_pdf.mul_(grad.to(scores.dtype)[..., None, None])
     if not wants_weights:
         return by_pdf, scores.new_zeros(0)
     return by_pdf, weight_gradient(grad.reshape(batch), counts, structure, size).to(scores.dtype)

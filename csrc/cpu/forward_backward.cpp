@@ -14,6 +14,7 @@
 #include "dense_sums.h"
 #include "dense_tiles.h"
 #include "linear_summer.h"
+#include "pdf_summer.h"
 #include "sum_targets.h"
 #include "thread_pool.h"
 
@@ -25,7 +26,8 @@ constexpr double kImpossible = -std::numeric_limits<double>::infinity();
 template <class Summer, class Real>
 class SumFinder {
  public:
-  SumFinder(Summer& summer, const GraphRecord& record, const ScoreRows<Real>& scores, int64_t budget, bool forward_only)
+  SumFinder(Summer& summer, const GraphRecord& record, const ScoreRows<Real>& scores, const ColumnsRead& columns,
+            int64_t budget, bool forward_only)
       : summer_(summer),
         record_(record),
         scores_(scores),
@@ -35,7 +37,7 @@ class SumFinder {
         rows_(segment_ * summer.row_bytes()),
         saved_(forward_only ? summer.row_bytes() : segments_ * summer.row_bytes()),
         forward_only_(forward_only),
-        gamma_(forward_only ? 0 : record.states) {}
+        by_pdf_(forward_only ? PdfSummer<Real>() : PdfSummer<Real>(record, columns)) {}
 
   double log_likelihood() {
     for (int64_t s = 0; s < segments_; ++s) {
@@ -50,7 +52,7 @@ class SumFinder {
     for (int64_t s = segments_ - 1; s >= 0; --s) {
       if (s < segments_ - 1) fill_segment(s);
       for (int64_t t = begin(s + 1) - 1; t >= begin(s); --t) {
-        summer_.posterior(row(t, s), gamma_.data());
+        summer_.posterior(row(t, s), by_pdf_.gamma(t));
         deliver(to, t);
         if (t == 0) continue;
         summer_.enter(t);
@@ -79,18 +81,16 @@ class SumFinder {
     }
   }
 
-  void deliver(const Targets<Real>& to, int64_t t) const {
+  void deliver(const Targets<Real>& to, int64_t t) {
     const int32_t states = record_.states;
-    if (to.by_state != nullptr) std::copy_n(gamma_.data(), states, to.by_state + t * to.states_wide);
-    if (to.by_pdf != nullptr) {
-      Real* out = to.by_pdf + t * scores_.columns;
-      for (int32_t j = 0; j < states; ++j) out[record_.body[j]] += gamma_[j];
-    }
+    const Real* gamma = by_pdf_.gamma(t);
+    if (to.by_state != nullptr) std::copy_n(gamma, states, to.by_state + t * to.states_wide);
+    if (to.by_pdf != nullptr) by_pdf_.deliver(t, scores_.frames, to.by_pdf_scale, to.by_pdf);
     if (to.counts == nullptr) return;
     double* final = to.counts + record_.weights_size - states;
     double* initial = final - states;
-    for (int32_t j = 0; t == 0 && j < states; ++j) initial[j] += gamma_[j];
-    for (int32_t j = 0; t == scores_.frames - 1 && j < states; ++j) final[j] += gamma_[j];
+    for (int32_t j = 0; t == 0 && j < states; ++j) initial[j] += gamma[j];
+    for (int32_t j = 0; t == scores_.frames - 1 && j < states; ++j) final[j] += gamma[j];
   }
 
   Summer& summer_;
@@ -101,40 +101,26 @@ class SumFinder {
   Buffer<uint8_t> rows_;
   Buffer<uint8_t> saved_;
   bool forward_only_;
-  Buffer<Real> gamma_;
+  PdfSummer<Real> by_pdf_;
 };
 
 template <class Summer, class Real>
-double sum_with(Summer summer, const GraphRecord& record, const ScoreRows<Real>& scores, int64_t budget,
-                const Targets<Real>& to) {
-  SumFinder<Summer, Real> finder(summer, record, scores, budget, !to.any());
+double sum_with(Summer summer, const GraphRecord& record, const ScoreRows<Real>& scores, const ColumnsRead& columns,
+                int64_t budget, const Targets<Real>& to) {
+  SumFinder<Summer, Real> finder(summer, record, scores, columns, budget, !to.any());
   const double log_likelihood = finder.log_likelihood();
   if (to.any() && log_likelihood > kImpossible) finder.posteriors(to);
   return log_likelihood;
 }
 
-// The largest finite |value|.
-template <class Real>
-double largest_magnitude(const Real* values, int64_t count) {
-  double largest = 0;
-  for (int64_t i = 0; i < count; ++i) {
-    const double value = std::fabs(static_cast<double>(values[i]));
-    if (value > largest && value < std::numeric_limits<double>::infinity()) largest = value;
-  }
-  return largest;
-}
-
 template <class Real>
 bool fits_range(const GraphRecord& record, const ScoreRows<Real>& scores, const Real* weights,
                 const ColumnsRead& columns) {
-  double largest = largest_magnitude(weights + record.weights_offset, record.weights_size);
-  for (int64_t t = 0; t < scores.frames; ++t) {
-    const Real* row = scores.data + t * scores.stride;
-    for (int32_t i = 0; i < columns.count(); ++i) {
-      largest = std::max(largest, largest_magnitude(row + columns.data()[i], 1));
-    }
-  }
-  return fits_scaled_range(2 * scores.frames + 2, largest);
+  const auto& largest = kernels_of<Real>().largest;
+  const ScoreRows<Real> all{weights + record.weights_offset, 1, record.weights_size, record.weights_size};
+  const double of_weights = largest(all, nullptr, static_cast<int32_t>(record.weights_size));
+  const double of_scores = largest(scores, columns.data(), columns.count());
+  return fits_scaled_range(2 * scores.frames + 2, std::max(of_weights, of_scores));
 }
 
 template <class Real>
@@ -148,15 +134,26 @@ double sum_paths(const GraphRecord& record, const ScoreRows<Real>& scores, const
                  const ColumnsRead& columns, const Targets<Real>& to) {
   const bool linear = record.family == Family::linear;
   if (record.family == Family::dense) {
-    return sum_with(DenseLogSummer<Real>(dense_graph(record, weights)), record, scores, budget, to);
+    return sum_with(DenseLogSummer<Real>(dense_graph(record, weights)), record, scores, columns, budget, to);
   }
   if (!fits_range(record, scores, weights, columns)) {
     auto arcs = all_arcs(record, weights);
-    return sum_with(ArcSummer<Real, LogNumber>(std::move(arcs), columns), record, scores, budget, to);
+    return sum_with(ArcSummer<Real, LogNumber>(std::move(arcs), columns), record, scores, columns, budget, to);
   }
-  if (linear) return sum_with(LinearSummer<Real>(linear_graph(record, weights), columns), record, scores, budget, to);
+  if (linear)
+    return sum_with(LinearSummer<Real>(linear_graph(record, weights), columns, scores), record, scores, columns, budget,
+                    to);
   auto arcs = all_arcs(record, weights);
-  return sum_with(ArcSummer<Real, Scaled<Real>>(std::move(arcs), columns), record, scores, budget, to);
+  return sum_with(ArcSummer<Real, Scaled<Real>>(std::move(arcs), columns), record, scores, columns, budget, to);
+}
+
+// What dense_sums leaves to its caller.
+template <class Real>
+void scale_by_pdf(const Batch& batch, const Sums& sums, int64_t b) {
+  if (sums.by_pdf == nullptr || sums.by_pdf_scale == nullptr) return;
+  const int64_t count = batch.frames * batch.columns;
+  Real* rows = static_cast<Real*>(sums.by_pdf) + b * count;
+  for (int64_t i = 0; i < count; ++i) rows[i] *= static_cast<Real>(sums.by_pdf_scale[b]);
 }
 
 template <class Real>
@@ -165,7 +162,11 @@ void sum_dense_tiles(const Batch& batch, const Sums& sums, bool* done) {
   const DenseTiles<Real> tiles(batch);
   parallel_for(tiles.count(), batch.threads, [&](int64_t tile) {
     const uint32_t summed = dense_sums<Real>(batch, record, tiles.sequences(tile), tiles.size(tile), sums);
-    for (int q = 0; q < tiles.size(tile); ++q) done[tiles.sequences(tile)[q]] = summed >> q & 1;
+    for (int q = 0; q < tiles.size(tile); ++q) {
+      const int64_t b = tiles.sequences(tile)[q];
+      done[b] = summed >> q & 1;
+      if (done[b]) scale_by_pdf<Real>(batch, sums, b);
+    }
   });
 }
 
@@ -173,14 +174,17 @@ template <class Real>
 void sum_sequence(const Batch& batch, const Sums& sums, int64_t b, bool dense_tried, FirstInvalid& invalid) {
   const BatchRows<Real> rows(batch);
   const ScoreRows<Real> scores = rows.sequence(b);
-  if (scores.frames == 0) return;
+  if (scores.frames == 0) return clear_by_pdf<Real>(sums, batch, b, 0);
   const GraphRecord record = graph_record(batch, b);
-  if (record.family == Family::dense && !dense_tried && dense_sums<Real>(batch, record, &b, 1, sums)) return;
+  if (record.family == Family::dense && !dense_tried && dense_sums<Real>(batch, record, &b, 1, sums)) {
+    return scale_by_pdf<Real>(batch, sums, b);
+  }
   const ColumnsRead columns(record, batch.columns);
   const int64_t bad = scan_scores(scores, columns).invalid_frame;
   if (bad >= 0) return invalid.report(b, bad);
   const auto to = targets_of<Real>(sums, batch, record, b);
   const double result = sum_paths(record, scores, rows.weights(), rows.budget(), columns, to);
+  clear_by_pdf<Real>(sums, batch, b, result > kImpossible ? scores.frames : 0);
   if (sums.log_likelihood != nullptr) sums.log_likelihood[b] = result;
 }
 

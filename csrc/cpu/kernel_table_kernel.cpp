@@ -13,6 +13,7 @@ void fill_dense_sums(Kernels& table);
 void fill_dense_viterbi(Kernels& table);
 void fill_linear_viterbi(Kernels& table);
 void fill_linear_sums(Kernels& table);
+void fill_pdf_sums(Kernels& table);
 void fill_rates(Kernels& table);
 void fill_row_scan(Kernels& table);
 void fill_semi_markov_best(Kernels& table);
@@ -27,6 +28,7 @@ void fill_table(Kernels& table) {
   fill_dense_viterbi(table);
   fill_linear_viterbi(table);
   fill_linear_sums(table);
+  fill_pdf_sums(table);
   fill_rates(table);
   fill_row_scan(table);
   fill_semi_markov_best(table);
