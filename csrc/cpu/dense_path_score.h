@@ -1,4 +1,4 @@
-// The score of one path through a dense graph, summed in double.
+// The score of one path through a dense graph, summed in double from its end, as the other families do.
 #pragma once
 
 #include <limits>
@@ -11,14 +11,13 @@ namespace streamhmm {
 template <class Real>
 double score_of_path(const DenseGraph<Real>& graph, const ScoreRows<Real>& scores, const int64_t* states) {
   if (states[0] < 0) return -std::numeric_limits<double>::infinity();
-  const int64_t last = scores.frames - 1;
-  double emitted = static_cast<double>(scores.data[graph.pdf[states[0]]]);
-  double passed = static_cast<double>(graph.initial[states[0]]) + static_cast<double>(graph.final[states[last]]);
-  for (int64_t t = 1; t <= last; ++t) {
-    emitted += static_cast<double>(scores.data[t * scores.stride + graph.pdf[states[t]]]);
-    passed += static_cast<double>(graph.step_to(t)[states[t - 1] * graph.states + states[t]]);
+  double score = static_cast<double>(graph.final[states[scores.frames - 1]]);
+  for (int64_t t = scores.frames - 1; t > 0; --t) {
+    const Real passed = graph.step_to(t)[states[t - 1] * graph.states + states[t]];
+    score += static_cast<double>(scores.data[t * scores.stride + graph.pdf[states[t]]]) + static_cast<double>(passed);
   }
-  return emitted + passed;
+  const double emitted = static_cast<double>(scores.data[graph.pdf[states[0]]]);
+  return score + emitted + static_cast<double>(graph.initial[states[0]]);
 }
 
 }  // namespace streamhmm

@@ -141,6 +141,14 @@ STREAMHMM_KERNEL Vec<Real> score_vector(const DenseEmissions<Real>& d, const Rea
   return V::add(V::load_first(scores + first, static_cast<int>(left)), behind);
 }
 
+// Frames that rows of scores are asked for beforehand: the next block's, which is some work away.
+constexpr int64_t kAhead = 16;
+
+template <class Real>
+STREAMHMM_KERNEL void prefetch(const Real* row, int64_t count) {
+  for (int64_t j = 0; j < count; j += 64 / static_cast<int64_t>(sizeof(Real))) __builtin_prefetch(row + j);
+}
+
 template <class Real>
 bool emissions(const DenseEmissions<Real>& d) {
   using V = Vec<Real>;
@@ -154,6 +162,7 @@ bool emissions(const DenseEmissions<Real>& d) {
   uint32_t usual = kAll;
   for (int64_t t = 0; t < d.frames; ++t) {
     const Real* scores = d.scores + t * d.stride;
+    prefetch(scores + kAhead * d.stride, d.states);
     V highest = V::fill(kNever);
     for (int64_t j = 0; j < d.states; j += V::kLanes) {
       const V score = score_vector(d, scores, j, behind);

@@ -166,28 +166,57 @@ bool advance(const DenseAdvance<Real>& d) {
   }
 }
 
+// Candidates of a tile of sources, and a bit for each that equals the largest of all.
 template <class Real>
-STREAMHMM_KERNEL Vec<Real> candidates(const Real* alpha, const Real* shift, const Real* column, int64_t first) {
-  using V = Vec<Real>;
-  V from = V::load(alpha + first);
-  if (shift != nullptr) from = V::add(from, V::fill(shift[first / kTile]));
-  return V::add(from, V::load(column + first));
-}
+struct Candidates {
+  static constexpr int kVectors = kTile / Vec<Real>::kLanes;
+  Vec<Real> value[kVectors];
+
+  STREAMHMM_KERNEL Candidates of(const Real* alpha, const Real* shift, const Real* column, int64_t first, int64_t end) {
+    using V = Vec<Real>;
+    Candidates c;
+    for (int v = 0; v < kVectors; ++v) {
+      const int64_t at = first + v * V::kLanes;
+      c.value[v] = V::fill(static_cast<Real>(-__builtin_inf()));
+      if (at >= end) continue;
+      V from = V::load(alpha + at);
+      if (shift != nullptr) from = V::add(from, V::fill(shift[first / kTile]));
+      c.value[v] = V::add(from, V::load(column + at));
+    }
+    return c;
+  }
+  STREAMHMM_KERNEL Vec<Real> top(const Candidates& c) {
+    Vec<Real> result = c.value[0];
+    for (int v = 1; v < kVectors; ++v) result = Vec<Real>::max(result, c.value[v]);
+    return result;
+  }
+  STREAMHMM_KERNEL uint64_t equal(const Candidates& c, Vec<Real> all) {
+    uint64_t bits = 0;
+    for (int v = 0; v < kVectors; ++v) {
+      bits |= static_cast<uint64_t>(Vec<Real>::equal(c.value[v], all)) << v * Vec<Real>::kLanes;
+    }
+    return bits;
+  }
+};
 
 // The lowest i with the largest (α[i] + shift) + column[i].
 template <class Real>
 int32_t winner(const Real* alpha, const Real* shift, const Real* column, int32_t states) {
   using V = Vec<Real>;
-  V top = candidates(alpha, shift, column, 0);
-  for (int64_t first = V::kLanes; first < states; first += V::kLanes) {
-    top = V::max(top, candidates(alpha, shift, column, first));
+  using C = Candidates<Real>;
+  C tile = C::of(alpha, shift, column, 0, states);
+  V top = C::top(tile);
+  for (int64_t first = kTile; first < states; first += kTile) {
+    top = V::max(top, C::top(C::of(alpha, shift, column, first, states)));
   }
   const V all = V::fill(V::largest_lane(top));
-  for (int64_t first = 0; first < states; first += V::kLanes) {
-    const uint32_t found = V::equal(candidates(alpha, shift, column, first), all);
-    if (found != 0) return static_cast<int32_t>(first) + __builtin_ctz(found);
+  for (int64_t first = 0;;) {
+    const uint64_t found = C::equal(tile, all);
+    if (found != 0) return static_cast<int32_t>(first) + __builtin_ctzll(found);
+    if (first + kTile >= states) return 0;
+    first += kTile;
+    tile = C::of(alpha, shift, column, first, states);
   }
-  return 0;
 }
 
 template <class Real>
