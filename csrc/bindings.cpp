@@ -6,7 +6,9 @@
 #include <string>
 
 #include "cpu/isa.h"
+#include "filter.h"
 #include "forward_backward.h"
+#include "sample.h"
 #include "viterbi.h"
 
 namespace py = pybind11;
@@ -65,6 +67,25 @@ void run_forward_backward(const Batch& batch, uintptr_t log_likelihood, uintptr_
   raise_invalid(invalid);
 }
 
+void run_filter(const Batch& batch, int64_t lag, bool end_counts, uintptr_t by_state, int64_t states_wide,
+                uintptr_t by_pdf) {
+  InvalidScore invalid;
+  {
+    py::gil_scoped_release release;
+    invalid = filter(batch, {lag, end_counts}, {pointer<void>(by_state), states_wide, pointer<void>(by_pdf)});
+  }
+  raise_invalid(invalid);
+}
+
+void run_sample(const Batch& batch, uintptr_t states, uintptr_t uniforms, int64_t samples) {
+  InvalidScore invalid;
+  {
+    py::gil_scoped_release release;
+    invalid = sample(batch, {pointer<int64_t>(states), pointer<double>(uniforms), samples});
+  }
+  raise_invalid(invalid);
+}
+
 }  // namespace
 }  // namespace streamhmm
 
@@ -81,6 +102,9 @@ PYBIND11_MODULE(_C, m) {
   m.def("viterbi", &run_viterbi, py::arg("batch"), py::arg("states"), py::arg("score"));
   m.def("forward_backward", &run_forward_backward, py::arg("batch"), py::arg("log_likelihood"), py::arg("by_state"),
         py::arg("states_wide"), py::arg("by_pdf"), py::arg("counts"), py::arg("counts_stride"));
+  m.def("filter", &run_filter, py::arg("batch"), py::arg("lag"), py::arg("end_counts"), py::arg("by_state"),
+        py::arg("states_wide"), py::arg("by_pdf"));
+  m.def("sample", &run_sample, py::arg("batch"), py::arg("states"), py::arg("uniforms"), py::arg("samples"));
 
   m.def("available_isas", &available_isas, "Instruction sets that this build and this processor share, best first.");
   m.def("select_isa", &select_isa, py::arg("name"), "Chooses the instruction set; returns the one chosen before.");

@@ -29,6 +29,12 @@ def forward_backward(
 ) -> None:
     """Writes what has an address, see csrc/forward_backward.h. Raises ValueError for invalid scores or graphs."""
 
+def filter(batch: Batch, lag: int, end_counts: bool, by_state: int, states_wide: int, by_pdf: int) -> None:
+    """Writes what has an address, see csrc/filter.h. Raises ValueError for invalid scores or graphs."""
+
+def sample(batch: Batch, states: int, uniforms: int, samples: int) -> None:
+    """Writes states (B, N, T) int64, see csrc/sample.h. Raises ValueError for invalid scores or graphs."""
+
 def available_isas() -> list[str]:
     """Instruction sets that this build and this processor share, best first."""
 

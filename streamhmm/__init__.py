@@ -11,22 +11,45 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from streamhmm.align.aligner import Aligner
     from streamhmm.align.results import Alignment
+    from streamhmm.counts import ExpectedCounts, expected_counts
     from streamhmm.graph import Graph
     from streamhmm.ops import Path, log_likelihood, posteriors, viterbi
+    from streamhmm.sampling import sample
     from streamhmm.segment import Segment
+    from streamhmm.smoothing import filter as filter
+    from streamhmm.smoothing import smooth
 
 __version__ = "0.1.0"
 
-__all__ = ["Aligner", "Alignment", "Graph", "Path", "Segment", "log_likelihood", "posteriors", "viterbi"]
+# Without ``filter``: ``from streamhmm import *`` is not to hide Python's own.
+__all__ = [
+    "Aligner",
+    "Alignment",
+    "ExpectedCounts",
+    "Graph",
+    "Path",
+    "Segment",
+    "expected_counts",
+    "log_likelihood",
+    "posteriors",
+    "sample",
+    "smooth",
+    "viterbi",
+]
 
 _HOMES = {
     "Aligner": "align.aligner",
     "Alignment": "align.results",
+    "ExpectedCounts": "counts",
     "Graph": "graph",
     "Path": "ops",
     "Segment": "segment",
+    "expected_counts": "counts",
+    "filter": "smoothing",
     "log_likelihood": "ops",
     "posteriors": "ops",
+    "sample": "sampling",
+    "smooth": "smoothing",
     "viterbi": "ops",
 }
 
@@ -40,4 +63,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_HOMES})

@@ -216,6 +216,15 @@ class Graph:
         """The structure of a batch that shares this graph."""
         return pack_structure([self])
 
+    @cached_property
+    def arc_places(self) -> Tensor:
+        """(A,) int64: where each arc stands in the packed weights, in the order in which the user gave the arcs."""
+        places = self.pieces[0].places
+        if places is not None:
+            return places
+        steps = range(len(self.pieces) - 2)
+        return torch.cat([torch.arange(max(self.num_states - step, 0)) + step * self.num_states for step in steps])
+
     @property
     def num_weights(self) -> int:
         """Length of the packed weights."""

@@ -6,12 +6,15 @@ Arguments come checked from ``ops.py``; results have a batch axis where the scor
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from streamhmm import _C
+
+FEWEST_IN_PART = 8  # sequences, whatever the budget
 
 
 def sizes(scores: Tensor) -> tuple[int, int, int]:
@@ -20,7 +23,10 @@ def sizes(scores: Tensor) -> tuple[int, int, int]:
     return (1, shape[0], shape[1]) if len(shape) == 2 else (shape[0], shape[1], shape[2])
 
 
-def _batch(scores: Tensor, lengths: Tensor | None, structure: Tensor, weights: Tensor, memory_budget: int) -> _C.Batch:
+def new_batch(
+    scores: Tensor, lengths: Tensor | None, structure: Tensor, weights: Tensor, memory_budget: int
+) -> _C.Batch:
+    """What the compiled core gets."""
     batch, frames, columns = sizes(scores)
     *batch_stride, frame_stride, _ = scores.stride()
     return _C.Batch(
@@ -45,13 +51,13 @@ def _viterbi_cpu(scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
     shape = scores.shape
     states = torch.empty(shape[:-1], dtype=torch.int64)
     score = torch.empty(shape[:-2], dtype=torch.float64)
-    _C.viterbi(_batch(scores, *rest), states.data_ptr(), score.data_ptr())
+    _C.viterbi(new_batch(scores, *rest), states.data_ptr(), score.data_ptr())
     return states, score
 
 
 def _log_likelihood_cpu(scores: Tensor, *rest: Any) -> Tensor:
     result = torch.empty(scores.shape[:-2], dtype=torch.float64)
-    _C.forward_backward(_batch(scores, *rest), result.data_ptr(), 0, 0, 0, 0, 0)
+    _C.forward_backward(new_batch(scores, *rest), result.data_ptr(), 0, 0, 0, 0, 0)
     return result
 
 
@@ -60,7 +66,7 @@ def _posteriors_cpu(
 ) -> Tensor:
     result = scores.new_zeros((*scores.shape[:-1], states or scores.shape[-1]))
     by_state, by_pdf = (result.data_ptr(), 0) if states else (0, result.data_ptr())
-    call = _batch(scores, lengths, structure, weights, memory_budget)
+    call = new_batch(scores, lengths, structure, weights, memory_budget)
     _C.forward_backward(call, 0, by_state, states, by_pdf, 0, 0)
     return result
 
@@ -74,22 +80,35 @@ def _gradients_cpu(
     memory_budget: int,
     wants_weights: bool,
 ) -> tuple[Tensor, Tensor]:
-    batch, size = sizes(scores)[0], weights.numel()
-    by_pdf = torch.zeros(scores.shape, dtype=scores.dtype)
+    size = weights.numel() if wants_weights else 0
     shared = int(structure[0]) == 1
-    counts = torch.zeros((batch if shared else 1, size if wants_weights else 0), dtype=torch.float64)
-    call = _batch(scores, lengths, structure, weights, memory_budget)
-    total = torch.empty(scores.shape[:-2], dtype=torch.float64)
-    stride = size if shared else 0
-    to_counts = counts.data_ptr() if wants_weights else 0
-    _C.forward_backward(call, total.data_ptr(), 0, 0, by_pdf.data_ptr(), to_counts, stride)
-    grad = grad.masked_fill(total == float("-inf"), 0.0)  # where no path fits, whatever comes from above
-    by_pdf.mul_(grad.to(scores.dtype)[..., None, None])
-    if not wants_weights:
-        return by_pdf, counts[0].to(scores.dtype)
-    grad = grad.reshape(batch)
-    per_weight = grad if shared else _spread(grad, structure, size)
-    return by_pdf, (per_weight @ counts if shared else per_weight * counts[0]).to(scores.dtype)
+    by_pdf = torch.zeros(scores.shape, dtype=scores.dtype)
+    by_weight = torch.zeros(size, dtype=torch.float64)
+    rows, slopes, grad = _with_batch(scores), _with_batch(by_pdf), grad.reshape(-1)
+    for part in parts(len(rows), size if shared else 0, memory_budget):
+        count = part.stop - part.start
+        counts = torch.zeros((count if shared else 1, size), dtype=torch.float64)
+        total = torch.empty(count, dtype=torch.float64)
+        call = new_batch(rows[part], None if lengths is None else lengths[part], structure, weights, memory_budget)
+        to_counts = counts.data_ptr() if wants_weights else 0
+        stride = size if shared else 0
+        _C.forward_backward(call, total.data_ptr(), 0, 0, slopes[part].data_ptr(), to_counts, stride)
+        share = grad[part].masked_fill(total == float("-inf"), 0.0)  # where no path fits, whatever comes from above
+        slopes[part].mul_(share.to(scores.dtype)[:, None, None])
+        if wants_weights:
+            by_weight += share @ counts if shared else _spread(share, structure, size) * counts[0]
+    return by_pdf, by_weight.to(scores.dtype)
+
+
+def _with_batch(tensor: Tensor) -> Tensor:
+    return tensor if tensor.dim() == 3 else tensor.unsqueeze(0)
+
+
+def parts(batch: int, counts: int, memory_budget: int) -> Iterator[slice]:
+    """A batch in parts, so that so many float64 counts a sequence fit the budget. Threads share a part's sequences."""
+    size = max(memory_budget // (8 * counts), FEWEST_IN_PART) if counts > 0 else batch
+    for first in range(0, batch, max(size, 1)):
+        yield slice(first, min(first + size, batch))
 
 
 def _spread(grad: Tensor, structure: Tensor, size: int) -> Tensor:
@@ -99,12 +118,12 @@ def _spread(grad: Tensor, structure: Tensor, size: int) -> Tensor:
     return torch.repeat_interleave(grad, ends - starts)
 
 
-_OPERANDS = "Tensor scores, Tensor? lengths, Tensor structure, Tensor weights, int memory_budget"
+OPERANDS = "Tensor scores, Tensor? lengths, Tensor structure, Tensor weights, int memory_budget"
 _LIBRARY = torch.library.Library("streamhmm", "DEF")
-_LIBRARY.define(f"viterbi({_OPERANDS}) -> (Tensor, Tensor)")
-_LIBRARY.define(f"log_likelihood({_OPERANDS}) -> Tensor")
-_LIBRARY.define(f"posteriors({_OPERANDS}, int states) -> Tensor")
-_LIBRARY.define(f"gradients(Tensor grad, {_OPERANDS}, bool wants_weights) -> (Tensor, Tensor)")
+_LIBRARY.define(f"viterbi({OPERANDS}) -> (Tensor, Tensor)")
+_LIBRARY.define(f"log_likelihood({OPERANDS}) -> Tensor")
+_LIBRARY.define(f"posteriors({OPERANDS}, int states) -> Tensor")
+_LIBRARY.define(f"gradients(Tensor grad, {OPERANDS}, bool wants_weights) -> (Tensor, Tensor)")
 _LIBRARY.impl("viterbi", _viterbi_cpu, "CPU")
 _LIBRARY.impl("log_likelihood", _log_likelihood_cpu, "CPU")
 _LIBRARY.impl("posteriors", _posteriors_cpu, "CPU")

@@ -1,23 +1,17 @@
-"""The engine's operations on tensors: what they mean, and the checks of their arguments.
+"""The engine's three main operations on tensors, and what they mean.
 
-The recursions stand in csrc/viterbi.h and csrc/forward_backward.h, the slow and obvious version in ``reference.py``.
+The recursions stand in csrc/viterbi.h and csrc/forward_backward.h, the slow and obvious version in ``reference.py``;
+the checks of the arguments in ``arguments.py``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
-from streamhmm.graph import Graph
-from streamhmm.library import LOG_LIKELIHOOD, POSTERIORS, VITERBI, sizes
-from streamhmm.memory import default_memory_budget
-from streamhmm.packing import pack_structure
-
-GraphOrGraphs = Graph | Sequence[Graph]
-Lengths = Tensor | Sequence[int] | None
+from streamhmm.arguments import GraphOrGraphs, Lengths, check_by, prepare
+from streamhmm.library import LOG_LIKELIHOOD, POSTERIORS, VITERBI
 
 
 class Path(NamedTuple):
@@ -48,7 +42,7 @@ def viterbi(scores: Tensor, graph: GraphOrGraphs, lengths: Lengths = None, *, me
     Raises:
         ValueError, TypeError: for arguments that are not as said; NaN or +inf in a column that the graph reads.
     """
-    call = _prepare(scores, graph, lengths, memory_budget)
+    call = prepare(scores, graph, lengths, memory_budget)
     return Path(*VITERBI(*call.constants))
 
 
@@ -63,7 +57,7 @@ def log_likelihood(
     Returns:
         (B,) float64, or () without a batch axis; −inf where no path fits (its gradients are 0).
     """
-    call = _prepare(scores, graph, lengths, memory_budget)
+    call = prepare(scores, graph, lengths, memory_budget)
     result: Tensor = LOG_LIKELIHOOD(*call.arguments)
     return result
 
@@ -87,88 +81,7 @@ def posteriors(
     Returns:
         Probabilities in the scores' dtype, at least float32; 0 past the lengths and where no path fits.
     """
-    if by not in ("state", "pdf"):
-        raise ValueError(f'by must be "state" or "pdf", got {by!r}')
-    call = _prepare(scores, graph, lengths, memory_budget)
-    states = max((g.num_states for g in call.graphs), default=0)
-    result: Tensor = POSTERIORS(*call.constants, 0 if by == "pdf" else states)
+    check_by(by)
+    call = prepare(scores, graph, lengths, memory_budget)
+    result: Tensor = POSTERIORS(*call.constants, 0 if by == "pdf" else call.states)
     return result
-
-
-class _Call(NamedTuple):
-    arguments: tuple[Tensor, Tensor | None, Tensor, Tensor, int]
-    graphs: Sequence[Graph]
-
-    @property
-    def constants(self) -> tuple[Tensor, Tensor | None, Tensor, Tensor, int]:
-        """The arguments for an operation that no gradient passes."""
-        scores, lengths, structure, weights, memory_budget = self.arguments
-        if not (scores.requires_grad or weights.requires_grad):
-            return self.arguments
-        return scores.detach(), lengths, structure, weights.detach(), memory_budget
-
-
-def _prepare(scores: Tensor, graph: GraphOrGraphs, lengths: Lengths, memory_budget: int | None) -> _Call:
-    if not isinstance(scores, Tensor):
-        raise TypeError(f"scores must be a torch.Tensor, got {type(scores).__name__}")
-    if scores.dim() not in (2, 3):
-        raise ValueError(f"scores must be (B, T, V) or (T, V), got shape {tuple(scores.shape)}")
-    if scores.dtype not in (torch.float32, torch.float64):
-        if scores.dtype not in (torch.float16, torch.bfloat16):
-            raise TypeError(f"scores must be float16, bfloat16, float32 or float64, got {scores.dtype}")
-        scores = scores.float()
-    if scores.stride(-1) != 1 and scores.shape[-1] != 1:
-        scores = scores.contiguous()
-    graphs = _check_graphs(graph, scores)
-    structure, weights = _packed(graphs, scores.dtype)
-    if memory_budget is None:
-        memory_budget = default_memory_budget()
-    elif memory_budget < 0:
-        raise ValueError(f"memory_budget must be at least 0 bytes, got {memory_budget}")
-    arguments = (scores, _check_lengths(lengths, scores), structure, weights, int(memory_budget))
-    return _Call(arguments, graphs)
-
-
-def _check_graphs(graph: GraphOrGraphs, scores: Tensor) -> Sequence[Graph]:
-    batch, frames, columns = sizes(scores)
-    if isinstance(graph, Graph):
-        graphs: Sequence[Graph] = (graph,)
-    elif not isinstance(graph, Sequence):
-        raise TypeError(f"graph must be a Graph or a list of them, got {type(graph).__name__}")
-    elif len(graph) != batch:
-        raise ValueError(f"graph must be one Graph or a list of {batch}, one a sequence, got {len(graph)}")
-    else:
-        graphs = graph
-    for g in graphs:
-        if not isinstance(g, Graph):
-            raise TypeError(f"graph must be a Graph or a list of them, got {type(g).__name__}")
-        if g.num_pdfs > columns:
-            raise ValueError(f"graph reads score column {g.num_pdfs - 1}, but scores have {columns} columns")
-        if g.num_slices is not None and g.num_slices < frames:
-            raise ValueError(f"graph has transitions for {g.num_slices} frames, but scores have {frames} frames")
-    return graphs
-
-
-def _packed(graphs: Sequence[Graph], dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    if len(graphs) == 1:
-        return graphs[0].structure, graphs[0].packed_weights(dtype)
-    if not graphs:
-        return torch.zeros(1, dtype=torch.int32), torch.zeros(0, dtype=dtype)
-    return pack_structure(graphs), torch.cat([graph.packed_weights(dtype) for graph in graphs])
-
-
-def _check_lengths(lengths: Lengths, scores: Tensor) -> Tensor | None:
-    if lengths is None:
-        return None
-    tensor = torch.as_tensor(lengths)
-    if scores.dim() == 2 and tensor.dim() == 0:
-        tensor = tensor.unsqueeze(0)
-    batch, frames, _ = sizes(scores)
-    if tuple(tensor.shape) != (batch,):
-        raise ValueError(f"lengths must be ({batch},), one a sequence, got shape {tuple(tensor.shape)}")
-    if batch > 0 and (tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool):
-        raise TypeError(f"lengths must be integers, got {tensor.dtype}")
-    tensor = tensor.to("cpu", torch.int64).contiguous()
-    if batch > 0 and not 0 <= int(tensor.min()) <= int(tensor.max()) <= frames:
-        raise ValueError(f"lengths must be in 0…{frames}, got {tensor.tolist()}")
-    return tensor

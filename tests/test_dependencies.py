@@ -17,7 +17,7 @@ PACKAGE = ROOT / "streamhmm"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 BASE = {"errors", "segment"}
-CORE = {"_C", "graph", "library", "memory", "ops", "online", "packing"}
+CORE = {"_C", "graph", "library", "memory", "ops", "online", "packing", "counts", "smoothing", "sampling"}
 LEAVES = {"acoustic", "audio", "text", "formats"}
 COMPOSED = BASE | CORE | LEAVES | {"models"}
 MAY_IMPORT = {
@@ -28,7 +28,12 @@ MAY_IMPORT = {
     "packing": {"graph"},  # for its type
     "graph": {"errors", "packing"},
     "library": {"_C"},
-    "ops": {"errors", "graph", "library", "memory", "packing"},
+    "library_sums": {"_C", "library"},
+    "arguments": {"graph", "library", "memory", "packing"},
+    "ops": {"arguments", "errors", "graph", "library"},
+    "counts": {"arguments", "graph", "library", "library_sums"},
+    "smoothing": {"arguments", "library_sums"},
+    "sampling": {"arguments", "library_sums"},
     "online": {"_C", "errors", "graph", "memory", "ops"},
     "models": BASE | CORE,
     "acoustic": BASE,

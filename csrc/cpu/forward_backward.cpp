@@ -2,16 +2,12 @@
 #include "../forward_backward.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
-#include <utility>
 
-#include "../graph.h"
-#include "arc_summer.h"
 #include "batch_rows.h"
 #include "checkpoints.h"
-#include "linear_summer.h"
 #include "thread_pool.h"
+#include "with_summer.h"
 
 namespace streamhmm {
 namespace {
@@ -121,56 +117,12 @@ class SumFinder {
 };
 
 template <class Summer, class Real>
-double sum_with(Summer summer, const GraphRecord& record, const ScoreRows<Real>& scores, int64_t budget,
+double sum_with(Summer& summer, const GraphRecord& record, const ScoreRows<Real>& scores, int64_t budget,
                 const Targets<Real>& to) {
   SumFinder<Summer, Real> finder(summer, record, scores, budget, !to.any());
   const double log_likelihood = finder.log_likelihood();
   if (to.any() && log_likelihood > kImpossible) finder.posteriors(to);
   return log_likelihood;
-}
-
-// The largest finite |value|.
-template <class Real>
-double largest_magnitude(const Real* values, int64_t count) {
-  double largest = 0;
-  for (int64_t i = 0; i < count; ++i) {
-    const double value = std::fabs(static_cast<double>(values[i]));
-    if (value > largest && value < std::numeric_limits<double>::infinity()) largest = value;
-  }
-  return largest;
-}
-
-template <class Real>
-bool fits_range(const GraphRecord& record, const ScoreRows<Real>& scores, const Real* weights,
-                const ColumnsRead& columns) {
-  double largest = largest_magnitude(weights + record.weights_offset, record.weights_size);
-  for (int64_t t = 0; t < scores.frames; ++t) {
-    const Real* row = scores.data + t * scores.stride;
-    for (int32_t i = 0; i < columns.count(); ++i) {
-      largest = std::max(largest, largest_magnitude(row + columns.data()[i], 1));
-    }
-  }
-  return fits_scaled_range(2 * scores.frames + 2, largest);
-}
-
-template <class Real>
-ArcList<Real> all_arcs(const GraphRecord& record, const Real* weights) {
-  if (record.family == Family::linear) return arc_list(linear_graph(record, weights));
-  if (record.family == Family::dense) return arc_list(dense_graph(record, weights));
-  return arc_list(sparse_graph(record, weights));
-}
-
-template <class Real>
-double sum_paths(const GraphRecord& record, const ScoreRows<Real>& scores, const Real* weights, int64_t budget,
-                 const ColumnsRead& columns, const Targets<Real>& to) {
-  const bool linear = record.family == Family::linear;
-  if (!fits_range(record, scores, weights, columns)) {
-    auto arcs = all_arcs(record, weights);
-    return sum_with(ArcSummer<Real, LogNumber>(std::move(arcs), columns), record, scores, budget, to);
-  }
-  if (linear) return sum_with(LinearSummer<Real>(linear_graph(record, weights), columns), record, scores, budget, to);
-  auto arcs = all_arcs(record, weights);
-  return sum_with(ArcSummer<Real, Scaled<Real>>(std::move(arcs), columns), record, scores, budget, to);
 }
 
 template <class Real>
@@ -185,8 +137,9 @@ InvalidScore sum_batch(const Batch& batch, const Sums& sums) {
       const ColumnsRead columns(record, batch.columns);
       const int64_t bad = scan_scores(scores, columns).invalid_frame;
       if (bad >= 0) return invalid.report(b, bad);
-      result =
-          sum_paths(record, scores, rows.weights(), rows.budget(), columns, targets_of<Real>(sums, batch, record, b));
+      const auto to = targets_of<Real>(sums, batch, record, b);
+      result = with_summer(record, scores, rows.weights(), columns,
+                           [&](auto& summer) { return sum_with(summer, record, scores, rows.budget(), to); });
     }
     if (sums.log_likelihood != nullptr) sums.log_likelihood[b] = result;
   });

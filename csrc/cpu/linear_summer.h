@@ -99,6 +99,23 @@ class LinearSummer {
 
   void start_backward() { load(beta_, graph_.final, graph_.states); }
 
+  // As if more frames followed, of which nothing is known: β = 1.
+  void start_backward_open() {
+    layout_.clear(beta_.data());
+    const auto row = layout_.row(beta_.data());
+    for (int32_t j = 0; j < graph_.states; ++j) set(row, j, Number::from_log(0));
+  }
+
+  // Sets Z = Σ_j α[j] · β[j]; returns its logarithm.
+  double normalise(const uint8_t* alpha) {
+    const auto row = layout_.row(alpha);
+    total_ = {};
+    for (int32_t j = 0; j < graph_.states; ++j) total_ = total_ + number(row, j) * number(weights(beta_), j);
+    return total_.log();
+  }
+
+  double log_alpha(const uint8_t* alpha, int32_t state) const { return number(layout_.row(alpha), state).log(); }
+
   void posterior(const uint8_t* alpha, Real* out) const {
     kernels_of<Real>().posterior(graph_.states, layout_.row(alpha), weights(beta_), {total_.mantissa, total_.exponent},
                                  out);
