@@ -27,9 +27,18 @@ void raise_invalid(const InvalidScore& invalid) {
                         std::to_string(invalid.sequence) + ", frame " + std::to_string(invalid.frame));
 }
 
+void check_lengths(const int64_t* lengths, int64_t batch, int64_t frames) {
+  for (int64_t b = 0; lengths != nullptr && b < batch; ++b) {
+    if (lengths[b] >= 0 && lengths[b] <= frames) continue;
+    throw py::value_error("lengths must be in 0…" + std::to_string(frames) + ", got " + std::to_string(lengths[b]) +
+                          " for sequence " + std::to_string(b));
+  }
+}
+
 Batch make_batch(uintptr_t scores, bool is_double, int64_t batch, int64_t frames, int64_t columns, int64_t batch_stride,
                  int64_t frame_stride, uintptr_t lengths, uintptr_t structure, int64_t structure_size,
                  uintptr_t weights, int64_t weights_size, int64_t memory_budget, int32_t threads) {
+  check_lengths(pointer<int64_t>(lengths), batch, frames);
   return {pointer<void>(scores),
           is_double,
           batch,

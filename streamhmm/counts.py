@@ -20,7 +20,7 @@ class ExpectedCounts(NamedTuple):
 
     Arcs stand in the order in which the graph was given them: those of ``Graph.from_arcs`` as they came; of
     ``Graph.linear`` and ``Graph.ctc`` the S self loops, the S−1 advances, then the S−2 skips where there are any, each
-    by source state. Without a batch axis in the scores, or summed over it, the first axis is missing.
+    by source state. Of ``Graph.dense`` they are (B, S, S), or (B, T, S, S) as its transitions. Without a batch axis in the scores, or summed over it, the first axis is missing.
     """
 
     arcs: Tensor
@@ -76,14 +76,21 @@ def _stacked(packed: Tensor, graphs: Sequence[Graph]) -> ExpectedCounts:
 
 
 def _padded(counts: Sequence[Tensor]) -> Tensor:
-    widest = max(each.shape[0] for each in counts)
-    return torch.stack([pad(each, (0, widest - each.shape[0])) for each in counts])
+    if any(each.dim() != counts[0].dim() for each in counts):
+        raise ValueError("graph must be a list of matrices of one kind or of none, as counts have the shape of the arcs")
+    widest = [max(sizes) for sizes in zip(*(each.shape for each in counts), strict=True)]
+    return torch.stack([each if list(each.shape) == widest else _pad(each, widest) for each in counts])
+
+
+def _pad(counts: Tensor, shape: Sequence[int]) -> Tensor:
+    missing = [(0, wide - own) for wide, own in zip(shape, counts.shape, strict=True)]
+    return pad(counts, [end for axis in reversed(missing) for end in axis])
 
 
 def _in_given_order(packed: Tensor, graph: Graph) -> ExpectedCounts:
     """Packed counts (…, weights of the graph) by arc and state."""
     *_, initial, final = packed.split([piece.size for piece in graph.pieces], -1)
-    return ExpectedCounts(packed[..., graph.arc_places], initial, final)
+    return ExpectedCounts(graph.counts_of_arcs(packed), initial, final)
 
 
 def _check_alike(graphs: Sequence[Graph]) -> None:

@@ -1,6 +1,6 @@
 """The operations as torch sees them: registered with ``torch.library``, for the CPU, for tracing, with gradients.
 
-Arguments come checked from ``ops.py``; results have a batch axis where the scores have one. ``structure`` and
+Arguments come checked from ``arguments.py``; results have a batch axis where the scores have one. ``structure`` and
 ``weights`` are the packed graphs of csrc/graph.h.
 """
 
@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 
 from streamhmm import _C
+from streamhmm.memory import default_memory_budget
 
+DEFAULT_BUDGET = -1  # stands for the machine's own, found when an operation runs: a traced one may run elsewhere
 FEWEST_IN_PART = 8  # sequences, whatever the budget
 
 
@@ -42,9 +44,13 @@ def new_batch(
         structure.numel(),
         weights.data_ptr(),
         weights.numel(),
-        memory_budget,
+        _bytes(memory_budget),
         torch.get_num_threads(),
     )
+
+
+def _bytes(memory_budget: int) -> int:
+    return default_memory_budget() if memory_budget == DEFAULT_BUDGET else memory_budget
 
 
 def _viterbi_cpu(scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
@@ -106,7 +112,7 @@ def _with_batch(tensor: Tensor) -> Tensor:
 
 def parts(batch: int, counts: int, memory_budget: int) -> Iterator[slice]:
     """A batch in parts, so that so many float64 counts a sequence fit the budget. Threads share a part's sequences."""
-    size = max(memory_budget // (8 * counts), FEWEST_IN_PART) if counts > 0 else batch
+    size = max(_bytes(memory_budget) // (8 * counts), FEWEST_IN_PART) if counts > 0 else batch
     for first in range(0, batch, max(size, 1)):
         yield slice(first, min(first + size, batch))
 

@@ -37,6 +37,6 @@ def sample(
         raise ValueError(f"num_samples must be at least 1, got {num_samples}")
     call = prepare(scores, graph, lengths, memory_budget)
     *batch, frames, _ = call.arguments[0].shape
-    uniforms = torch.rand((*batch, num_samples, frames), dtype=torch.float64, generator=generator)
+    uniforms = torch.empty((*batch, num_samples, frames), dtype=torch.float64).uniform_(generator=generator)
     result: Tensor = SAMPLE(*call.constants, uniforms)
     return result

@@ -27,9 +27,9 @@ MAY_IMPORT = {
     "memory": set(),
     "packing": {"graph"},  # for its type
     "graph": {"errors", "packing"},
-    "library": {"_C"},
+    "library": {"_C", "memory"},
     "library_sums": {"_C", "library"},
-    "arguments": {"graph", "library", "memory", "packing"},
+    "arguments": {"graph", "library", "packing"},
     "ops": {"arguments", "errors", "graph", "library"},
     "counts": {"arguments", "graph", "library", "library_sums"},
     "smoothing": {"arguments", "library_sums"},
