@@ -20,7 +20,8 @@ class ExpectedCounts(NamedTuple):
 
     Arcs stand in the order in which the graph was given them: those of ``Graph.from_arcs`` as they came; of
     ``Graph.linear`` and ``Graph.ctc`` the S self loops, the S−1 advances, then the S−2 skips where there are any, each
-    by source state. Of ``Graph.dense`` they are (B, S, S), or (B, T, S, S) as its transitions. Without a batch axis in the scores, or summed over it, the first axis is missing.
+    by source state; of ``Graph.dense`` as its transitions, (B, S, S) or (B, T, S, S). Without a batch axis in the
+    scores, or summed over it, the first axis is missing.
     """
 
     arcs: Tensor
@@ -77,7 +78,9 @@ def _stacked(packed: Tensor, graphs: Sequence[Graph]) -> ExpectedCounts:
 
 def _padded(counts: Sequence[Tensor]) -> Tensor:
     if any(each.dim() != counts[0].dim() for each in counts):
-        raise ValueError("graph must be a list of matrices of one kind or of none, as counts have the shape of the arcs")
+        raise ValueError(
+            "graph must be a list of matrices of one kind or of none, as counts have the shape of the arcs"
+        )
     widest = [max(sizes) for sizes in zip(*(each.shape for each in counts), strict=True)]
     return torch.stack([each if list(each.shape) == widest else _pad(each, widest) for each in counts])
 

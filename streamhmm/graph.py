@@ -26,6 +26,7 @@ from streamhmm.packing import (
     pdf_tensor,
     state_pdfs,
     state_tensor,
+    tracing,
 )
 
 BAND = 3  # a linear graph's arcs go 0, 1 or 2 states ahead
@@ -38,8 +39,8 @@ MOST_EXTRAS_INTO_STATE = 250  # sixteen states share a list as long as the longe
 class Graph:
     """States and arcs for :func:`streamhmm.viterbi` and its neighbours; made by the static methods below.
 
-    ``num_states``, ``num_arcs`` and ``family`` ("linear", "dense" or "sparse", the kernel family that runs) tell what it
-    is; ``pdfs`` (S,) int64 is the score column of each state.
+    ``num_states``, ``num_arcs`` and ``family`` ("linear", "dense" or "sparse", the kernel family that runs) tell what
+    it is; ``pdfs`` (S,) int64 is the score column of each state.
     """
 
     family: str
@@ -49,12 +50,12 @@ class Graph:
     record: tuple[int, int, int]  # states, listed arcs, detail: csrc/graph.h
     body: Tensor  # int32, csrc/graph.h
     pieces: tuple[Piece, ...]
-    num_pdfs: int = field(init=False)  # score columns that it needs: its highest pdf, plus one
+    num_pdfs: int = field(init=False)  # score columns that it needs: its highest pdf, plus one; 0 if made while tracing
     _cache: dict[torch.dtype, tuple[list[int], Tensor]] = field(default_factory=dict, repr=False)
     _structure: Tensor | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        self.num_pdfs = int(self.pdfs.max()) + 1
+        self.num_pdfs = 0 if tracing() else int(self.pdfs.max()) + 1
 
     @staticmethod
     def linear(
@@ -123,8 +124,9 @@ class Graph:
         """Every state may follow every other one.
 
         Args:
-            transitions: (S, S) log-weights, from the row's state to the column's; or (T, S, S), one matrix a step: slice t
-                is the step from frame t−1 to t, and slice 0 is not used. T must be the frames of the scores, or more.
+            transitions: (S, S) log-weights, from the row's state to the column's; or (T, S, S), one matrix a step:
+                slice t is the step from frame t−1 to t, and slice 0 is not used. T must be the frames of the scores,
+                or more.
             initial, final: (S,) log-weights, or one number; 0 everywhere by default.
             pdfs: (S,) score column of each state; by default state s emits column s.
 
@@ -188,7 +190,7 @@ class Graph:
 
     def packed_weights(self, dtype: torch.dtype) -> Tensor:
         """All weights as one tensor in the order of csrc/graph.h; kept from call to call unless gradients flow."""
-        if torch.compiler.is_compiling():  # what is packed now belongs to the trace
+        if tracing():  # what is packed now belongs to the trace
             return self._pack(dtype)
         version = []
         for values in self._given:
@@ -200,9 +202,9 @@ class Graph:
             kept = self._cache[dtype] = (version, self._pack(dtype))
         return kept[1]
 
-    @torch.inference_mode(False)
     def _pack(self, dtype: torch.dtype) -> Tensor:
-        return torch.cat([piece.packed(dtype) for piece in self.pieces])
+        with torch.inference_mode(False):
+            return torch.cat([piece.packed(dtype) for piece in self.pieces])
 
     @property
     def num_slices(self) -> int | None:
@@ -219,18 +221,21 @@ class Graph:
         if self._structure is not None:
             return self._structure
         structure = pack_structure([self])
-        if not torch.compiler.is_compiling():
+        if not tracing():
             self._structure = structure
         return structure
 
     def counts_of_arcs(self, packed: Tensor) -> Tensor:
-        """Counts in packed order (…, num_weights) as the user gave the arcs: (…, A), or as ``Graph.dense``'s matrices."""
+        """Counts in packed order (…, num_weights) as the user gave the arcs: (…, A), or the matrices of ``dense``."""
         first = self.pieces[0]
         if first.places is not None:
             return packed[..., first.places]
         if self.family == "dense":
             return packed[..., : first.size].reshape(packed.shape[:-1] + first.values.shape)
-        bands = [packed[..., step * self.num_states :][..., : max(self.num_states - step, 0)] for step in range(len(self.pieces) - 2)]
+        bands = [
+            packed[..., step * self.num_states :][..., : max(self.num_states - step, 0)]
+            for step in range(len(self.pieces) - 2)
+        ]
         return torch.cat(bands, -1)
 
     @property
@@ -279,9 +284,7 @@ def _sparse(
     return Graph("sparse", states, arcs, pdfs, (states, arcs, 0), body, (_placed(weights, arcs, places), *ends))
 
 
-def _dense(
-    pdfs: Tensor, source: Tensor, target: Tensor, order: Tensor, weights: Piece, ends: Sequence[Piece]
-) -> Graph:
+def _dense(pdfs: Tensor, source: Tensor, target: Tensor, order: Tensor, weights: Piece, ends: Sequence[Piece]) -> Graph:
     states = len(pdfs)
     places = torch.empty_like(order)
     places[order] = source * states + target

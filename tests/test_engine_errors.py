@@ -70,7 +70,11 @@ WRONG_CALLS: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         TypeError,
         r"lengths must be integers, got torch.float32",
     ),
-    "a negative length": ({"lengths": torch.tensor([5, -1])}, ValueError, r"lengths must be in 0…5, got -1 for sequence 1"),
+    "a negative length": (
+        {"lengths": torch.tensor([5, -1])},
+        ValueError,
+        r"lengths must be in 0…5, got -1 for sequence 1",
+    ),
     "a length beyond the frames": (
         {"lengths": torch.tensor([6, 5])},
         ValueError,
