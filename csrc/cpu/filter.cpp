@@ -74,13 +74,14 @@ class WindowFinder {
       summer_.start(score_row(0), alpha_.data());
       return;
     }
+    summer_.step_to(t);
     summer_.forward(score_row(t), alpha_.data(), next_.data());
     std::swap(alpha_, next_);
   }
 
   void look_ahead(int64_t t, int64_t end) {
     summer_.start_backward_open();
-    for (int64_t u = end; u > t; --u) summer_.backward(score_row(u), nullptr, nullptr);
+    for (int64_t u = end; u > t; --u) step_back(u);
     if (summer_.normalise(alpha_.data()) > kImpossible) deliver_(summer_, t, alpha_.data());
   }
 
@@ -90,10 +91,15 @@ class WindowFinder {
     const bool possible = summer_.finish(rows.run()) > kImpossible;
     if (!possible) return;
     summer_.start_backward();
-    rows.backwards([&](int64_t t, const uint8_t* alpha, const uint8_t* previous) {
+    rows.backwards([&](int64_t t, const uint8_t* alpha, const uint8_t*) {
       deliver_(summer_, t, alpha);
-      if (t > first) summer_.backward(score_row(t), previous, nullptr);
+      if (t > first) step_back(t);
     });
+  }
+
+  void step_back(int64_t t) {
+    summer_.step_to(t);
+    summer_.backward(score_row(t), nullptr, nullptr);
   }
 
   Summer& summer_;

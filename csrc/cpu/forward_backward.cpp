@@ -67,7 +67,9 @@ class SumFinder {
       for (int64_t t = begin(s + 1) - 1; t >= begin(s); --t) {
         summer_.posterior(row(t, s), gamma_.data());
         deliver(to, t);
-        if (t > 0) summer_.backward(score_row(t), t > begin(s) ? row(t - 1, s) : before(s), to.counts);
+        if (t == 0) continue;
+        summer_.step_to(t);
+        summer_.backward(score_row(t), t > begin(s) ? row(t - 1, s) : before(s), to.counts);
       }
     }
   }
@@ -86,6 +88,7 @@ class SumFinder {
       if (t == 0) {
         summer_.start(score_row(0), row(0, 0));
       } else {
+        summer_.step_to(t);
         summer_.forward(score_row(t), t > begin(s) ? row(t - 1, s) : before(s), row(t, s));
       }
     }

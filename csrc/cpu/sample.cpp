@@ -16,29 +16,30 @@ namespace {
 
 constexpr double kImpossible = -std::numeric_limits<double>::infinity();
 
-// Choices with logarithms of their shares, and the draw among them.
+// States with logarithms of their shares, and the draw among them.
 class Urn {
  public:
-  explicit Urn(int64_t most) : share_(most) {}
+  explicit Urn(int64_t most) : state_(most), share_(most) {}
 
   void clear() {
     count_ = 0;
     top_ = kImpossible;
   }
-  void put(double log_share) {
+  void put(int32_t state, double log_share) {
+    state_[count_] = state;
     share_[count_++] = log_share;
     top_ = std::max(top_, log_share);
   }
 
-  // The first choice whose cumulative share exceeds `uniform` of the whole; some choice must be possible.
-  int64_t draw(double uniform) {
+  // The first whose cumulative share exceeds `uniform` of the whole; one of them must be possible.
+  int32_t draw(double uniform) {
     double total = 0;
     for (int64_t k = 0; k < count_; ++k) total += share_[k] = std::exp(share_[k] - top_);
     double left = uniform * total;
-    int64_t chosen = 0;
+    int32_t chosen = state_[0];
     for (int64_t k = 0; k < count_; ++k) {
       if (share_[k] == 0) continue;
-      chosen = k;  // the last possible one where rounding leaves a rest
+      chosen = state_[k];  // the last possible one where rounding leaves a rest
       left -= share_[k];
       if (left < 0) break;
     }
@@ -46,6 +47,7 @@ class Urn {
   }
 
  private:
+  Buffer<int32_t> state_;
   Buffer<double> share_;
   int64_t count_ = 0;
   double top_ = kImpossible;
@@ -71,37 +73,34 @@ class Sampler {
     const uint8_t* last = rows.run();
     if (!(summer_.finish(last) > kImpossible)) return;
     const int64_t end = sequence_.scores.frames - 1;
-    for (int64_t n = 0; n < samples_; ++n) states_[n * width_ + end] = draw_last(last, uniforms_[n * width_ + end]);
+    for (int64_t n = 0; n < samples_; ++n) draw_last(last, n * width_ + end);
     rows.backwards([&](int64_t t, const uint8_t*, const uint8_t* previous) {
-      for (int64_t n = 0; t > 0 && n < samples_; ++n) {
-        const int64_t here = n * width_ + t;
-        states_[here - 1] = draw_source(previous, static_cast<int32_t>(states_[here]), uniforms_[here - 1]);
-      }
+      for (int64_t n = 0; t > 0 && n < samples_; ++n) draw_source(previous, t, n * width_ + t);
     });
   }
 
  private:
-  int32_t draw_last(const uint8_t* alpha, double uniform) {
-    const Real* final =
-        sequence_.weights + sequence_.record.weights_offset + sequence_.record.weights_size - sequence_.record.states;
+  void draw_last(const uint8_t* alpha, int64_t place) {
+    const int32_t states = sequence_.record.states;
+    const Real* end = sequence_.weights + sequence_.record.weights_offset + sequence_.record.weights_size;
     urn_.clear();
-    for (int32_t j = 0; j < sequence_.record.states; ++j) {
-      urn_.put(summer_.log_alpha(alpha, j) + static_cast<double>(final[j]));
+    for (int32_t j = 0; j < states; ++j) {
+      urn_.put(j, summer_.log_alpha(alpha, j) + static_cast<double>(end[j - states]));
     }
-    return static_cast<int32_t>(urn_.draw(uniform));
+    states_[place] = urn_.draw(uniforms_[place]);
   }
 
-  int32_t draw_source(const uint8_t* alpha, int32_t state, double uniform) {
+  // The state before the one at `place`, which stands in frame t; `alpha` is the row of t−1.
+  void draw_source(const uint8_t* alpha, int64_t t, int64_t place) {
     urn_.clear();
-    for (const IncomingArc* arc = arcs_.begin(state); arc != arcs_.end(state); ++arc) {
-      urn_.put(summer_.log_alpha(alpha, arc->source) + arc->weight);
-    }
-    return arcs_.begin(state)[urn_.draw(uniform)].source;
+    arcs_.into(static_cast<int32_t>(states_[place]), t,
+               [&](int32_t source, double weight) { urn_.put(source, summer_.log_alpha(alpha, source) + weight); });
+    states_[place - 1] = urn_.draw(uniforms_[place - 1]);
   }
 
   Summer& summer_;
   const Sequence<Real>& sequence_;
-  IncomingArcs arcs_;
+  IncomingArcs<Real> arcs_;
   Urn urn_;
   int64_t samples_;
   int64_t width_;
