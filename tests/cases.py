@@ -18,6 +18,7 @@ from streamhmm.reference import Arcs
 
 NEVER = float("-inf")
 FAMILIES = ("linear", "skip", "ctc", "extra", "sparse")
+WITH_DENSE = (*FAMILIES, "dense")
 
 
 # ---- arc lists from the arguments of the constructors
@@ -57,6 +58,32 @@ def ctc_arcs(labels: Any, blank: int = 0) -> Arcs:
     return _arc_list(size, arcs, pdfs, at_start, at_end)
 
 
+def dense_arcs(transitions: Any, initial: Any = None, final: Any = None, pdfs: Any = None) -> Arcs:
+    """The arcs of ``Graph.dense``: all pairs, row by row."""
+    size = len(transitions)
+    src, dst = torch.arange(size).repeat_interleave(size), torch.arange(size).repeat(size)
+    return explicit_arcs(size, src, dst, transitions.reshape(-1), pdfs=pdfs, initial=initial, final=final)
+
+
+def unrolled_arcs(transitions: Tensor, initial: Tensor, final: Tensor) -> Arcs:
+    """``Graph.dense`` with (T, S, S) transitions as a graph of T·S states, t·S + s being state s in frame t."""
+    frames, size, _ = transitions.shape
+    src = torch.arange((frames - 1) * size).repeat_interleave(size)
+    dst = (torch.arange(frames - 1).repeat_interleave(size * size) + 1) * size + torch.arange(size).repeat(
+        len(src) // size
+    )
+    nowhere = torch.full(((frames - 1) * size,), NEVER, dtype=torch.float64)
+    return explicit_arcs(
+        frames * size,
+        src,
+        dst,
+        transitions[1:].reshape(-1),
+        pdfs=torch.arange(size).repeat(frames),
+        initial=torch.cat([initial, nowhere]),
+        final=torch.cat([nowhere, final]),
+    )
+
+
 def explicit_arcs(
     num_states: int, src: Any, dst: Any, weight: Any, *, pdfs: Any = None, initial: Any = None, final: Any = None
 ) -> Arcs:
@@ -89,7 +116,7 @@ class Case:
         return getattr(sh.Graph, self.constructor)(**self.arguments)
 
     def arcs(self) -> Arcs:
-        written_out = {"linear": linear_arcs, "ctc": ctc_arcs, "from_arcs": explicit_arcs}
+        written_out = {"linear": linear_arcs, "ctc": ctc_arcs, "dense": dense_arcs, "from_arcs": explicit_arcs}
         return written_out[self.constructor](**self.arguments)
 
     def as_explicit(self, rng: np.random.Generator) -> Case:
@@ -128,6 +155,9 @@ def random_case(rng: np.random.Generator, family: str, size: int, columns: int) 
     if family == "extra":
         plain = linear_arcs(pdfs, self_loop=_weights(rng, size), advance=_weights(rng, size))
         return explicit_case(_with_arcs(rng, plain, 1 + size // 16))
+    if family == "dense":
+        ends = {"initial": _weights(rng, size), "final": _weights(rng, size)}
+        return Case("dense", {"transitions": _weights(rng, size * size).reshape(size, size), "pdfs": pdfs} | ends)
     bare = Arcs(size, *torch.zeros(2, 0, dtype=torch.int64), torch.zeros(0), pdfs, torch.zeros(size), torch.zeros(size))
     return explicit_case(_with_arcs(rng, bare, 4 * size))
 
