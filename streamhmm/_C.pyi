@@ -24,6 +24,18 @@ class Batch:
 def viterbi(batch: Batch, states: int, score: int) -> None:
     """Writes states (B, T) int64 and score (B,) float64. Raises ValueError for invalid scores or graphs."""
 
+def constrained_viterbi(
+    batch: Batch,
+    allowed: int,
+    allowed_stride: int,
+    states_wide: int,
+    fixed: int,
+    fixed_stride: int,
+    states: int,
+    score: int,
+) -> None:
+    """As viterbi, see csrc/constrained_viterbi.h. Raises ValueError for invalid scores, graphs or fixed states."""
+
 def forward_backward(
     batch: Batch, log_likelihood: int, by_state: int, states_wide: int, by_pdf: int, counts: int, counts_stride: int
 ) -> None:

@@ -103,3 +103,29 @@ def _check_lengths(lengths: Lengths, scores: Tensor) -> Tensor | None:
 def check_by(by: str) -> None:
     if by not in ("state", "pdf"):
         raise ValueError(f'by must be "state" or "pdf", got {by!r}')
+
+
+def check_constraints(
+    call: Call, allowed: Tensor | None, fixed: Tensor | Sequence[int] | Sequence[Sequence[int]] | None
+) -> tuple[Tensor | None, Tensor | None]:
+    """The constraints of ``viterbi`` as the operation takes them; it checks the fixed states themselves."""
+    shape = tuple(call.arguments[0].shape[:-1])
+    if allowed is not None:
+        if not isinstance(allowed, Tensor) or allowed.dtype != torch.bool:
+            kind = allowed.dtype if isinstance(allowed, Tensor) else type(allowed).__name__
+            raise TypeError(f"allowed must be a tensor of bool, got {kind}")
+        _check_shape(allowed, [(*shape[-1:], call.states), (*shape, call.states)], "allowed")
+        allowed = allowed.to("cpu").contiguous()
+    if fixed is not None:
+        fixed = torch.as_tensor(fixed)
+        if fixed.is_floating_point() or fixed.is_complex() or fixed.dtype == torch.bool:
+            raise TypeError(f"fixed must be integers, got {fixed.dtype}")
+        _check_shape(fixed, [shape[-1:], shape], "fixed")
+        fixed = fixed.to("cpu", torch.int64).contiguous()
+    return allowed, fixed
+
+
+def _check_shape(constraint: Tensor, shapes: Sequence[tuple[int, ...]], name: str) -> None:
+    if tuple(constraint.shape) not in shapes:
+        wanted = " or ".join(str(shape) for shape in dict.fromkeys(shapes))
+        raise ValueError(f"{name} must be {wanted}, got shape {tuple(constraint.shape)}")

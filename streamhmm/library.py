@@ -61,6 +61,24 @@ def _viterbi_cpu(scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
     return states, score
 
 
+def _constrained_viterbi_cpu(scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
+    *operands, allowed, fixed = rest
+    shape = scores.shape
+    states = torch.empty(shape[:-1], dtype=torch.int64)
+    score = torch.empty(shape[:-2], dtype=torch.float64)
+    wide = 0 if allowed is None else allowed.shape[-1]
+    masks = (*_address(allowed, 3), wide, *_address(fixed, 2))
+    _C.constrained_viterbi(new_batch(scores, *operands), *masks, states.data_ptr(), score.data_ptr())
+    return states, score
+
+
+def _address(constraint: Tensor | None, axes: int) -> tuple[int, int]:
+    """Where a constraint stands and how far its sequences are apart: 0 where the batch shares it."""
+    if constraint is None:
+        return 0, 0
+    return constraint.data_ptr(), constraint.stride(0) if constraint.dim() == axes else 0
+
+
 def _log_likelihood_cpu(scores: Tensor, *rest: Any) -> Tensor:
     result = torch.empty(scores.shape[:-2], dtype=torch.float64)
     _C.forward_backward(new_batch(scores, *rest), result.data_ptr(), 0, 0, 0, 0, 0)
@@ -127,22 +145,26 @@ def _spread(grad: Tensor, structure: Tensor, size: int) -> Tensor:
 OPERANDS = "Tensor scores, Tensor? lengths, Tensor structure, Tensor weights, int memory_budget"
 _LIBRARY = torch.library.Library("streamhmm", "DEF")
 _LIBRARY.define(f"viterbi({OPERANDS}) -> (Tensor, Tensor)")
+_LIBRARY.define(f"constrained_viterbi({OPERANDS}, Tensor? allowed, Tensor? fixed) -> (Tensor, Tensor)")
 _LIBRARY.define(f"log_likelihood({OPERANDS}) -> Tensor")
 _LIBRARY.define(f"posteriors({OPERANDS}, int states) -> Tensor")
 _LIBRARY.define(f"gradients(Tensor grad, {OPERANDS}, bool wants_weights) -> (Tensor, Tensor)")
 _LIBRARY.impl("viterbi", _viterbi_cpu, "CPU")
+_LIBRARY.impl("constrained_viterbi", _constrained_viterbi_cpu, "CPU")
 _LIBRARY.impl("log_likelihood", _log_likelihood_cpu, "CPU")
 _LIBRARY.impl("posteriors", _posteriors_cpu, "CPU")
 _LIBRARY.impl("gradients", _gradients_cpu, "CPU")
 
 # Looking an operation up by name costs as much as dispatching it.
 VITERBI = torch.ops.streamhmm.viterbi.default
+CONSTRAINED_VITERBI = torch.ops.streamhmm.constrained_viterbi.default
 LOG_LIKELIHOOD = torch.ops.streamhmm.log_likelihood.default
 POSTERIORS = torch.ops.streamhmm.posteriors.default
 GRADIENTS = torch.ops.streamhmm.gradients.default
 
 
 @torch.library.register_fake("streamhmm::viterbi", lib=_LIBRARY)
+@torch.library.register_fake("streamhmm::constrained_viterbi", lib=_LIBRARY)
 def _viterbi_fake(scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
     shape = scores.shape
     return scores.new_empty(shape[:-1], dtype=torch.int64), scores.new_empty(shape[:-2], dtype=torch.float64)

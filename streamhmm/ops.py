@@ -6,12 +6,13 @@ the checks of the arguments in ``arguments.py``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch import Tensor
 
-from streamhmm.arguments import GraphOrGraphs, Lengths, check_by, prepare
-from streamhmm.library import LOG_LIKELIHOOD, POSTERIORS, VITERBI
+from streamhmm.arguments import GraphOrGraphs, Lengths, check_by, check_constraints, prepare
+from streamhmm.library import CONSTRAINED_VITERBI, LOG_LIKELIHOOD, POSTERIORS, VITERBI
 
 
 class Path(NamedTuple):
@@ -24,7 +25,15 @@ class Path(NamedTuple):
     score: Tensor
 
 
-def viterbi(scores: Tensor, graph: GraphOrGraphs, lengths: Lengths = None, *, memory_budget: int | None = None) -> Path:
+def viterbi(
+    scores: Tensor,
+    graph: GraphOrGraphs,
+    lengths: Lengths = None,
+    *,
+    allowed: Tensor | None = None,
+    fixed: Tensor | Sequence[int] | Sequence[Sequence[int]] | None = None,
+    memory_budget: int | None = None,
+) -> Path:
     """The best path of each sequence through its graph (Viterbi 1967).
 
     Ties go to the lowest source state, at the end to the lowest state. The score is the path's own, summed in double.
@@ -33,6 +42,9 @@ def viterbi(scores: Tensor, graph: GraphOrGraphs, lengths: Lengths = None, *, me
         scores: (T, V) or (B, T, V) log-likelihoods; float16, bfloat16, float32 or float64. −inf forbids.
         graph: one :class:`Graph`, or a list of B.
         lengths: (B,) frames of each sequence; all T by default.
+        allowed: (T, S) or (B, T, S) bool: the path passes through these states only. S is that of the largest graph.
+            A constrained search goes arc by arc, which is slower than the free one.
+        fixed: (T,) or (B, T) integers: the state that the path passes through in each frame, −1 where it is free.
         memory_budget: bytes for back-pointers; beyond it parts are computed twice, with the same result. By default
             256 MiB or a quarter of the memory limit, whichever is less.
 
@@ -43,7 +55,9 @@ def viterbi(scores: Tensor, graph: GraphOrGraphs, lengths: Lengths = None, *, me
         ValueError, TypeError: for arguments that are not as said; NaN or +inf in a column that the graph reads.
     """
     call = prepare(scores, graph, lengths, memory_budget)
-    return Path(*VITERBI(*call.constants))
+    if allowed is None and fixed is None:
+        return Path(*VITERBI(*call.constants))
+    return Path(*CONSTRAINED_VITERBI(*call.constants, *check_constraints(call, allowed, fixed)))
 
 
 def log_likelihood(

@@ -38,8 +38,8 @@ class BestPath(NamedTuple):
     score: float
 
 
-def viterbi(scores: Tensor, arcs: Arcs) -> BestPath:
-    """Best path through ``scores`` (T, V).
+def viterbi(scores: Tensor, arcs: Arcs, allowed: Tensor | None = None) -> BestPath:
+    """Best path through ``scores`` (T, V), of the states ``allowed`` (T, S) in each frame.
 
     α_0[j] = initial[j] + scores[0, pdf_j]
     α_t[j] = max_{a: i→j} (α_{t−1}[i] + w_a) + scores[t, pdf_j]
@@ -49,6 +49,8 @@ def viterbi(scores: Tensor, arcs: Arcs) -> BestPath:
     """
     arcs = _in_float64(arcs)
     emitted = scores.double()[:, arcs.pdfs]
+    if allowed is not None:
+        emitted = torch.where(allowed, emitted, NO_PATH)
     frames, size = emitted.shape
     states = torch.full((frames,), -1, dtype=torch.int64)
     if frames == 0:

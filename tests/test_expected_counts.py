@@ -41,7 +41,7 @@ def in_given_order(case: Case, counts: Tensor) -> Tensor:
     return result
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
+@settings(derandomize=True, deadline=None, max_examples=100)
 @given(small_cases(), small_scores(), st.sampled_from(DTYPES))
 def test_small_graphs_equal_the_list_of_all_paths(case: Case, scores: Tensor, dtype: torch.dtype) -> None:
     counts = sh.expected_counts(scores.to(dtype), case.graph())
@@ -58,10 +58,10 @@ def test_small_graphs_equal_the_list_of_all_paths(case: Case, scores: Tensor, dt
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("family", WITH_DENSE)
-@pytest.mark.parametrize("size", [1, 2, 17, 70])
+@pytest.mark.parametrize("size", [1, 2, 17, 33])
 def test_any_size_equals_the_reference(size: int, family: str, dtype: torch.dtype) -> None:
     rng = np.random.default_rng(size)
-    case, scores = random_case(rng, family, size, 5), random_scores(rng, 2 * size + 3, 5)
+    case, scores = random_case(rng, family, size, 5), random_scores(rng, size + 3, 5)
     counts = sh.expected_counts(scores.to(dtype), case.graph())
     expected = in_given_order(case, reference.arc_counts(scores, case.arcs()))
     torch.testing.assert_close(counts.arcs, expected, rtol=1e-4, atol=CLOSE[dtype])

@@ -28,7 +28,7 @@ DTYPES = (torch.float32, torch.float64)
 CLOSE = {torch.float32: 1e-4, torch.float64: 1e-9}
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
+@settings(derandomize=True, deadline=None, max_examples=100)
 @given(small_cases(), small_scores(), st.integers(0, 6), st.sampled_from(DTYPES))
 def test_small_graphs_equal_the_list_of_all_paths(case: Case, scores: Tensor, lag: int, dtype: torch.dtype) -> None:
     frames, arcs, graph = len(scores), case.arcs(), case.graph()
@@ -47,7 +47,7 @@ def test_small_graphs_equal_the_list_of_all_paths(case: Case, scores: Tensor, la
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("family", WITH_DENSE)
-@pytest.mark.parametrize("size", [1, 2, 17, 70])
+@pytest.mark.parametrize("size", [1, 2, 17, 33])
 def test_any_size_equals_the_reference(size: int, family: str, dtype: torch.dtype) -> None:
     rng = np.random.default_rng(size)
     case, scores = random_case(rng, family, size, 5), random_scores(rng, size + 8, 5)

@@ -38,7 +38,7 @@ def numbers(*shape: int) -> Tensor:
     return torch.rand(shape, dtype=torch.float64, generator=seeded())
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
+@settings(derandomize=True, deadline=None, max_examples=100)
 @given(small_cases(), small_scores())
 def test_small_graphs_equal_the_reference(case: Case, scores: Tensor) -> None:
     states = sh.sample(scores, case.graph(), num_samples=4, generator=seeded())
@@ -49,10 +49,10 @@ def test_small_graphs_equal_the_reference(case: Case, scores: Tensor) -> None:
 
 
 @pytest.mark.parametrize("family", WITH_DENSE)
-@pytest.mark.parametrize("size", [1, 2, 17, 70])
+@pytest.mark.parametrize("size", [1, 2, 17, 33])
 def test_any_size_equals_the_reference(size: int, family: str) -> None:
     rng = np.random.default_rng(size)
-    case, scores = random_case(rng, family, size, 5), random_scores(rng, 2 * size + 3, 5)
+    case, scores = random_case(rng, family, size, 5), random_scores(rng, size + 3, 5)
     states = sh.sample(scores, case.graph(), num_samples=3, generator=seeded())
     for path, uniforms in zip(states, numbers(3, len(scores)), strict=True):
         assert path.tolist() == reference.sample(scores, case.arcs(), uniforms).tolist()

@@ -13,6 +13,7 @@ struct Sequence {
   const ScoreRows<Real>& scores;
   const Real* weights;
   const ColumnsRead& columns;
+  ScoreScan scan;
   int64_t budget;  // bytes for what grows with frames × states
 };
 
@@ -26,9 +27,9 @@ InvalidScore for_each_sequence(const Batch& batch, const Use& use) {
     if (scores.frames == 0) return;
     const GraphRecord record = graph_record(batch, b);
     const ColumnsRead columns(record, batch.columns);
-    const int64_t bad = scan_scores(scores, columns).invalid_frame;
-    if (bad >= 0) return invalid.report(b, bad);
-    use({b, record, scores, rows.weights(), columns, rows.budget()});
+    const ScoreScan scan = scan_scores(scores, columns);
+    if (scan.invalid_frame >= 0) return invalid.report(b, scan.invalid_frame);
+    use({b, record, scores, rows.weights(), columns, scan, rows.budget()});
   });
   return invalid.result();
 }
