@@ -13,7 +13,16 @@ from cases import FAMILIES, NEVER, random_case
 import streamhmm as sh
 from streamhmm.graph import Graph
 
-OPERATIONS = (sh.viterbi, sh.log_likelihood, sh.posteriors)
+
+def smooth(*given: Any, **named: Any) -> torch.Tensor:
+    return sh.smooth(*given, **named, lag=2)
+
+
+def sample(*given: Any, **named: Any) -> torch.Tensor:
+    return sh.sample(*given, **named, generator=torch.Generator().manual_seed(0))
+
+
+OPERATIONS = (sh.viterbi, sh.log_likelihood, sh.posteriors, sh.expected_counts, sh.filter, smooth, sample)
 NAN, INF = float("nan"), float("inf")
 SCORES = torch.zeros(2, 5, 3)
 GRAPH = Graph.linear([0, 1, 2])
