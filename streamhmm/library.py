@@ -16,7 +16,8 @@ from streamhmm import _C
 from streamhmm.memory import default_memory_budget
 
 DEFAULT_BUDGET = -1  # stands for the machine's own, found when an operation runs: a traced one may run elsewhere
-FEWEST_IN_PART = 8  # sequences, whatever the budget
+FEWEST_IN_PART = 8  # sequences whose counts are held at once, whatever the budget: work for threads
+MOST_IN_PART = 64
 
 
 def sizes(scores: Tensor) -> tuple[int, int, int]:
@@ -130,7 +131,9 @@ def _with_batch(tensor: Tensor) -> Tensor:
 
 def parts(batch: int, counts: int, memory_budget: int) -> Iterator[slice]:
     """A batch in parts, so that so many float64 counts a sequence fit the budget. Threads share a part's sequences."""
-    size = max(_bytes(memory_budget) // (8 * counts), FEWEST_IN_PART) if counts > 0 else batch
+    size = batch
+    if counts > 0:
+        size = min(max(_bytes(memory_budget) // (8 * counts), FEWEST_IN_PART), MOST_IN_PART)
     for first in range(0, batch, max(size, 1)):
         yield slice(first, min(first + size, batch))
 
