@@ -27,7 +27,7 @@ class ArcSummer {
   int64_t row_bytes() const { return graph_.states * static_cast<int64_t>(sizeof(Number)); }
 
   // Takes the weights of the step into frame t, for forward to it and backward from it.
-  void step_to(int64_t t) {
+  void enter(int64_t t) {
     if (graph_.by_frame == nullptr || t == frame_) return;
     frame_ = t;
     const Real* slice = graph_.by_frame + t * graph_.slice;

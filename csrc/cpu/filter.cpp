@@ -74,7 +74,7 @@ class WindowFinder {
       summer_.start(score_row(0), alpha_.data());
       return;
     }
-    summer_.step_to(t);
+    summer_.enter(t);
     summer_.forward(score_row(t), alpha_.data(), next_.data());
     std::swap(alpha_, next_);
   }
@@ -98,7 +98,7 @@ class WindowFinder {
   }
 
   void step_back(int64_t t) {
-    summer_.step_to(t);
+    summer_.enter(t);
     summer_.backward(score_row(t), nullptr, nullptr);
   }
 

@@ -68,7 +68,7 @@ class SumFinder {
         summer_.posterior(row(t, s), gamma_.data());
         deliver(to, t);
         if (t == 0) continue;
-        summer_.step_to(t);
+        summer_.enter(t);
         summer_.backward(score_row(t), t > begin(s) ? row(t - 1, s) : before(s), to.counts);
       }
     }
@@ -88,7 +88,7 @@ class SumFinder {
       if (t == 0) {
         summer_.start(score_row(0), row(0, 0));
       } else {
-        summer_.step_to(t);
+        summer_.enter(t);
         summer_.forward(score_row(t), t > begin(s) ? row(t - 1, s) : before(s), row(t, s));
       }
     }

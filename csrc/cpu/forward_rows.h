@@ -61,7 +61,7 @@ class ForwardRows {
       if (t == 0) {
         summer_.start(scores, row(0, 0));
       } else {
-        summer_.step_to(t);
+        summer_.enter(t);
         summer_.forward(scores, previous(t, s), row(t, s));
       }
     }

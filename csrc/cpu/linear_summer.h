@@ -74,7 +74,7 @@ class LinearSummer {
 
   int64_t row_bytes() const { return layout_.bytes(); }
 
-  void step_to(int64_t) {}  // weights are the same in every frame
+  void enter(int64_t) {}  // weights are the same in every frame
 
   void start(const Real* scores, uint8_t* out) {
     load(scratch_, graph_.initial, graph_.states);
