@@ -135,9 +135,9 @@ def test_neighbouring_scores_200_nats_apart(dtype: torch.dtype, family: str) -> 
 def test_scores_beyond_the_range_of_scaled_numbers(family: str) -> None:
     rng = np.random.default_rng(6)
     case, scores = random_case(rng, family, 8, 4), 1e9 * random_scores(rng, 6, 4)
-    np.testing.assert_allclose(sh.filter(scores, case.graph()), reference.filter(scores, case.arcs()), atol=1e-6)
+    np.testing.assert_allclose(sh.filter(scores, case.graph()), reference.filter(scores, case.arcs()), atol=1e-5)
     np.testing.assert_allclose(
-        sh.smooth(scores, case.graph(), lag=2), reference.smooth(scores, case.arcs(), 2), atol=1e-6
+        sh.smooth(scores, case.graph(), lag=2), reference.smooth(scores, case.arcs(), 2), atol=1e-5
     )
 
 
