@@ -79,4 +79,5 @@ def escaped(path: Path) -> str:
     return str(path).replace("$", "$$").replace(" ", "$ ").replace(":", "$:")
 
 
-setup(ext_modules=[Extension("streamhmm._C", sources=[])], cmdclass={"build_ext": NinjaBuild})
+if __name__ == "__main__":
+    setup(ext_modules=[Extension("streamhmm._C", sources=[])], cmdclass={"build_ext": NinjaBuild})

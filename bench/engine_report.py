@@ -1,111 +1,148 @@
-"""The figures of bench/engine.py as tables, held against what they must reach."""
+"""The figures of bench/engine.py as tables, on the console and as Markdown."""
 
 from __future__ import annotations
 
-from typing import Any
+import math
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from measure import machine, show, verdict
+from measure import REPOSITORY, machine, show, verdict
 from rich.console import Console
+from rich.markup import escape
 
-FASTER_BAR, FASTER_BAR_LARGEST = 15.0, 8.0
-EXTRA_BAR_BYTES = 300e6
-OVERHEAD_BAR_S = 15e-6
-ALIGNER_BAR = 2.0
-
-RECORDED_S = {(500, 50): 0.24e-3, (3000, 300): 7.0e-3, (60000, 6000): 2.914}
-RECORDED_EXTRA_BYTES = 712e6
-RECORDED = "recorded on another machine"
+NOTE = (
+    "Medians of one run, ours and the others in turn. ratio: their time ÷ ours, for the limit the share of it that is "
+    "reached; best/best: of the shortest times, which other work disturbs least; (recorded): on another machine. One "
+    "thread: processor time; two: wall."
+)
 
 
-def report(console: Console, results: dict[str, Any]) -> None:
-    """Print every table of the engine's bench."""
-    about = machine()
-    where = f"{about['processor']}, torch {about['torch']}, load {about['load_average']:.2f}"
-    console.print(f"{where}; one thread, processor time", highlight=False)
-    peer = results["peer"] or f"torchaudio 2.11, {RECORDED}"
-    _report_overhead(console, peer, results["overhead"])
-    _report_ctc(console, peer, results)
-    _report_memory(console, peer, results)
-    _report_aligner(console, results["aligner_graph"])
-    rows = [[name, _ms(seconds)] for name, seconds in results["sums"].items()]
-    show(console, "Sums, CTC (3000, 300), for information", ["operation", "ms"], rows)
+BUSY_LOAD = 0.5
 
 
-def _report_overhead(console: Console, peer: str, tiny: dict[str, Any]) -> None:
-    rows = [["streamhmm", f"{tiny['seconds'] * 1e6:.1f}", verdict(tiny["seconds"] <= OVERHEAD_BAR_S)]]
-    if tiny["peer_seconds"] is not None:
-        rows.append([peer, f"{tiny['peer_seconds'] * 1e6:.1f}", ""])
-    show(
-        console,
-        "Call overhead: 1 frame, 1 state (the peer: 1 label)",
-        ["", "µs", f"≤ {OVERHEAD_BAR_S * 1e6:.0f}"],
-        rows,
-    )
+class Table(NamedTuple):
+    """A table whose first columns are text and whose last says whether a bar is met: True, False, or None."""
+
+    title: str
+    columns: list[str]
+    rows: list[tuple[list[str], bool | None]]
+    note: str = ""
 
 
-def _report_ctc(console: Console, peer: str, results: dict[str, Any]) -> None:
-    """Whole calls, and what is left of them without the overhead of either side."""
-    overhead = results["overhead"]
-    ours_columns = ["T, labels", "ms", "net ms", "ns/cell"]
-    ratio_columns = ["ratio", "net ratio", "best/best", f"≥ {FASTER_BAR:.0f}", "Δ score"]
+def print_report(console: Console, results: dict[str, Any]) -> None:
+    """Every table on the console."""
+    console.print(_where(results), highlight=False)
+    for table in tables(results):
+        rows = [[*map(escape, cells), "" if met is None else verdict(met)] for cells, met in table.rows]
+        show(console, table.title, table.columns, rows, table.note)
+    for name, reason in _missing(results):
+        console.print(f"[yellow]not measured: {escape(name)}: {escape(reason)}[/]")
+
+
+def write_markdown(path: Path, results: dict[str, Any]) -> None:
+    """The same as a file, with the date and the commit."""
+    lines = ["# The engine beside its peers", "", f"`bench/engine.py`, {_commit()}. {_where(results)}.", ""]
+    for table in tables(results):
+        lines += [f"## {table.title}", "", *_markdown(table), ""]
+        lines += [table.note, ""] if table.note else []
+    lines += [f"Not measured: {name}: {reason}." for name, reason in _missing(results)]
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+
+
+def tables(results: dict[str, Any]) -> Iterator[Table]:
+    """What a run has to show."""
+    yield _rates(results["rates"])
+    yield _times(results["rows"])
+    if any(row.get("differences") for row in results["rows"]):
+        yield _differences(results["rows"])
+    if "memory" in results:
+        yield _memory(results["memory"])
+
+
+def _rates(rates: list[dict[str, Any]]) -> Table:
+    rows = [
+        ([f"{rate['arithmetic']}, {rate['precision']}", f"{rate['cells_a_second'] / 1e9:.1f}"], None) for rate in rates
+    ]
+    return Table("The machine's limit: arithmetic in registers, one thread", ["cell", "10⁹ cells/s", ""], rows)
+
+
+def _times(measured: list[dict[str, Any]]) -> Table:
     rows = []
-    for case in results["ctc"]:
-        net = case["seconds"] - overhead["seconds"]
-        their_net = peer_seconds(case) - (overhead["peer_seconds"] or 0.0)
-        ratio = peer_seconds(case) / case["seconds"]
-        measured = case["peer_seconds"] is not None
-        best = f"{case['peer_best_seconds'] / case['best_seconds']:.1f}" if measured else "–"
-        difference = f"{case['score'] - case['peer_score']:+.3f}" if measured else "–"
-        rows.append(
-            [
-                f"{case['frames']}, {case['labels']}",
-                *(_ms(case["seconds"]), _ms(net), f"{net / case['cells'] * 1e9:.3f}"),
-                *(_ms(peer_seconds(case)), _ms(their_net)),
-                *(f"{ratio:.1f}", f"{their_net / net:.1f}", best, verdict(ratio >= FASTER_BAR), difference),
-            ]
-        )
-    note = (
-        "Medians; net: without the call overhead; best/best: of the shortest times, which other work disturbs least.\n"
-        "Δ score: our path's score less the peer's, nats; the peer sums in float32."
-    )
-    columns = [*ours_columns, "peer ms", "peer net ms", *ratio_columns]
-    show(console, f"CTC alignment, {results['classes']} classes, float32, beside {peer}", columns, rows, note)
+    for row in measured:
+        for run in row.get("runs", ()):
+            head = [row["name"], str(run["threads"]), _ms(run["seconds"])]
+            for compared in run["compared"]:
+                rows.append((head + _comparison(compared), compared["met"]))
+                head = ["", "", ""]
+    columns = ["work (float32)", "threads", "ms", "beside", "its ms", "ratio", "best/best", "bar", "met"]
+    return Table("Time", columns, rows, NOTE)
 
 
-def peer_seconds(case: dict[str, Any]) -> float:
-    """The peer's time a call: of this run, or as recorded."""
-    measured: float | None = case["peer_seconds"]
-    return RECORDED_S[case["frames"], case["labels"]] if measured is None else measured
+def _comparison(compared: dict[str, Any]) -> list[str]:
+    bar = compared["bar"]
+    shown = _share if compared["is_limit"] else _times_as_fast
+    ratios = [shown(compared["ratio"]), shown(compared["best_ratio"])]
+    return [compared["with"], _ms(compared["seconds"]), *ratios, "" if bar is None else f"≥ {shown(bar)}"]
 
 
-def _report_memory(console: Console, peer: str, results: dict[str, Any]) -> None:
-    largest = results["ctc"][-1]
-    ratio = peer_seconds(largest) / largest["seconds"]
-    ours = results["extra_bytes"]
-    theirs = results.get("peer_extra_bytes", RECORDED_EXTRA_BYTES)
-    rows = [["streamhmm", f"{ours / 1e6:.0f}", verdict(ours <= EXTRA_BAR_BYTES)], [peer, f"{theirs / 1e6:.0f}", ""]]
-    title = (
-        f"Memory above what was held before the call, CTC ({largest['frames']}, {largest['labels']}), default budget"
-    )
-    note = f"and {ratio:.1f} times as fast, at least {FASTER_BAR_LARGEST:.0f}: {verdict(ratio >= FASTER_BAR_LARGEST)}"
-    show(console, title, ["", "MB", f"≤ {EXTRA_BAR_BYTES / 1e6:.0f}"], rows, note)
-
-
-def _report_aligner(console: Console, graphs: dict[str, Any]) -> None:
+def _differences(measured: list[dict[str, Any]]) -> Table:
     rows = []
-    for name in ("aligner", "ctc"):
-        graph = graphs[name]
-        sizes = (str(graph["states"]), str(graph["arcs"]))
-        rows.append(
-            [name, *sizes, _ms(graph["seconds"]), f"{graph['ns_a_cell']:.3f}", f"{graph['best_ns_a_cell']:.3f}"]
-        )
-    ratio = graphs["aligner"]["ns_a_cell"] / graphs["ctc"]["ns_a_cell"]
-    best = graphs["aligner"]["best_ns_a_cell"] / graphs["ctc"]["best_ns_a_cell"]
-    title = f"The aligner's graph of {graphs['words']} words over {graphs['frames']} frames, and CTC of as many states"
-    note = f"per cell {ratio:.2f} times CTC's (best/best {best:.2f}), at most {ALIGNER_BAR:.0f}: "
-    columns = ["graph", "states", "arcs", "ms", "ns/cell", "best ns/cell"]
-    show(console, title, columns, rows, note + verdict(ratio <= ALIGNER_BAR))
+    for row in measured:
+        for name, difference in row.get("differences", {}).items():
+            tolerance = difference["tolerance"]
+            bar = "" if tolerance is None else f"≤ {tolerance:.0e}"
+            rows.append(([row["name"], name, f"{difference['relative']:.1e}", bar], difference["met"]))
+    note = "Largest difference of path scores, posteriors, gradients or losses, relative to the largest entry."
+    return Table("The same results", ["work", "beside", "difference", "bar", "met"], rows, note)
+
+
+def _memory(measured: list[dict[str, Any]]) -> Table:
+    rows = []
+    for row in measured:
+        cells = [row["name"], f"{row['extra_bytes'] / 1e6:.0f}", f"≤ {row['bar'] / 1e6:.0f}", f"{row['seconds']:.2f}"]
+        rows.append((cells, row["extra_bytes"] <= row["bar"]))
+        if "peer" in row:
+            rows.append(([f"  {row['peer']}", f"{row['peer_bytes'] / 1e6:.0f}", "", ""], None))
+    title = "Memory above what was held before the call, default budget, one thread, a process of its own"
+    return Table(title, ["Viterbi", "MB", "bar", "s", "met"], rows)
+
+
+def _missing(results: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(row["name"], row["missing"]) for row in results["rows"] if "missing" in row]
+
+
+def _markdown(table: Table) -> Iterator[str]:
+    yield f"| {' | '.join(table.columns)} |"
+    yield f"|{'---|' * len(table.columns)}"
+    for cells, met in table.rows:
+        yield f"| {' | '.join([*cells, {None: '', True: 'met', False: '**missed**'}[met]])} |"
+
+
+def _where(results: dict[str, Any]) -> str:
+    about, load = machine(), results["load_before"]
+    busy = "; other work ran: two threads' times are too long" if load > BUSY_LOAD else ""
+    return f"{about['processor']}, {about['cores']} cores, torch {about['torch']}, load before {load:.2f}{busy}"
+
+
+def _commit() -> str:
+    command = ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    return f"{time.strftime('%Y-%m-%d')}, commit {done.stdout.strip() or 'unknown'}"
 
 
 def _ms(seconds: float) -> str:
-    return f"{seconds * 1e3:.3f}" if seconds < 0.1 else f"{seconds * 1e3:.0f}"
+    milliseconds = seconds * 1e3
+    digits = max(0, 2 - math.floor(math.log10(milliseconds))) if milliseconds > 0 else 0
+    return f"{milliseconds:,.{digits}f}"  # three digits that count
+
+
+def _times_as_fast(ratio: float) -> str:
+    return f"{ratio:.2f}" if ratio < 10 else f"{ratio:,.0f}"
+
+
+def _share(ratio: float) -> str:
+    return f"{ratio:.0%}"

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -22,20 +23,26 @@ SPEECH = REPOSITORY.parent / "shared" / "data" / "speechocean762"
 """Where the truth sets and the speech lie unless an option says otherwise: beside the repository."""
 
 
-def seconds_a_call(call: Callable[[], Any], calls: int = 1) -> float:
-    """Mean processor time of ``calls`` calls in a row, all threads added up.
+def seconds_a_call(call: Callable[[], Any], calls: int = 1, clock: Callable[[], float] = time.process_time) -> float:
+    """Mean time of ``calls`` calls in a row, by default processor time, all threads added up.
 
     For work on one thread this is the wall time of an idle machine; other processes disturb it far less.
     """
-    begin = time.process_time()
+    begin = clock()
     for _ in range(calls):
         call()
-    return (time.process_time() - begin) / calls
+    return (clock() - begin) / calls
 
 
 def median(values: Sequence[float]) -> float:
     """The middle value; NaN of nothing."""
     return statistics.median(values) if values else float("nan")
+
+
+def slope(sizes: Sequence[float], values: Sequence[float]) -> float:
+    """The exponent of growth over the larger half of the sizes, where fixed costs count least."""
+    begin = len(sizes) // 2
+    return float(np.polyfit(np.log(sizes[begin:]), np.log(values[begin:]), 1)[0])
 
 
 def resident_bytes() -> int:

@@ -9,7 +9,9 @@
 #include "cpu/isa.h"
 #include "filter.h"
 #include "forward_backward.h"
+#include "rates.h"
 #include "sample.h"
+#include "semi_markov.h"
 #include "viterbi.h"
 
 namespace py = pybind11;
@@ -28,18 +30,9 @@ void raise_invalid(const InvalidScore& invalid) {
                         std::to_string(invalid.sequence) + ", frame " + std::to_string(invalid.frame));
 }
 
-void check_lengths(const int64_t* lengths, int64_t batch, int64_t frames) {
-  for (int64_t b = 0; lengths != nullptr && b < batch; ++b) {
-    if (lengths[b] >= 0 && lengths[b] <= frames) continue;
-    throw py::value_error("lengths must be in 0…" + std::to_string(frames) + ", got " + std::to_string(lengths[b]) +
-                          " for sequence " + std::to_string(b));
-  }
-}
-
 Batch make_batch(uintptr_t scores, bool is_double, int64_t batch, int64_t frames, int64_t columns, int64_t batch_stride,
                  int64_t frame_stride, uintptr_t lengths, uintptr_t structure, int64_t structure_size,
                  uintptr_t weights, int64_t weights_size, int64_t memory_budget, int32_t threads) {
-  check_lengths(pointer<int64_t>(lengths), batch, frames);
   return {pointer<void>(scores),
           is_double,
           batch,
@@ -99,11 +92,33 @@ void run_filter(const Batch& batch, int64_t lag, bool end_counts, uintptr_t by_s
   raise_invalid(invalid);
 }
 
+void run_semi_markov_viterbi(const Batch& batch, const Durations& durations, uintptr_t states, uintptr_t score) {
+  InvalidScore invalid;
+  {
+    py::gil_scoped_release release;
+    invalid = semi_markov_viterbi(batch, durations, pointer<int64_t>(states), pointer<double>(score));
+  }
+  raise_invalid(invalid);
+}
+
 void run_sample(const Batch& batch, uintptr_t states, uintptr_t uniforms, int64_t samples) {
   InvalidScore invalid;
   {
     py::gil_scoped_release release;
     invalid = sample(batch, {pointer<int64_t>(states), pointer<double>(uniforms), samples});
+  }
+  raise_invalid(invalid);
+}
+
+void run_semi_markov_sums(const Batch& batch, const Durations& durations, uintptr_t log_likelihood, uintptr_t by_state,
+                          int64_t states_wide, uintptr_t by_pdf, uintptr_t counts, int64_t counts_stride,
+                          uintptr_t segment_counts) {
+  const Sums sums{pointer<double>(log_likelihood), pointer<void>(by_state), states_wide,
+                  pointer<void>(by_pdf),           pointer<double>(counts), counts_stride};
+  InvalidScore invalid;
+  {
+    py::gil_scoped_release release;
+    invalid = semi_markov_sums(batch, durations, sums, pointer<double>(segment_counts));
   }
   raise_invalid(invalid);
 }
@@ -130,6 +145,25 @@ PYBIND11_MODULE(_C, m) {
   m.def("filter", &run_filter, py::arg("batch"), py::arg("lag"), py::arg("end_counts"), py::arg("by_state"),
         py::arg("states_wide"), py::arg("by_pdf"));
   m.def("sample", &run_sample, py::arg("batch"), py::arg("states"), py::arg("uniforms"), py::arg("samples"));
+
+  py::enum_<Arithmetic>(m, "Arithmetic")
+      .value("ADD_MAX", Arithmetic::kAddMax)
+      .value("MULTIPLY_ADD", Arithmetic::kMultiplyAdd);
+  m.def("run_arithmetic", &run_arithmetic, py::arg("arithmetic"), py::arg("is_double"), py::arg("steps"),
+        py::call_guard<py::gil_scoped_release>(),
+        "Arithmetic in registers alone, see csrc/rates.h; returns the cells.");
+
+  py::class_<Durations>(m, "Durations")
+      .def(py::init([](uintptr_t weights, int64_t states, int64_t longest) {
+             return Durations{pointer<double>(weights), states, longest};
+           }),
+           py::arg("weights"), py::arg("states"), py::arg("longest"));
+
+  m.def("semi_markov_viterbi", &run_semi_markov_viterbi, py::arg("batch"), py::arg("durations"), py::arg("states"),
+        py::arg("score"));
+  m.def("semi_markov_sums", &run_semi_markov_sums, py::arg("batch"), py::arg("durations"), py::arg("log_likelihood"),
+        py::arg("by_state"), py::arg("states_wide"), py::arg("by_pdf"), py::arg("counts"), py::arg("counts_stride"),
+        py::arg("segment_counts"));
 
   m.def("available_isas", &available_isas, "Instruction sets that this build and this processor share, best first.");
   m.def("select_isa", &select_isa, py::arg("name"), "Chooses the instruction set; returns the one chosen before.");

@@ -1,5 +1,7 @@
 #include "graph.h"
 
+#include <algorithm>
+#include <limits>
 #include <stdexcept>
 #include <string>
 
@@ -63,6 +65,22 @@ void check_body(const GraphRecord& r, int64_t columns) {
   }
 }
 
+template <class Real>
+void check_weights(const Real* weights, int64_t count) {
+  int32_t invalid = 0;
+  for (int64_t i = 0; i < count; ++i) invalid |= !(weights[i] < std::numeric_limits<Real>::infinity());
+  if (invalid != 0) throw std::invalid_argument("graph weights must be finite or -inf, got NaN or +inf");
+}
+
+void check_weights(const Batch& batch, const GraphRecord& r) {
+  if (r.family == Family::dense && r.detail > 0) return;  // as many as the work itself; Python has looked at them
+  if (batch.is_double) {
+    check_weights(static_cast<const double*>(batch.weights) + r.weights_offset, r.weights_size);
+  } else {
+    check_weights(static_cast<const float*>(batch.weights) + r.weights_offset, r.weights_size);
+  }
+}
+
 }  // namespace
 
 int64_t graph_count(const Batch& batch) {
@@ -84,9 +102,14 @@ GraphRecord graph_record(const Batch& batch, int64_t index) {
   if (record.family == Family::dense && record.detail > 0 && record.detail < batch.frames) malformed("slices");
   record.weights_size = weights_size(record);
   if (body_offset + body_size(record) > batch.structure_size) malformed("body");
-  if (record.weights_offset + record.weights_size > batch.weights_size) malformed("weights");
+  // no weight belongs to two graphs: what is counted for them is added up by several threads at once
+  const bool is_last = slot + 1 == graph_count(batch);
+  const int64_t weights_end =
+      is_last ? batch.weights_size : std::min<int64_t>(fields[kRecordSize + 5], batch.weights_size);
+  if (record.weights_offset + record.weights_size > weights_end) malformed("weights");
   record.body = batch.structure + body_offset;
   check_body(record, batch.columns);
+  check_weights(batch, record);
   return record;
 }
 

@@ -1,5 +1,7 @@
 """The compiled HMM engine. Addresses are what ``Tensor.data_ptr()`` gives; 0 stands for "none"."""
 
+from enum import Enum
+
 class Batch:
     """Scores, lengths and packed graphs of one call, see csrc/params.h and csrc/graph.h; keeps no tensor alive."""
 
@@ -46,6 +48,36 @@ def filter(batch: Batch, lag: int, end_counts: bool, by_state: int, states_wide:
 
 def sample(batch: Batch, states: int, uniforms: int, samples: int) -> None:
     """Writes states (B, N, T) int64, see csrc/sample.h. Raises ValueError for invalid scores or graphs."""
+
+class Arithmetic(Enum):
+    """What one cell of a recursion computes: addition and maximum, or multiplication and addition."""
+
+    ADD_MAX = 0
+    MULTIPLY_ADD = 1
+
+def run_arithmetic(arithmetic: Arithmetic, is_double: bool, steps: int) -> int:
+    """Arithmetic in registers alone, for the bench; returns the cells computed."""
+
+class Durations:
+    """Log-weights of durations, (states, longest) float64, see csrc/semi_markov.h; keeps no tensor alive."""
+
+    def __init__(self, weights: int, states: int, longest: int) -> None: ...
+
+def semi_markov_viterbi(batch: Batch, durations: Durations, states: int, score: int) -> None:
+    """As ``viterbi``. Raises ValueError for invalid scores or graphs."""
+
+def semi_markov_sums(
+    batch: Batch,
+    durations: Durations,
+    log_likelihood: int,
+    by_state: int,
+    states_wide: int,
+    by_pdf: int,
+    counts: int,
+    counts_stride: int,
+    segment_counts: int,
+) -> None:
+    """Writes what has an address, see csrc/semi_markov.h. Raises ValueError for invalid scores or graphs."""
 
 def available_isas() -> list[str]:
     """Instruction sets that this build and this processor share, best first."""

@@ -6,6 +6,7 @@ those are checked by the operations themselves.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -14,10 +15,12 @@ from torch import Tensor
 
 from streamhmm.graph import Graph
 from streamhmm.library import DEFAULT_BUDGET, sizes
-from streamhmm.packing import pack_structure
+from streamhmm.packing import check_weights, pack_structure
 
 GraphOrGraphs = Graph | Sequence[Graph]
 Lengths = Tensor | Sequence[int] | None
+Durations = Tensor | Sequence[Sequence[float]] | None
+SemiMarkovArguments = tuple[Tensor, Tensor, Tensor | None, Tensor, Tensor, int]
 
 
 class Call(NamedTuple):
@@ -31,6 +34,14 @@ class Call(NamedTuple):
         if not (scores.requires_grad or weights.requires_grad):
             return self.arguments
         return scores.detach(), lengths, structure, weights.detach(), memory_budget
+
+    def arguments_with(self, durations: Durations) -> SemiMarkovArguments:
+        scores, lengths, structure, weights, memory_budget = self.arguments
+        return scores, _check_durations(durations, self.graphs), lengths, structure, weights, memory_budget
+
+    def constants_with(self, durations: Durations) -> SemiMarkovArguments:
+        scores, lengths, structure, weights, memory_budget = self.constants
+        return scores, _check_durations(durations, self.graphs).detach(), lengths, structure, weights, memory_budget
 
     @property
     def states(self) -> int:
@@ -52,10 +63,18 @@ def prepare(scores: Tensor, graph: GraphOrGraphs, lengths: Lengths, memory_budge
         scores = scores.contiguous()
     graphs = _check_graphs(graph, scores)
     structure, weights = _packed(graphs, scores.dtype)
-    if memory_budget is not None and memory_budget < 0:
+    arguments = (scores, _check_lengths(lengths, scores), structure, weights, _check_budget(memory_budget))
+    return Call(arguments, graphs)
+
+
+def _check_budget(memory_budget: int | None) -> int:
+    if memory_budget is None:
+        return DEFAULT_BUDGET
+    if not isinstance(memory_budget, int):
+        raise TypeError(f"memory_budget must be a whole number of bytes, got {memory_budget!r}")
+    if memory_budget < 0:
         raise ValueError(f"memory_budget must be at least 0 bytes, got {memory_budget}")
-    budget = DEFAULT_BUDGET if memory_budget is None else int(memory_budget)
-    return Call((scores, _check_lengths(lengths, scores), structure, weights, budget), graphs)
+    return min(memory_budget, sys.maxsize)
 
 
 def _check_graphs(graph: GraphOrGraphs, scores: Tensor) -> Sequence[Graph]:
@@ -76,6 +95,28 @@ def _check_graphs(graph: GraphOrGraphs, scores: Tensor) -> Sequence[Graph]:
         if g.num_slices is not None and g.num_slices < frames:
             raise ValueError(f"graph has transitions for {g.num_slices} frames, but scores have {frames} frames")
     return graphs
+
+
+def _check_durations(durations: Durations, graphs: Sequence[Graph]) -> Tensor:
+    try:
+        weights = torch.as_tensor(durations)
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(f"durations must be a tensor or rows of numbers, got {type(durations).__name__}") from None
+    if weights.is_complex() or weights.dtype == torch.bool:
+        raise TypeError(f"durations must be real numbers, got {weights.dtype}")
+    if weights.dim() != 2 or 0 in weights.shape:
+        raise ValueError(f"durations must be (S, D) with S and D at least 1, got shape {tuple(weights.shape)}")
+    for graph in graphs:
+        if graph.num_states != weights.shape[0]:
+            raise ValueError(
+                f"durations must have a row for each of the graph's {graph.num_states} states,"
+                f" got shape {tuple(weights.shape)}"
+            )
+        if graph.num_slices is not None:
+            raise ValueError("durations are not supported with transitions that vary with time")
+    weights = weights.to("cpu", torch.float64).contiguous()
+    check_weights(weights, "durations")
+    return weights
 
 
 def _packed(graphs: Sequence[Graph], dtype: torch.dtype) -> tuple[Tensor, Tensor]:

@@ -39,7 +39,7 @@ MOST_EXTRAS_INTO_STATE = 250  # sixteen states share a list as long as the longe
 class Graph:
     """States and arcs for :func:`streamhmm.viterbi` and its neighbours; made by the static methods below.
 
-    ``num_states``, ``num_arcs`` and ``family`` ("linear", "dense" or "sparse", the kernel family that runs) tell what
+    ``num_states``, ``num_arcs`` and ``family`` (the kernel family that runs: "linear", "dense" or "sparse") tell what
     it is; ``pdfs`` (S,) int64 is the score column of each state.
     """
 
@@ -80,8 +80,9 @@ class Graph:
         """
         columns = pdf_tensor(pdfs)
         states = len(columns)
-        named = {"self_loop": self_loop, "advance": advance, "skip": skip}
-        band = [make_piece(weights, states, name) for name, weights in named.items() if weights is not None]
+        band = [make_piece(self_loop, states, "self_loop"), make_piece(advance, states, "advance")]
+        if skip is not None:
+            band.append(make_piece(skip, states, "skip"))
         ends = [
             make_piece(only(states, [0]) if initial is None else initial, states, "initial"),
             make_piece(only(states, [states - 1]) if final is None else final, states, "final"),

@@ -1,12 +1,13 @@
 """The operations as torch sees them: registered with ``torch.library``, for the CPU, for tracing, with gradients.
 
-Arguments come checked from ``arguments.py``; results have a batch axis where the scores have one. ``structure`` and
-``weights`` are the packed graphs of csrc/graph.h.
+Arguments come checked from ``arguments.py``; who calls an operation by itself gets a ValueError for tensors that the
+core can't read, and the core checks what is in them. Results have a batch axis where the scores have one. ``structure``
+and ``weights`` are the packed graphs of csrc/graph.h.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -26,10 +27,44 @@ def sizes(scores: Tensor) -> tuple[int, int, int]:
     return (1, shape[0], shape[1]) if len(shape) == 2 else (shape[0], shape[1], shape[2])
 
 
-def new_batch(
+def check_layout(scores: Tensor, lengths: Tensor | None, structure: Tensor, weights: Tensor) -> None:
+    """Whether the tensors, all of them on the CPU if this is called, are laid out as the core reads them."""
+    dtype = scores.dtype
+    if (
+        (dtype is not torch.float32 and dtype is not torch.float64)
+        or not 2 <= scores.dim() <= 3
+        or (scores.stride(-1) != 1 and scores.shape[-1] > 1 and scores.numel() > 0)
+    ):
+        raise ValueError(
+            "scores must be (B, T, V) or (T, V), float32 or float64, with the last axis contiguous, "
+            f"got {_layout(scores)}"
+        )
+    if weights.dtype is not dtype or not weights.is_contiguous():
+        raise ValueError(f"weights must be contiguous and {dtype}, got {_layout(weights)}")
+    if structure.dtype is not torch.int32 or not structure.is_contiguous():
+        raise ValueError(f"structure must be contiguous and torch.int32, got {_layout(structure)}")
+    if lengths is None:
+        return
+    batch = sizes(scores)[0]
+    if lengths.dtype is not torch.int64 or lengths.numel() != batch or not lengths.is_contiguous():
+        raise ValueError(f"lengths must be ({batch},), contiguous and torch.int64, got {_layout(lengths)}")
+
+
+def check_operand(tensor: Tensor, dtype: torch.dtype, shapes: Sequence[tuple[int, ...]]) -> None:
+    """Whether a tensor beside the usual ones is laid out as the core reads it."""
+    if tensor.dtype is not dtype or tuple(tensor.shape) not in shapes or not tensor.is_contiguous():
+        wanted = " or ".join(str(shape) for shape in shapes)
+        raise ValueError(f"an operand must be contiguous and {dtype} of shape {wanted}, got {_layout(tensor)}")
+
+
+def _layout(tensor: Tensor) -> str:
+    return f"{tensor.dtype} of shape {tuple(tensor.shape)} and strides {tensor.stride()}"
+
+
+def batch_of(
     scores: Tensor, lengths: Tensor | None, structure: Tensor, weights: Tensor, memory_budget: int
 ) -> _C.Batch:
-    """What the compiled core gets."""
+    check_layout(scores, lengths, structure, weights)
     batch, frames, columns = sizes(scores)
     *batch_stride, frame_stride, _ = scores.stride()
     return _C.Batch(
@@ -58,7 +93,7 @@ def _viterbi_cpu(scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
     shape = scores.shape
     states = torch.empty(shape[:-1], dtype=torch.int64)
     score = torch.empty(shape[:-2], dtype=torch.float64)
-    _C.viterbi(new_batch(scores, *rest), states.data_ptr(), score.data_ptr())
+    _C.viterbi(batch_of(scores, *rest), states.data_ptr(), score.data_ptr())
     return states, score
 
 
@@ -68,8 +103,11 @@ def _constrained_viterbi_cpu(scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor
     states = torch.empty(shape[:-1], dtype=torch.int64)
     score = torch.empty(shape[:-2], dtype=torch.float64)
     wide = 0 if allowed is None else allowed.shape[-1]
+    for constraint, dtype, tail in ((allowed, torch.bool, (wide,)), (fixed, torch.int64, ())):
+        if constraint is not None:
+            check_operand(constraint, dtype, ((*shape[:-1], *tail), (*shape[-2:-1], *tail)))
     masks = (*_address(allowed, 3), wide, *_address(fixed, 2))
-    _C.constrained_viterbi(new_batch(scores, *operands), *masks, states.data_ptr(), score.data_ptr())
+    _C.constrained_viterbi(batch_of(scores, *operands), *masks, states.data_ptr(), score.data_ptr())
     return states, score
 
 
@@ -82,7 +120,7 @@ def _address(constraint: Tensor | None, axes: int) -> tuple[int, int]:
 
 def _log_likelihood_cpu(scores: Tensor, *rest: Any) -> Tensor:
     result = torch.empty(scores.shape[:-2], dtype=torch.float64)
-    _C.forward_backward(new_batch(scores, *rest), result.data_ptr(), 0, 0, 0, 0, 0)
+    _C.forward_backward(batch_of(scores, *rest), result.data_ptr(), 0, 0, 0, 0, 0)
     return result
 
 
@@ -91,7 +129,7 @@ def _posteriors_cpu(
 ) -> Tensor:
     result = scores.new_zeros((*scores.shape[:-1], states or scores.shape[-1]))
     by_state, by_pdf = (result.data_ptr(), 0) if states else (0, result.data_ptr())
-    call = new_batch(scores, lengths, structure, weights, memory_budget)
+    call = batch_of(scores, lengths, structure, weights, memory_budget)
     _C.forward_backward(call, 0, by_state, states, by_pdf, 0, 0)
     return result
 
@@ -114,14 +152,14 @@ def _gradients_cpu(
         count = part.stop - part.start
         counts = torch.zeros((count if shared else 1, size), dtype=torch.float64)
         total = torch.empty(count, dtype=torch.float64)
-        call = new_batch(rows[part], None if lengths is None else lengths[part], structure, weights, memory_budget)
+        call = batch_of(rows[part], None if lengths is None else lengths[part], structure, weights, memory_budget)
         to_counts = counts.data_ptr() if wants_weights else 0
         stride = size if shared else 0
         _C.forward_backward(call, total.data_ptr(), 0, 0, slopes[part].data_ptr(), to_counts, stride)
         share = grad[part].masked_fill(total == float("-inf"), 0.0)  # where no path fits, whatever comes from above
         slopes[part].mul_(share.to(scores.dtype)[:, None, None])
         if wants_weights:
-            by_weight += share @ counts if shared else _spread(share, structure, size) * counts[0]
+            by_weight += weight_gradient(share, counts, structure, size)
     return by_pdf, by_weight.to(scores.dtype)
 
 
@@ -136,6 +174,11 @@ def parts(batch: int, counts: int, memory_budget: int) -> Iterator[slice]:
         size = min(max(_bytes(memory_budget) // (8 * counts), FEWEST_IN_PART), MOST_IN_PART)
     for first in range(0, batch, max(size, 1)):
         yield slice(first, min(first + size, batch))
+
+
+def weight_gradient(grad: Tensor, counts: Tensor, structure: Tensor, size: int) -> Tensor:
+    """(size,) from each sequence's gradient (B,) and the counts (B, size), or (1, size) where each has a graph."""
+    return grad @ counts if int(structure[0]) == 1 else _spread(grad, structure, size) * counts[0]
 
 
 def _spread(grad: Tensor, structure: Tensor, size: int) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from streamhmm import _C
-from streamhmm.library import OPERANDS, new_batch, parts, sizes
+from streamhmm.library import OPERANDS, batch_of, check_operand, parts, sizes
 
 
 def _expected_counts_cpu(
@@ -17,6 +17,8 @@ def _expected_counts_cpu(
     """(rows, weights) counts in packed order. A row a sequence, or one: the sum over the batch if the graph is shared,
     else each sequence's counts at the places of its own graph's weights."""
     batch, size = sizes(scores)[0], weights.numel()
+    if rows not in (1, batch) or (rows != 1 and int(structure[0]) != 1):
+        raise ValueError(f"rows must be 1, or {batch} where the batch shares a graph, got {rows}")
     result = torch.zeros((rows, size), dtype=torch.float64)
     whole = (scores, lengths, structure, weights, memory_budget)
     if int(structure[0]) > 1 or rows == batch:
@@ -31,21 +33,25 @@ def _expected_counts_cpu(
 
 
 def _count(counts: Tensor, stride: int, *operands: Any) -> None:
-    _C.forward_backward(new_batch(*operands), 0, 0, 0, 0, counts.data_ptr(), stride)
+    _C.forward_backward(batch_of(*operands), 0, 0, 0, 0, counts.data_ptr(), stride)
 
 
 def _smooth_cpu(scores: Tensor, *rest: Any) -> Tensor:
     *operands, lag, end_counts, states = rest
+    if lag < 0:
+        raise ValueError(f"lag must be at least 0 frames, got {lag}")
     result = scores.new_zeros((*scores.shape[:-1], states or scores.shape[-1]))
     by_state, by_pdf = (result.data_ptr(), 0) if states else (0, result.data_ptr())
-    _C.filter(new_batch(scores, *operands), lag, end_counts, by_state, states, by_pdf)
+    _C.filter(batch_of(scores, *operands), lag, end_counts, by_state, states, by_pdf)
     return result
 
 
 def _sample_cpu(scores: Tensor, *rest: Any) -> Tensor:
     *operands, uniforms = rest
+    *batch, frames, _ = scores.shape
+    check_operand(uniforms, torch.float64, [(*batch, uniforms.shape[-2] if uniforms.dim() > 1 else 0, frames)])
     states = torch.empty(uniforms.shape, dtype=torch.int64)
-    _C.sample(new_batch(scores, *operands), states.data_ptr(), uniforms.data_ptr(), uniforms.shape[-2])
+    _C.sample(batch_of(scores, *operands), states.data_ptr(), uniforms.data_ptr(), uniforms.shape[-2])
     return states
 
 

@@ -1,7 +1,7 @@
 """The engine's three main operations on tensors, and what they mean.
 
-The recursions stand in csrc/viterbi.h and csrc/forward_backward.h, the slow and obvious version in ``reference.py``;
-the checks of the arguments in ``arguments.py``.
+The recursions stand in csrc/viterbi.h, csrc/constrained_viterbi.h, csrc/forward_backward.h and csrc/semi_markov.h, the
+slow and obvious version in ``reference.py``, the checks of the arguments in ``arguments.py``.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from streamhmm.arguments import GraphOrGraphs, Lengths, check_by, check_constraints, prepare
+from streamhmm.arguments import Durations, GraphOrGraphs, Lengths, check_by, check_constraints, prepare
 from streamhmm.library import CONSTRAINED_VITERBI, LOG_LIKELIHOOD, POSTERIORS, VITERBI
+from streamhmm.library_semi_markov import SEMI_MARKOV_LOG_LIKELIHOOD, SEMI_MARKOV_POSTERIORS, SEMI_MARKOV_VITERBI
 
 
 class Path(NamedTuple):
@@ -32,11 +33,13 @@ def viterbi(
     *,
     allowed: Tensor | None = None,
     fixed: Tensor | Sequence[int] | Sequence[Sequence[int]] | None = None,
+    durations: Durations = None,
     memory_budget: int | None = None,
 ) -> Path:
     """The best path of each sequence through its graph (Viterbi 1967).
 
-    Ties go to the lowest source state, at the end to the lowest state. The score is the path's own, summed in double.
+    Ties go to the lowest source state, at the end to the lowest state; with ``durations``, going back from there, to
+    the shortest duration, then to the lowest source state. The score is the path's own, summed in double.
 
     Args:
         scores: (T, V) or (B, T, V) log-likelihoods; float16, bfloat16, float32 or float64. −inf forbids.
@@ -45,6 +48,10 @@ def viterbi(
         allowed: (T, S) or (B, T, S) bool: the path passes through these states only. S is that of the largest graph.
             A constrained search goes arc by arc, which is slower than the free one.
         fixed: (T,) or (B, T) integers: the state that the path passes through in each frame, −1 where it is free.
+        durations: (S, D) log-weights, entry [s, d−1] of staying d frames in state s: a semi-Markov model (Yu 2010,
+            Hidden semi-Markov models). The path is a row of segments of 1 … D frames, the last of which ends with the
+            sequence. Arcs are passed between segments only; a self loop joins two segments of one state. Every graph
+            must have S states, and transitions that do not vary with time.
         memory_budget: bytes for back-pointers; beyond it parts are computed twice, with the same result. By default
             256 MiB or a quarter of the memory limit, whichever is less.
 
@@ -55,24 +62,38 @@ def viterbi(
         ValueError, TypeError: for arguments that are not as said; NaN or +inf in a column that the graph reads.
     """
     call = prepare(scores, graph, lengths, memory_budget)
-    if allowed is None and fixed is None:
-        return Path(*VITERBI(*call.constants))
-    return Path(*CONSTRAINED_VITERBI(*call.constants, *check_constraints(call, allowed, fixed)))
+    constrained = allowed is not None or fixed is not None
+    if durations is not None:
+        if constrained:
+            raise ValueError("durations do not go with allowed or fixed")
+        return Path(*SEMI_MARKOV_VITERBI(*call.constants_with(durations)))
+    if constrained:
+        return Path(*CONSTRAINED_VITERBI(*call.constants, *check_constraints(call, allowed, fixed)))
+    return Path(*VITERBI(*call.constants))
 
 
 def log_likelihood(
-    scores: Tensor, graph: GraphOrGraphs, lengths: Lengths = None, *, memory_budget: int | None = None
+    scores: Tensor,
+    graph: GraphOrGraphs,
+    lengths: Lengths = None,
+    *,
+    durations: Durations = None,
+    memory_budget: int | None = None,
 ) -> Tensor:
     """The logarithm of the sum over all paths of each sequence (the forward algorithm).
 
-    Differentiable to the scores and to the graph's weights; the gradient is the posteriors. Arguments and errors as in
-    :func:`viterbi`.
+    Differentiable to the scores, to the graph's weights and to ``durations``; the gradient is the posteriors. Arguments
+    and errors as in :func:`viterbi`.
 
     Returns:
         (B,) float64, or () without a batch axis; −inf where no path fits (its gradients are 0).
     """
     call = prepare(scores, graph, lengths, memory_budget)
-    result: Tensor = LOG_LIKELIHOOD(*call.arguments)
+    result: Tensor
+    if durations is not None:
+        result = SEMI_MARKOV_LOG_LIKELIHOOD(*call.arguments_with(durations))
+    else:
+        result = LOG_LIKELIHOOD(*call.arguments)
     return result
 
 
@@ -82,6 +103,7 @@ def posteriors(
     lengths: Lengths = None,
     by: str = "state",
     *,
+    durations: Durations = None,
     memory_budget: int | None = None,
 ) -> Tensor:
     """How probable each state is in each frame, given all frames (forward-backward).
@@ -97,5 +119,10 @@ def posteriors(
     """
     check_by(by)
     call = prepare(scores, graph, lengths, memory_budget)
-    result: Tensor = POSTERIORS(*call.constants, 0 if by == "pdf" else call.states)
+    width = 0 if by == "pdf" else call.states
+    result: Tensor
+    if durations is not None:
+        result = SEMI_MARKOV_POSTERIORS(*call.constants_with(durations), width)
+    else:
+        result = POSTERIORS(*call.constants, width)
     return result

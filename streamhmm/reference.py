@@ -11,7 +11,7 @@ the states are −1, the score and the log-likelihood −inf, and every posterio
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -166,6 +166,82 @@ def sample(scores: Tensor, arcs: Arcs, uniforms: Tensor) -> Tensor:
 def _shares(logs: Tensor) -> Tensor:
     """exp(logs) over its sum along the last axis; 0 where all are −inf."""
     return logs.softmax(-1).nan_to_num(0.0)
+
+
+# ---- explicit durations: csrc/semi_markov.h
+
+
+def semi_markov_viterbi(scores: Tensor, arcs: Arcs, durations: Tensor) -> BestPath:
+    """Best row of segments through ``scores`` (T, V) with ``durations`` (S, D), at the borders t = 0 … T of frames.
+
+    opened_0[j] = initial[j], opened_t[j] = max_{a: i→j} (ended_t[i] + w_a)
+    ended_t[j]  = max_d (opened_{t−d}[j] + Σ_{u=t−d}^{t−1} scores[u, pdf_j] + durations[j, d−1])
+    score       = max_j (ended_T[j] + final[j])
+
+    Ties: the lowest state at the end; then, going back, the shortest duration, the lowest source state, and so on.
+    """
+    arcs, frames = _in_float64(arcs), len(scores)
+    states = torch.full((frames,), -1, dtype=torch.int64)
+    opened, ended = _segments(scores, arcs, durations, _scatter_max, lambda values: values.amax(0))
+    ending = ended[-1] + arcs.final
+    score = float(ending.max())
+    if frames == 0 or score == NO_PATH:
+        return BestPath(states, NO_PATH)
+    end, state = frames, int((ending == score).nonzero()[0])
+    while end > 0:
+        best = _ending_at(end, opened, scores, arcs, durations)[:, state]
+        begin = end - 1 - int((best == best.max()).nonzero()[0])
+        states[begin:end] = state
+        if begin > 0:
+            arriving = torch.where(arcs.dst == state, ended[begin][arcs.src] + arcs.weight, NO_PATH)
+            state = int(arcs.src[arriving == arriving.max()].min())
+        end = begin
+    return BestPath(states, score)
+
+
+def semi_markov_log_likelihood(scores: Tensor, arcs: Arcs, durations: Tensor) -> float:
+    """Log of the sum over all rows of segments: as ``semi_markov_viterbi`` with log Σ exp in place of max."""
+    if len(scores) == 0:
+        return NO_PATH
+    _, ended = _segments(scores, _in_float64(arcs), durations)
+    return float(torch.logsumexp(ended[-1] + arcs.final.double(), 0))
+
+
+def semi_markov_posteriors(scores: Tensor, arcs: Arcs, durations: Tensor) -> Tensor:
+    """Probability (T, S) that a frame lies in a segment of a state: the sum over the segments that contain it."""
+    arcs, frames = _in_float64(arcs), len(scores)
+    occupancy = torch.zeros(frames, arcs.num_states, dtype=torch.float64)
+    total = semi_markov_log_likelihood(scores, arcs, durations)
+    if total == NO_PATH:
+        return occupancy
+    opened, _ = _segments(scores, arcs, durations)
+    turned = arcs._replace(src=arcs.dst, dst=arcs.src, initial=arcs.final, final=arcs.initial)
+    follows = _segments(scores.flip(0), turned, durations)[0].flip(0)  # the sum over what may come after border t
+    for end in range(1, frames + 1):
+        segments = (_ending_at(end, opened, scores, arcs, durations) + follows[end] - total).exp()
+        occupancy[end - len(segments) : end] += segments.flip(0).cumsum(0)  # a frame has the segments begun until it
+    return occupancy
+
+
+def _segments(
+    scores: Tensor, arcs: Arcs, durations: Tensor, into: Any = None, among: Any = None
+) -> tuple[Tensor, Tensor]:
+    """(T+1, S) twice: opened and ended at each border; ``into`` adds up arcs, ``among`` durations."""
+    into, among = into or _scatter_log_sum, among or (lambda values: torch.logsumexp(values, 0))
+    opened = torch.full((len(scores) + 1, arcs.num_states), NO_PATH, dtype=torch.float64)
+    ended = opened.clone()
+    opened[0] = arcs.initial
+    for t in range(1, len(scores) + 1):
+        ended[t] = among(_ending_at(t, opened, scores, arcs, durations))
+        opened[t] = into(ended[t][arcs.src] + arcs.weight, arcs.dst, arcs.num_states)
+    return opened, ended
+
+
+def _ending_at(end: int, opened: Tensor, scores: Tensor, arcs: Arcs, durations: Tensor) -> Tensor:
+    """(min(D, end), S): what the segments that end at border ``end`` come to, by duration, the shortest first."""
+    begin = max(0, end - durations.shape[1])
+    emitted = scores[begin:end].double()[:, arcs.pdfs].flip(0).cumsum(0)
+    return opened[begin:end].flip(0) + emitted + durations.detach().double().T[: end - begin]
 
 
 def _forward(scores: Tensor, arcs: Arcs) -> Tensor:

@@ -17,8 +17,7 @@ import streamhmm as sh
 from streamhmm.reference import Arcs
 
 NEVER = float("-inf")
-FAMILIES = ("linear", "skip", "ctc", "extra", "sparse")
-WITH_DENSE = (*FAMILIES, "dense")
+FAMILIES = ("linear", "skip", "ctc", "extra", "sparse", "dense")
 
 
 # ---- arc lists from the arguments of the constructors
@@ -59,10 +58,11 @@ def ctc_arcs(labels: Any, blank: int = 0) -> Arcs:
 
 
 def dense_arcs(transitions: Any, initial: Any = None, final: Any = None, pdfs: Any = None) -> Arcs:
-    """The arcs of ``Graph.dense``: all pairs, row by row."""
+    """The arcs of ``Graph.dense`` with one matrix: from every state to every state, row by row."""
     size = len(transitions)
-    src, dst = torch.arange(size).repeat_interleave(size), torch.arange(size).repeat(size)
-    return explicit_arcs(size, src, dst, transitions.reshape(-1), pdfs=pdfs, initial=initial, final=final)
+    src, dst = zip(*[(i, j) for i in range(size) for j in range(size)], strict=True)
+    weight = torch.as_tensor(transitions, dtype=torch.float64).reshape(-1)
+    return explicit_arcs(size, src, dst, weight, pdfs=pdfs, initial=initial, final=final)
 
 
 def unrolled_arcs(transitions: Tensor, initial: Tensor, final: Tensor) -> Arcs:
@@ -95,8 +95,8 @@ def explicit_arcs(
         torch.as_tensor(dst, dtype=torch.int64),
         torch.as_tensor(weight, dtype=torch.float64),
         torch.arange(num_states) if pdfs is None else torch.as_tensor(pdfs),
-        nowhere_barred if initial is None else torch.as_tensor(initial),
-        nowhere_barred if final is None else torch.as_tensor(final),
+        nowhere_barred if initial is None else torch.as_tensor(initial, dtype=torch.float64),
+        nowhere_barred if final is None else torch.as_tensor(final, dtype=torch.float64),
     )
 
 
@@ -138,9 +138,18 @@ def random_scores(rng: np.random.Generator, *shape: int) -> Tensor:
     return torch.from_numpy(rng.integers(-3, 4, shape).astype(np.float64))
 
 
+def random_durations(rng: np.random.Generator, states: int, longest: int, barred: float = 0.2) -> Tensor:
+    """(S, D) small integers, a share of them −inf."""
+    weights = rng.integers(-4, 1, (states, longest)).astype(np.float64)
+    weights[rng.random((states, longest)) < barred] = NEVER
+    return torch.from_numpy(weights)
+
+
 def unlike_cases(rng: np.random.Generator, columns: int) -> list[Case]:
     """One graph of each family, no two of the same size, for a batch."""
-    return [random_case(rng, family, size, columns) for family, size in zip(FAMILIES, (6, 17, 70, 9, 33), strict=True)]
+    return [
+        random_case(rng, family, size, columns) for family, size in zip(FAMILIES, (6, 17, 70, 9, 33, 21), strict=True)
+    ]
 
 
 def random_case(rng: np.random.Generator, family: str, size: int, columns: int) -> Case:
@@ -152,14 +161,15 @@ def random_case(rng: np.random.Generator, family: str, size: int, columns: int) 
     if family in ("linear", "skip"):
         steps = ["self_loop", "advance"] + ["skip"] * (family == "skip")
         return Case("linear", {"pdfs": pdfs} | {step: _weights(rng, size) for step in steps})
+    if family == "dense":
+        return Case("dense", {"transitions": _weights(rng, size * size).reshape(size, size), "pdfs": pdfs})
     if family == "extra":
         plain = linear_arcs(pdfs, self_loop=_weights(rng, size), advance=_weights(rng, size))
         return explicit_case(_with_arcs(rng, plain, 1 + size // 16))
-    if family == "dense":
-        ends = {"initial": _weights(rng, size), "final": _weights(rng, size)}
-        return Case("dense", {"transitions": _weights(rng, size * size).reshape(size, size), "pdfs": pdfs} | ends)
     bare = Arcs(size, *torch.zeros(2, 0, dtype=torch.int64), torch.zeros(0), pdfs, torch.zeros(size), torch.zeros(size))
-    return explicit_case(_with_arcs(rng, bare, 4 * size))
+    several = _with_arcs(rng, bare, 4 * size)
+    twice = (torch.cat([values, values[:1]]) for values in (several.src, several.dst, several.weight))
+    return explicit_case(several._replace(**dict(zip(("src", "dst", "weight"), twice, strict=True))))
 
 
 def _with_arcs(rng: np.random.Generator, arcs: Arcs, count: int) -> Arcs:
@@ -199,6 +209,9 @@ def small_cases(draw: st.DrawFn, columns: int = 3) -> Case:
         for name in ("self_loop", "advance", "skip")[: 2 + (family == "skip")]:
             arguments[name] = draw(st.one_of(_usual_values, _vectors(size)))
         return Case("linear", arguments)
+    if family == "dense":
+        rows = draw(st.lists(_vectors(size), min_size=size, max_size=size))
+        return Case("dense", {"transitions": torch.stack(rows), **arguments})
     states = st.integers(0, size - 1)
     pairs = draw(st.lists(st.tuples(states, states), max_size=4 if family == "extra" else 10))
     if family == "extra":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -118,3 +119,66 @@ def linear_best_path(scores: np.ndarray, arcs: Arcs) -> tuple[np.ndarray, float]
     for t in range(len(scores) - 1, 0, -1):
         states[t - 1] = states[t] - steps[t, states[t]]
     return states, float(ending.max())
+
+
+# ---- every row of segments
+
+
+def enumerate_segments(scores: Tensor, arcs: Arcs, durations: Tensor) -> Enumeration:
+    """Go through all rows of segments that fill the T frames, T at least 1; ``arc_counts`` are those between segments.
+
+    In exact arithmetic the rule for ties (lowest state at the end; going back, the shortest duration, the lowest source
+    state) chooses, among the best rows, the one whose states and durations are lowest when read backwards.
+    """
+    frames, size = len(scores), arcs.num_states
+    strongest, together = _between_states(arcs)
+    emitted = np.asarray(scores.double())[:, np.asarray(arcs.pdfs)]
+    rows = list(_rows_of_segments(frames, size, durations.shape[1]))
+    by_best_arc = np.array([_row_score(row, emitted, arcs, durations, strongest) for row in rows])
+    by_all_arcs = np.array([_row_score(row, emitted, arcs, durations, together) for row in rows])
+    score, total = by_best_arc.max(initial=NEVER), _log_sum(np.append(by_all_arcs, NEVER))
+    tied = [row for row, each in zip(rows, by_best_arc, strict=True) if each == score > NEVER]
+    best = _frames_of(min(tied, key=lambda row: row[::-1])) if tied else None
+    by_state, passed = np.zeros((frames, size)), np.zeros((size, size))
+    for row, each in zip(rows, by_all_arcs, strict=True):
+        share = 0.0 if total == NEVER else math.exp(each - total)
+        by_state[np.arange(frames), _frames_of(row)] += share
+        for (i, _), (j, _) in itertools.pairwise(row):
+            passed[i, j] += share
+    by_pdf = np.zeros(tuple(scores.shape))
+    np.add.at(by_pdf, (slice(None), np.asarray(arcs.pdfs)), by_state)
+    counts = [
+        0.0 if weight == NEVER else passed[i, j] * math.exp(weight - together[i, j])
+        for i, j, weight in zip(arcs.src.tolist(), arcs.dst.tolist(), arcs.weight.tolist(), strict=True)
+    ]
+    return Enumeration(best, score, total, by_state, by_pdf, np.array(counts))
+
+
+Row = list[tuple[int, int]]  # states and durations
+
+
+def _rows_of_segments(frames: int, size: int, longest: int) -> Iterator[Row]:
+    for spans in _compositions(frames, longest):
+        for states in itertools.product(range(size), repeat=len(spans)):
+            yield list(zip(states, spans, strict=True))
+
+
+def _frames_of(row: Row) -> list[int]:
+    return [state for state, span in row for _ in range(span)]
+
+
+def _compositions(frames: int, longest: int) -> Iterator[tuple[int, ...]]:
+    if frames == 0:
+        yield ()
+    for first in range(1, min(frames, longest) + 1):
+        for rest in _compositions(frames - first, longest):
+            yield (first, *rest)
+
+
+def _row_score(row: Row, emitted: np.ndarray, arcs: Arcs, durations: Tensor, between: np.ndarray) -> float:
+    score = float(arcs.initial[row[0][0]]) + float(arcs.final[row[-1][0]])
+    begin = 0
+    for state, span in row:
+        score += float(durations[state, span - 1]) + emitted[begin : begin + span, state].sum()
+        begin += span
+    return float(score + sum(between[i, j] for (i, _), (j, _) in itertools.pairwise(row)))

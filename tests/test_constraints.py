@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 from cases import (
+    FAMILIES,
     NEVER,
-    WITH_DENSE,
     Case,
     random_case,
     random_scores,
@@ -54,7 +54,7 @@ def test_small_graphs_equal_the_reference(case: Case, scores: Tensor, seed: int,
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("family", WITH_DENSE)
+@pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("size", [1, 2, 17, 70])
 def test_any_size_equals_the_reference(size: int, family: str, dtype: torch.dtype) -> None:
     rng = np.random.default_rng(size)
@@ -67,7 +67,7 @@ def test_any_size_equals_the_reference(size: int, family: str, dtype: torch.dtyp
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("family", WITH_DENSE)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_allowing_everything_changes_nothing(family: str, dtype: torch.dtype) -> None:
     rng = np.random.default_rng(1)
     for size in (5, 64, 150):
@@ -81,7 +81,7 @@ def test_allowing_everything_changes_nothing(family: str, dtype: torch.dtype) ->
             assert_same(sh.viterbi(scores, graph, fixed=free.states), free)
 
 
-@pytest.mark.parametrize("family", WITH_DENSE)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_the_best_path_without_its_own_states(family: str) -> None:
     rng = np.random.default_rng(2)
     case = random_case(rng, family, 20, 5)
@@ -95,7 +95,7 @@ def test_the_best_path_without_its_own_states(family: str) -> None:
     assert path.score.item() == pytest.approx(rescore(scores, case.arcs(), path.states), abs=1e-9)
 
 
-@pytest.mark.parametrize("family", WITH_DENSE)
+@pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_budgets_and_instruction_sets_change_nothing(dtype: torch.dtype, family: str) -> None:
     rng = np.random.default_rng(3)
@@ -113,7 +113,7 @@ def test_budgets_and_instruction_sets_change_nothing(dtype: torch.dtype, family:
 
 def test_batches_share_a_constraint_or_have_their_own() -> None:
     rng = np.random.default_rng(4)
-    cases = [*unlike_cases(rng, 6), random_case(rng, "dense", 9, 6)]
+    cases = unlike_cases(rng, 6)
     graphs, lengths = [case.graph() for case in cases], torch.tensor([40, 39, 40, 0, 21, 33])
     scores, widest = random_scores(rng, len(cases), 40, 6).float(), max(graph.num_states for graph in graphs)
     own = torch.from_numpy(rng.random((len(cases), 40, widest)) < 0.9)
@@ -203,6 +203,11 @@ WRONG: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         r"fixed must be -1 or .* 0…2, got 3 in sequence 0, frame 1",
     ),
     "a fixed state too low": ({"fixed": [-1, -1, -2, 0, 0]}, ValueError, r"fixed .*got -2 in sequence 0, frame 2"),
+    "constraints and durations": (
+        {"fixed": [-1] * 5, "durations": torch.zeros(3, 2)},
+        ValueError,
+        r"durations do not go with allowed or fixed",
+    ),
     "a bad score": (
         {"scores": torch.full((2, 5, 3), float("nan")), "fixed": [0] * 5},
         ValueError,

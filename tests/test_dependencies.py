@@ -17,7 +17,8 @@ PACKAGE = ROOT / "streamhmm"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 BASE = {"errors", "segment"}
-CORE = {"_C", "graph", "library", "memory", "ops", "online", "packing", "counts", "smoothing", "sampling"}
+ENGINE = {"counts", "smoothing", "sampling"}
+CORE = ENGINE | {"_C", "graph", "library", "library_semi_markov", "memory", "ops", "online", "packing"}
 LEAVES = {"acoustic", "audio", "text", "formats"}
 COMPOSED = BASE | CORE | LEAVES | {"models"}
 MAY_IMPORT = {
@@ -28,9 +29,10 @@ MAY_IMPORT = {
     "packing": {"graph"},  # for its type
     "graph": {"errors", "packing"},
     "library": {"_C", "memory"},
+    "library_semi_markov": {"_C", "library"},
     "library_sums": {"_C", "library"},
     "arguments": {"graph", "library", "packing"},
-    "ops": {"arguments", "errors", "graph", "library"},
+    "ops": {"arguments", "graph", "library", "library_semi_markov"},
     "counts": {"arguments", "graph", "library", "library_sums"},
     "smoothing": {"arguments", "library_sums"},
     "sampling": {"arguments", "library_sums"},

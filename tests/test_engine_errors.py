@@ -82,12 +82,17 @@ WRONG_CALLS: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "a negative length": (
         {"lengths": torch.tensor([5, -1])},
         ValueError,
-        r"lengths must be in 0…5, got -1 for sequence 1",
+        r"lengths must be in 0…5, got -1",
     ),
     "a length beyond the frames": (
         {"lengths": torch.tensor([6, 5])},
         ValueError,
-        r"lengths must be in 0…5, got 6 for sequence 0",
+        r"lengths must be in 0…5, got 6",
+    ),
+    "memory that is not whole": (
+        {"memory_budget": float("inf")},
+        TypeError,
+        r"memory_budget must be a whole number of bytes, got inf",
     ),
     "less than no memory": ({"memory_budget": -1}, ValueError, r"memory_budget must be at least 0 bytes, got -1"),
 }
@@ -190,6 +195,7 @@ WRONG_GRAPHS: dict[str, tuple[Callable[[], Graph], type[Exception], str]] = {
         r"final.*\(2,\).*got shape \(3,\)",
     ),
     "a weight in words": (lambda: Graph.linear([0], self_loop="much"), TypeError, r"self_loop.*str"),
+    "no weight for the next state": (lambda: Graph.linear([0, 1], advance=None), TypeError, r"advance.*NoneType"),
     "a weight that is no number": (lambda: Graph.linear([0], self_loop=NAN), ValueError, r"self_loop.*nan"),
     "an infinite weight": (
         lambda: Graph.linear([0, 0], advance=torch.tensor([0.0, INF])),

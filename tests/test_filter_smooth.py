@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 from cases import (
+    FAMILIES,
     NEVER,
-    WITH_DENSE,
     Case,
     random_case,
     random_scores,
@@ -46,7 +46,7 @@ def test_small_graphs_equal_the_list_of_all_paths(case: Case, scores: Tensor, la
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("family", WITH_DENSE)
+@pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("size", [1, 2, 17, 33])
 def test_any_size_equals_the_reference(size: int, family: str, dtype: torch.dtype) -> None:
     rng = np.random.default_rng(size)
@@ -60,7 +60,7 @@ def test_any_size_equals_the_reference(size: int, family: str, dtype: torch.dtyp
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("family", WITH_DENSE)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_the_shortest_and_the_longest_lag(family: str, dtype: torch.dtype) -> None:
     rng = np.random.default_rng(1)
     graph = random_case(rng, family, 20, 5).graph()
@@ -73,7 +73,7 @@ def test_the_shortest_and_the_longest_lag(family: str, dtype: torch.dtype) -> No
     torch.testing.assert_close(shortest[-1], whole[-1], rtol=0, atol=CLOSE[dtype])
 
 
-@pytest.mark.parametrize("family", WITH_DENSE)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_filtering_knows_nothing_of_what_follows(family: str) -> None:
     rng = np.random.default_rng(2)
     graph = random_case(rng, family, 20, 5).graph()
@@ -89,7 +89,7 @@ def test_filtering_knows_nothing_of_what_follows(family: str) -> None:
 @pytest.mark.parametrize("lag", [None, 0, 4, 100])
 def test_a_batch_with_one_graph_each(lag: int | None, by: str) -> None:
     rng = np.random.default_rng(3)
-    cases = [*unlike_cases(rng, 6), random_case(rng, "dense", 9, 6)]
+    cases = unlike_cases(rng, 6)
     graphs = [case.graph() for case in cases]
     lengths = [40, 39, 40, 0, 21, 1]
     scores = random_scores(rng, len(cases), 40, 6).float()
@@ -107,7 +107,7 @@ def test_a_batch_with_one_graph_each(lag: int | None, by: str) -> None:
         assert result[index, length:].count_nonzero() == result[index, :, alone.shape[1] :].count_nonzero() == 0
 
 
-@pytest.mark.parametrize("family", WITH_DENSE)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_by_pdf_adds_up_the_states_of_a_column(family: str) -> None:
     rng = np.random.default_rng(4)
     graph = random_case(rng, family, 20, 5).graph()
@@ -120,7 +120,7 @@ def test_by_pdf_adds_up_the_states_of_a_column(family: str) -> None:
         torch.testing.assert_close(by_pdf, expected, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("family", WITH_DENSE)
+@pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_neighbouring_scores_200_nats_apart(dtype: torch.dtype, family: str) -> None:
     rng = np.random.default_rng(5)
@@ -131,7 +131,7 @@ def test_neighbouring_scores_200_nats_apart(dtype: torch.dtype, family: str) -> 
     np.testing.assert_allclose(sh.smooth(given, case.graph(), lag=5), reference.smooth(scores, arcs, 5), atol=1e-4)
 
 
-@pytest.mark.parametrize("family", WITH_DENSE)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_scores_beyond_the_range_of_scaled_numbers(family: str) -> None:
     rng = np.random.default_rng(6)
     case, scores = random_case(rng, family, 8, 4), 1e9 * random_scores(rng, 6, 4)
@@ -141,7 +141,7 @@ def test_scores_beyond_the_range_of_scaled_numbers(family: str) -> None:
     )
 
 
-@pytest.mark.parametrize("family", WITH_DENSE)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_a_short_budget_changes_nothing(family: str) -> None:
     rng = np.random.default_rng(7)
     graph = random_case(rng, family, 30, 4).graph()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from cases import WITH_DENSE, random_case, random_scores, unrolled_arcs
+from cases import FAMILIES, random_case, random_scores, unrolled_arcs
 from torch import Tensor
 
 import streamhmm as sh
@@ -36,7 +36,7 @@ def arcs_of(family: str) -> int:
     return len(random_case(np.random.default_rng(1), family, SIZE, COLUMNS).arcs().src)
 
 
-@pytest.mark.parametrize("family", WITH_DENSE)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_gradcheck_of_a_shared_graph(family: str) -> None:
     def total(scores: Tensor, *weights: Tensor) -> Tensor:
         return sh.log_likelihood(scores, graph_of(family, *weights), torch.tensor([6, 4]))
@@ -45,7 +45,7 @@ def test_gradcheck_of_a_shared_graph(family: str) -> None:
     assert torch.autograd.gradcheck(total, leaves)
 
 
-@pytest.mark.parametrize("family", WITH_DENSE)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_gradcheck_of_graphs_that_share_weights(family: str) -> None:
     def total(scores: Tensor, *weights: Tensor) -> Tensor:
         graphs = [graph_of(family, weights[0] * factor, *weights[1:]) for factor in (1.0, -0.5, 2.0)]
@@ -77,7 +77,7 @@ def test_gradients_of_transitions_that_change_with_time_are_the_arcs_probabiliti
 
 @pytest.mark.parametrize("weights", [torch.float16, torch.bfloat16, torch.float32, torch.float64], ids=str)
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32], ids=str)
-@pytest.mark.parametrize("family", WITH_DENSE)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_every_precision(family: str, dtype: torch.dtype, weights: torch.dtype) -> None:
     rng = np.random.default_rng(5)
     scores = random_scores(rng, 2, 20, COLUMNS)

@@ -114,8 +114,12 @@ def test_the_family_follows_from_the_arcs_and_never_from_values() -> None:
     detour = [[*chain[0], 40, 3], [*chain[1], 2, 30]]
     assert sh.Graph.from_arcs(50, *detour, torch.zeros(101)).family == "linear"
     every_pair = np.indices((50, 50)).reshape(2, -1).tolist()
-    assert sh.Graph.from_arcs(50, *every_pair, torch.zeros(2500)).family == "sparse"
-    assert sh.Graph.from_arcs(50, *every_pair, torch.full((2500,), NEVER)).family == "sparse"
+    assert sh.Graph.from_arcs(50, *every_pair, torch.zeros(2500)).family == "dense"
+    assert sh.Graph.from_arcs(50, *every_pair, torch.full((2500,), NEVER)).family == "dense"
+    some_twice = [[*every_pair[0], 4], [*every_pair[1], 7]]
+    assert sh.Graph.from_arcs(50, *some_twice, torch.zeros(2501)).family == "sparse"
+    few_of_many = np.random.default_rng(0).permutation(250_000)[:2000]
+    assert sh.Graph.from_arcs(500, few_of_many // 500, few_of_many % 500, torch.zeros(2000)).family == "sparse"
 
 
 @pytest.mark.parametrize("family", FAMILIES)

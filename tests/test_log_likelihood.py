@@ -84,10 +84,10 @@ def test_neighbouring_scores_200_nats_apart(family: str, dtype: torch.dtype) -> 
 def test_a_batch_with_one_graph_each(dtype: torch.dtype) -> None:
     rng = np.random.default_rng(3)
     cases = unlike_cases(rng, 6)
-    lengths = [80, 79, 80, 0, 41]
+    lengths = [80, 79, 80, 0, 41, 66]
     scores = random_scores(rng, len(cases), 80, 6).to(dtype).requires_grad_()
     total = sh.log_likelihood(scores, [case.graph() for case in cases], torch.tensor(lengths))
-    share = torch.tensor([1.0, -2.0, 0.5, 3.0, 0.0], dtype=torch.float64)
+    share = torch.tensor([1.0, -2.0, 0.5, 3.0, 0.0, -0.25], dtype=torch.float64)
     torch.dot(share[share != 0], total[share != 0]).backward()
     for index, (case, length) in enumerate(zip(cases, lengths, strict=True)):
         sequence = scores[index, :length].detach()
@@ -138,6 +138,12 @@ def test_no_path_has_no_gradient_whatever_comes_from_above(one_each: bool) -> No
     assert scores.grad[1].count_nonzero() == 0
     expected = 2 * total[0].item() * 2 * torch.ones(2, dtype=torch.float64)
     torch.testing.assert_close(weight.grad, expected)
+
+
+def test_an_empty_batch_has_an_empty_gradient() -> None:
+    scores = torch.zeros(0, 4, 2, requires_grad=True)
+    sh.log_likelihood(scores, sh.Graph.linear([0, 1])).sum().backward()
+    assert scores.grad.shape == (0, 4, 2)
 
 
 def test_forbidden_cells_have_no_gradient() -> None:

@@ -73,7 +73,7 @@ def test_log_likelihood_and_its_gradients_are_the_same(family: str) -> None:
 def test_batches_with_one_graph_each(budget: int) -> None:
     rng = np.random.default_rng(3)
     graphs = [case.graph() for case in unlike_cases(rng, 6)]
-    scores, lengths = random_scores(rng, 5, 300, 6).float(), torch.tensor([300, 299, 128, 0, 71])
+    scores, lengths = random_scores(rng, 6, 300, 6).float(), torch.tensor([300, 299, 128, 0, 71, 299])
     expected = sh.viterbi(scores, graphs, lengths)
     path = sh.viterbi(scores, graphs, lengths, memory_budget=budget)
     assert torch.equal(path.states, expected.states)

@@ -64,7 +64,7 @@ def test_a_batch_with_one_graph_each(by: str, dtype: torch.dtype) -> None:
     rng = np.random.default_rng(3)
     cases = unlike_cases(rng, 6)
     graphs = [case.graph() for case in cases]
-    lengths = [80, 79, 80, 0, 41]
+    lengths = [80, 79, 80, 0, 41, 66]
     scores = random_scores(rng, len(cases), 80, 6)
     padded = scores.clone()
     for index, length in enumerate(lengths):

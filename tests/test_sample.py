@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 from cases import (
+    FAMILIES,
     NEVER,
-    WITH_DENSE,
     Case,
     explicit_case,
     random_case,
@@ -48,7 +48,7 @@ def test_small_graphs_equal_the_reference(case: Case, scores: Tensor) -> None:
         assert path.tolist() == reference.sample(scores, case.arcs(), uniforms).tolist()
 
 
-@pytest.mark.parametrize("family", WITH_DENSE)
+@pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("size", [1, 2, 17, 33])
 def test_any_size_equals_the_reference(size: int, family: str) -> None:
     rng = np.random.default_rng(size)
@@ -59,7 +59,7 @@ def test_any_size_equals_the_reference(size: int, family: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("family", WITH_DENSE)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_every_path_comes_as_often_as_it_should(family: str, dtype: torch.dtype) -> None:
     rng = np.random.default_rng(11)
     case = random_case(rng, family, 3, 3)
@@ -103,7 +103,7 @@ def test_parallel_arcs_add_up() -> None:
     assert states[:, 1].double().mean().item() == pytest.approx(2 / 3, abs=0.01)
 
 
-@pytest.mark.parametrize("family", WITH_DENSE)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_a_batch_takes_its_numbers_in_order(family: str) -> None:
     rng = np.random.default_rng(3)
     graph = random_case(rng, family, 12, 5).graph()
@@ -136,7 +136,7 @@ def test_one_graph_each_and_no_path() -> None:
     assert (states[2] == -1).all()
 
 
-@pytest.mark.parametrize("family", WITH_DENSE)
+@pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_a_seed_gives_the_same_paths_however_they_are_computed(dtype: torch.dtype, family: str) -> None:
     rng = np.random.default_rng(4)
@@ -168,7 +168,7 @@ def test_transitions_that_change_with_time() -> None:
         assert (path + 3 * torch.arange(12)).tolist() == reference.sample(scores, arcs, uniforms).tolist()
 
 
-@pytest.mark.parametrize("family", WITH_DENSE)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_scores_beyond_the_range_of_scaled_numbers(family: str) -> None:
     rng = np.random.default_rng(6)
     case, scores = random_case(rng, family, 8, 4), 1e9 * random_scores(rng, 9, 4)

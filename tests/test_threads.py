@@ -110,6 +110,33 @@ def test_in_another_process(method: str) -> None:
     assert_equal(everything(), expected)
 
 
+class Decoded(torch.utils.data.Dataset):
+    """Item i is what the engine makes of the i-th random batch, in the worker that loads it."""
+
+    def __len__(self) -> int:
+        return 6
+
+    def __getitem__(self, seed: int) -> list[Tensor]:
+        with torch_threads(2):
+            return everything(seed)
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_in_the_workers_of_a_data_loader(method: str) -> None:
+    with torch_threads(2):
+        expected = [everything(seed) for seed in range(6)]  # the pool is running when the workers start
+    context = multiprocessing.get_context(method)
+    loader = torch.utils.data.DataLoader(
+        Decoded(), batch_size=None, num_workers=2, multiprocessing_context=context, timeout=PATIENCE_S
+    )
+    with warnings.catch_warnings():
+        # forking beside threads is what is tried here
+        warnings.simplefilter("ignore", DeprecationWarning)
+        loaded = list(loader)
+    for results, alone in zip(loaded, expected, strict=True):
+        assert_equal(results, alone)
+
+
 @contextmanager
 def instruction_set(name: str) -> Iterator[None]:
     before = _C.select_isa(name)

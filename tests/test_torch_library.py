@@ -163,10 +163,30 @@ def test_what_tracing_cannot_know_is_checked_when_it_runs() -> None:
     model = Model(sh.Graph.ctc([1, 2]), sh.log_likelihood)
     for how in ("eager", "export"):
         traced = compiled(model, how)
-        with pytest.raises(ValueError, match=r"lengths must be in 0…12, got 13 for sequence 1"):
+        with pytest.raises(ValueError, match=r"lengths must be in 0…12, got 13"):
             traced(FEATURES, torch.tensor([12, 13]))
         with pytest.raises(ValueError, match=r"scores must be finite or -inf .*sequence 0, frame 0"):
             traced(torch.full_like(FEATURES, float("nan")), FRAMES)
     wide = Model(lambda model: sh.Graph.linear([0, 1, 7]), sh.viterbi)
     with pytest.raises(ValueError, match=r"graph pdfs must be in 0…3, got 7"):
         compiled(wide, "eager")(FEATURES, FRAMES)
+
+
+def test_raw_operations_refuse_what_the_core_cannot_read() -> None:
+    given = operands("skip", "shared graph", torch.float32)
+    mask, fixed, uniforms = torch.ones(12, 6, dtype=torch.bool), torch.full((12,), -1), torch.zeros(3, 2, 12).double()
+    wrong: list[tuple[Any, tuple[Any, ...], str]] = [
+        (library.CONSTRAINED_VITERBI, (mask[:5], None), r"operand must be .* got torch.bool of shape \(5, 6\)"),
+        (library.CONSTRAINED_VITERBI, (mask[:, :5].contiguous(), None), r"allowed must have 6 states, got 5"),
+        (library.CONSTRAINED_VITERBI, (mask.float(), None), r"operand must be .* got torch.float32"),
+        (library.CONSTRAINED_VITERBI, (None, fixed.int()), r"operand must be .* got torch.int32"),
+        (library.CONSTRAINED_VITERBI, (None, fixed.repeat(2)[::2]), r"operand must be .* strides \(2,\)"),
+        (library_sums.SAMPLE, (uniforms.float(),), r"operand must be .* got torch.float32"),
+        (library_sums.SAMPLE, (uniforms[0],), r"operand must be .* got torch.float64 of shape \(2, 12\)"),
+        (library_sums.SMOOTH, (-1, True, 6), r"lag must be at least 0 frames, got -1"),
+        (library_sums.SMOOTH, (1, True, 3), r"states_wide"),
+        (library_sums.EXPECTED_COUNTS, (2,), r"rows must be 1, or 3 where the batch shares a graph, got 2"),
+    ]
+    for operation, rest, message in wrong:
+        with pytest.raises(ValueError, match=message):
+            operation(*given, *rest)

@@ -348,15 +348,16 @@ def test_scores_may_require_gradients() -> None:
     assert not path.score.requires_grad
 
 
-@pytest.mark.parametrize("family", ["linear", "sparse"])
+@pytest.mark.parametrize("family", ["linear", "sparse", "dense"])
 def test_one_huge_score_does_not_blur_the_others(family: str) -> None:
     generator = torch.Generator().manual_seed(0)
     scores = 3 * torch.randn(40, 6, generator=generator)
     scores[10] = -1e9
     states = torch.arange(6)
-    src, dst = torch.cartesian_prod(states, states).T if family == "sparse" else (states.repeat(2), states.repeat(2))
     if family == "linear":
-        dst = torch.cat([states, (states + 1).clamp(max=5)])
+        src, dst = states.repeat(2), torch.cat([states, (states + 1).clamp(max=5)])
+    else:
+        src, dst = torch.cartesian_prod(states, states).repeat(2 if family == "sparse" else 1, 1).T
     graph = sh.Graph.from_arcs(6, src, dst, 0.0)
     assert graph.family == family
     assert torch.equal(sh.viterbi(scores, graph).states, sh.viterbi(scores.double(), graph).states)

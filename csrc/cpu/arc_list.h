@@ -1,5 +1,4 @@
-// Any graph as a plain list of arcs, each with the place of its weight in the packed weights (of a slice, where weights
-// change with time).
+// Any graph as a plain list of arcs, each with the place of its weight in the packed weights.
 #pragma once
 
 #include <cstdint>
@@ -24,9 +23,6 @@ struct ArcList {
   const Real* final;
   Buffer<Arc> arcs;
   int64_t count = 0;
-  const Real* by_frame =
-      nullptr;        // weights that change with time: slices of the packed ones, slice t for the step to t
-  int64_t slice = 0;  // elements of a slice
 
   void add(int32_t source, int32_t target, int64_t place, Real weight) {
     arcs[count++] = {source, target, place, static_cast<double>(weight)};
@@ -55,14 +51,11 @@ ArcList<Real> arc_list(const SparseGraph<Real>& g) {
   return list;
 }
 
+// Of transitions that are the same in every frame.
 template <class Real>
 ArcList<Real> arc_list(const DenseGraph<Real>& g) {
   const int64_t states = g.states;
   ArcList<Real> list{g.states, g.pdf, g.initial, g.final, Buffer<Arc>(states * states)};
-  if (g.slices > 0) {
-    list.by_frame = g.transitions;
-    list.slice = states * states;
-  }
   for (int32_t i = 0; i < g.states; ++i) {
     for (int32_t j = 0; j < g.states; ++j) list.add(i, j, i * states + j, g.transitions[i * states + j]);
   }

@@ -26,15 +26,7 @@ class ArcSummer {
 
   int64_t row_bytes() const { return graph_.states * static_cast<int64_t>(sizeof(Number)); }
 
-  // Takes the weights of the step into frame t, for forward to it and backward from it.
-  void enter(int64_t t) {
-    if (graph_.by_frame == nullptr || t == frame_) return;
-    frame_ = t;
-    const Real* slice = graph_.by_frame + t * graph_.slice;
-    for (int64_t k = 0; k < graph_.count; ++k) {
-      weight_[k] = Number::from_log(static_cast<double>(slice[graph_.arcs[k].place]));
-    }
-  }
+  void enter(int64_t) {}
 
   void start(const Real* scores, uint8_t* out) {
     Number* row = numbers(out);
@@ -88,11 +80,10 @@ class ArcSummer {
     emit(scores, beta_.data(), emitted_.data());
     std::fill_n(beta_.data(), graph_.states, Number{});
     const Number* alpha = numbers(previous_alpha);
-    const int64_t first_place = graph_.by_frame == nullptr ? 0 : frame_ * graph_.slice;
     for (int64_t k = 0; k < graph_.count; ++k) {
       const Arc& arc = graph_.arcs[k];
       const Number rest = weight_[k] * emitted_[arc.target];
-      if (counts != nullptr) counts[first_place + arc.place] += ratio(alpha[arc.source] * rest, total_);
+      if (counts != nullptr) counts[arc.place] += ratio(alpha[arc.source] * rest, total_);
       beta_[arc.source] = beta_[arc.source] + rest;
     }
   }
@@ -112,7 +103,6 @@ class ArcSummer {
   const ColumnsRead& columns_;
   Buffer<Number> emission_, weight_, beta_, emitted_;
   Number total_{};
-  int64_t frame_ = -1;
 };
 
 }  // namespace streamhmm

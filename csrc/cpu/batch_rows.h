@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <mutex>
+#include <stdexcept>
+#include <string>
 
 #include "../graph.h"
 #include "../params.h"
@@ -17,9 +19,15 @@ class BatchRows {
  public:
   explicit BatchRows(const Batch& batch) : batch_(batch) {}
 
+  // Throws std::invalid_argument for a length that is not in 0…frames.
   ScoreRows<Real> sequence(int64_t b) const {
     const Real* data = static_cast<const Real*>(batch_.scores) + b * batch_.batch_stride;
-    return {data, batch_.lengths != nullptr ? batch_.lengths[b] : batch_.frames, batch_.columns, batch_.frame_stride};
+    const int64_t frames = batch_.lengths != nullptr ? batch_.lengths[b] : batch_.frames;
+    if (frames < 0 || frames > batch_.frames) {
+      throw std::invalid_argument("lengths must be in 0…" + std::to_string(batch_.frames) + ", got " +
+                                  std::to_string(frames));
+    }
+    return {data, frames, batch_.columns, batch_.frame_stride};
   }
   const Real* weights() const { return static_cast<const Real*>(batch_.weights); }
   int64_t budget() const {

@@ -63,6 +63,12 @@ Store& store() {
 }
 
 Header* allocate(size_t bytes) {
+#if defined(__SANITIZE_ADDRESS__)  // to the byte, so that an access behind the end shows
+  void* exact = nullptr;
+  if (posix_memalign(&exact, kLine, bytes) != 0) throw std::bad_alloc();
+  static_cast<Header*>(exact)->bytes = 0;  // never kept
+  return static_cast<Header*>(exact);
+#endif
   const size_t unit = bytes >= 2 * kHugePage ? kHugePage : kLine;
   const size_t rounded = (bytes + unit - 1) / unit * unit;
   auto* block = static_cast<Header*>(std::aligned_alloc(unit, rounded));

@@ -17,6 +17,10 @@ class Constraint {
         states_wide_(all.states_wide),
         fixed_(all.fixed == nullptr ? nullptr : all.fixed + b * all.fixed_stride),
         states_(states) {
+    if (allowed_ != nullptr && states_wide_ < states) {
+      throw std::invalid_argument("allowed must have " + std::to_string(states) + " states, got " +
+                                  std::to_string(states_wide_));
+    }
     for (int64_t t = 0; fixed_ != nullptr && t < length; ++t) {
       if (fixed_[t] >= -1 && fixed_[t] < states) continue;
       throw std::invalid_argument("fixed must be -1 or a state in 0…" + std::to_string(states - 1) + ", got " +

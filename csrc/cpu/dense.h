@@ -33,4 +33,44 @@ struct DenseAdvance {
   Real* next[kDenseTile];            // α of this frame
 };
 
+// out[q][j] = (Σ_i rows[q][i] · w_ij) · factors[q][j] · 2^−exponent[q] for each sequence of the tile, the exponent such
+// that the row's largest value lies in [1, 2). Weights are probabilities, 0 in the padding.
+template <class Real>
+struct DenseProduct {
+  int32_t states;
+  const Real* panels;
+  int32_t sequences;
+  const Real* rows[kDenseTile];
+  const Real* factors[kDenseTile];  // null: all 1
+  Real* out[kDenseTile];
+  int32_t exponent[kDenseTile];  // result: kEmptyRow where the row holds nothing
+};
+constexpr int32_t kEmptyRow = -(1 << 30);
+
+// A state's scores turned into probabilities for some frames: out[t][j] = exp(scores[t][pdf[j]] − top[t]), 0 in the
+// padding; top[t] is the largest of the frame's scores, 0 if all are −inf.
+template <class Real>
+struct DenseEmissions {
+  int32_t states;
+  const int32_t* pdf;  // (row), or null where state s emits column s
+  const Real* scores;
+  int64_t stride;
+  int64_t frames;
+  Real* out;    // (frames, row)
+  double* top;  // (frames)
+};
+
+// One frame of one sequence going back: with sum = Σ_j alpha[j] · beta[j],
+//   gamma[j] = alpha[j] · beta[j] / sum          emitted[j] = emission[j] · beta[j]
+template <class Real>
+struct DenseMeeting {
+  int32_t states;
+  const Real* alpha;
+  const Real* beta;
+  const Real* emission;
+  Real* gamma;  // for the states only
+  Real* emitted;
+  Real sum;  // result
+};
+
 }  // namespace streamhmm

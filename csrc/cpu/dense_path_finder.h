@@ -49,8 +49,9 @@ class DensePathFinder {
       score[q] = last_[q] < 0 ? kImpossible : static_cast<double>(graph_.final[last_[q]]);
     for (int64_t s = segments_ - 1; s >= 0; --s) {
       if (s < segments_ - 1) fill_segment(s, false);
-      trace(s, states, score);
+      trace(s, states);
     }
+    for (int q = 0; q < count_; ++q) score[q] = score_of(q, states[q]);
     return true;
   }
 
@@ -175,27 +176,37 @@ class DensePathFinder {
   }
 
   // Walks from the segment's end to its begin; `last_` holds the state of the frame that comes next.
-  void trace(int64_t s, int64_t* const* states, double* score) {
+  void trace(int64_t s, int64_t* const* states) {
     for (int64_t t = begin(s + 1) - 1; t >= begin(s); --t) {
       for (int q = 0; q < active(t); ++q) {
-        if (last_[q] >= 0) step_back(q, t, s, states[q], score[q]);
+        if (last_[q] < 0) continue;
+        states[q][t] = last_[q];
+        if (t > 0) step_back(q, t, s);
       }
     }
   }
 
-  void step_back(int q, int64_t t, int64_t s, int64_t* states, double& score) {
+  void step_back(int q, int64_t t, int64_t s) {
     const int32_t state = last_[q];
-    states[t] = state;
-    score += static_cast<double>(score_row(q, t)[graph_.pdf[state]]);
-    if (t == 0) {
-      score += static_cast<double>(graph_.initial[state]);
-      return;
+    const Real* shift = nullptr;
+    if (shifts()) {
+      shifts_into(state / kTile, offset(q, t, s), shifted_.data());
+      shift = shifted_.data();
     }
-    if (shifts()) shifts_into(state / kTile, offset(q, t, s), shifted_.data());
-    const Real* column = columns_.column(t, state);
-    const Real* shift = shifts() ? shifted_.data() : nullptr;
-    last_[q] = kernels_of<Real>().dense_winner(row(q, t - 1, s), shift, column, graph_.states);
-    score += static_cast<double>(column[last_[q]]);
+    last_[q] = kernels_of<Real>().dense_winner(row(q, t - 1, s), shift, columns_.column(t, state), graph_.states);
+  }
+
+  // The path's own score.
+  double score_of(int q, const int64_t* states) const {
+    const int64_t frames = scores_[q].frames;
+    if (states[0] < 0) return kImpossible;
+    double score =
+        static_cast<double>(graph_.initial[states[0]]) + static_cast<double>(graph_.final[states[frames - 1]]);
+    for (int64_t t = 0; t < frames; ++t) {
+      score += static_cast<double>(score_row(q, t)[graph_.pdf[states[t]]]);
+      if (t > 0) score += static_cast<double>(graph_.step_to(t)[states[t - 1] * graph_.states + states[t]]);
+    }
+    return score;
   }
 
   DenseGraph<Real> graph_;

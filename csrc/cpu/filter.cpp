@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <stdexcept>
 #include <type_traits>
 #include <utility>
 
@@ -22,6 +23,8 @@ class Delivery {
   Delivery(const Batch& batch, const Filtered& result, const Sequence<Real>& sequence)
       : pdf_(sequence.record.body), states_(sequence.record.states), gamma_(states_) {
     width_ = result.by_state != nullptr ? result.states_wide : batch.columns;
+    if (result.by_state != nullptr && width_ < states_)
+      throw std::invalid_argument("states_wide is below the graph's states");
     by_state_ = result.by_state != nullptr;
     void* all = by_state_ ? result.by_state : result.by_pdf;
     out_ = static_cast<Real*>(all) + sequence.index * batch.frames * width_;

@@ -6,6 +6,9 @@
 
 #include "batch_rows.h"
 #include "checkpoints.h"
+#include "dense_sums.h"
+#include "dense_tiles.h"
+#include "sum_targets.h"
 #include "thread_pool.h"
 #include "with_summer.h"
 
@@ -13,29 +16,6 @@ namespace streamhmm {
 namespace {
 
 constexpr double kImpossible = -std::numeric_limits<double>::infinity();
-
-// Where one sequence's results go; null pointers are left out.
-template <class Real>
-struct Targets {
-  Real* by_state;
-  int64_t states_wide;
-  Real* by_pdf;
-  double* counts;
-
-  bool any() const { return by_state != nullptr || by_pdf != nullptr || counts != nullptr; }
-};
-
-template <class Real>
-Targets<Real> targets_of(const Sums& sums, const Batch& batch, const GraphRecord& record, int64_t b) {
-  Targets<Real> to{};
-  if (sums.by_state != nullptr) {
-    to.by_state = static_cast<Real*>(sums.by_state) + b * batch.frames * sums.states_wide;
-    to.states_wide = sums.states_wide;
-  }
-  if (sums.by_pdf != nullptr) to.by_pdf = static_cast<Real*>(sums.by_pdf) + b * batch.frames * batch.columns;
-  if (sums.counts != nullptr) to.counts = sums.counts + b * sums.counts_stride + record.weights_offset;
-  return to;
-}
 
 template <class Summer, class Real>
 class SumFinder {
@@ -129,22 +109,41 @@ double sum_with(Summer& summer, const GraphRecord& record, const ScoreRows<Real>
 }
 
 template <class Real>
+void sum_dense_tiles(const Batch& batch, const Sums& sums, bool* done) {
+  const GraphRecord record = graph_record(batch, 0);
+  const DenseTiles<Real> tiles(batch);
+  parallel_for(tiles.count(), batch.threads, [&](int64_t tile) {
+    const uint32_t summed = dense_sums<Real>(batch, record, tiles.sequences(tile), tiles.size(tile), sums);
+    for (int q = 0; q < tiles.size(tile); ++q) done[tiles.sequences(tile)[q]] = summed >> q & 1;
+  });
+}
+
+template <class Real>
+void sum_sequence(const Batch& batch, const Sums& sums, int64_t b, bool dense_tried, FirstInvalid& invalid) {
+  const BatchRows<Real> rows(batch);
+  const ScoreRows<Real> scores = rows.sequence(b);
+  if (scores.frames == 0) return;
+  const GraphRecord record = graph_record(batch, b);
+  if (record.family == Family::dense && !dense_tried && dense_sums<Real>(batch, record, &b, 1, sums)) return;
+  const ColumnsRead columns(record, batch.columns);
+  const int64_t bad = scan_scores(scores, columns).invalid_frame;
+  if (bad >= 0) return invalid.report(b, bad);
+  const auto to = targets_of<Real>(sums, batch, record, b);
+  const double result = with_summer(record, scores, rows.weights(), columns,
+                                    [&](auto& summer) { return sum_with(summer, record, scores, rows.budget(), to); });
+  if (sums.log_likelihood != nullptr) sums.log_likelihood[b] = result;
+}
+
+template <class Real>
 InvalidScore sum_batch(const Batch& batch, const Sums& sums) {
   FirstInvalid invalid;
-  const BatchRows<Real> rows(batch);
+  Buffer<bool> done(batch.batch, false);
+  if (sums.log_likelihood != nullptr) std::fill_n(sums.log_likelihood, batch.batch, kImpossible);
+  const bool tiled = shares_dense_graph(batch);
+  if (tiled) sum_dense_tiles<Real>(batch, sums, done.data());
+  if (std::all_of(done.data(), done.data() + batch.batch, [](bool one) { return one; })) return invalid.result();
   parallel_for(batch.batch, batch.threads, [&](int64_t b) {
-    double result = kImpossible;
-    const ScoreRows<Real> scores = rows.sequence(b);
-    if (scores.frames > 0) {
-      const GraphRecord record = graph_record(batch, b);
-      const ColumnsRead columns(record, batch.columns);
-      const int64_t bad = scan_scores(scores, columns).invalid_frame;
-      if (bad >= 0) return invalid.report(b, bad);
-      const auto to = targets_of<Real>(sums, batch, record, b);
-      result = with_summer(record, scores, rows.weights(), columns,
-                           [&](auto& summer) { return sum_with(summer, record, scores, rows.budget(), to); });
-    }
-    if (sums.log_likelihood != nullptr) sums.log_likelihood[b] = result;
+    if (!done[b]) sum_sequence<Real>(batch, sums, b, tiled, invalid);
   });
   return invalid.result();
 }

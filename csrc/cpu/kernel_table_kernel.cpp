@@ -8,17 +8,25 @@
 namespace streamhmm {
 namespace STREAMHMM_TARGET {
 
+void fill_dense_sums(Kernels& table);
 void fill_dense_viterbi(Kernels& table);
 void fill_linear_viterbi(Kernels& table);
 void fill_linear_sums(Kernels& table);
+void fill_rates(Kernels& table);
 void fill_row_scan(Kernels& table);
+void fill_semi_markov_best(Kernels& table);
+void fill_semi_markov_sum(Kernels& table);
 
 void fill_table(Kernels& table) {
   table.name = STREAMHMM_TEXT(STREAMHMM_TARGET);
+  fill_dense_sums(table);
   fill_dense_viterbi(table);
   fill_linear_viterbi(table);
   fill_linear_sums(table);
+  fill_rates(table);
   fill_row_scan(table);
+  fill_semi_markov_best(table);
+  fill_semi_markov_sum(table);
 }
 
 }  // namespace STREAMHMM_TARGET

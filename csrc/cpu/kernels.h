@@ -8,6 +8,7 @@
 #include "dense.h"
 #include "linear_sums.h"
 #include "linear_viterbi.h"
+#include "semi_markov.h"
 
 namespace streamhmm {
 
@@ -36,6 +37,26 @@ struct KernelsOf {
   // The lowest i with the largest (alpha[i] + shift[tile of i]) + column[i]; rows padded with −inf; shift may be null.
   int32_t (*dense_winner)(const Real* alpha, const Real* shift, const Real* column, int32_t states);
 
+  // Forward and backward on a dense graph, see dense.h. Emissions: whether a score was NaN or +inf.
+  void (*dense_product)(DenseProduct<Real>& product);
+  bool (*dense_emissions)(const DenseEmissions<Real>& emissions);
+  void (*dense_meet)(DenseMeeting<Real>& meeting);
+
+  // row[j] ·= factors[j] · 2^−exponent, as in DenseProduct. Returns the exponent.
+  int32_t (*scale_row)(Real* row, const Real* factors, int32_t states);
+
+  // Σ_j a[j] · b[j]
+  Real (*inner_product)(const Real* a, const Real* b, int32_t states);
+
+  // The smallest value of a row.
+  Real (*lowest)(const Real* row, int32_t states);
+
+  // counts[i][j] = Σ_t alpha[t][i] · emitted[t][j], all in rows.
+  void (*dense_counts)(const Real* alpha, const Real* emitted, int32_t frames, int32_t states, Real* counts);
+
+  // out[i] = exp(row[i] − top), top the largest of the row or more
+  void (*exponentials_below)(const Real* row, Real top, int64_t count, Real* out);
+
   // out[i] = exp(row[columns[i]])
   void (*exponentials)(const Real* row, const int32_t* columns, int32_t count, ScaledRow<Real> out);
 
@@ -56,12 +77,20 @@ struct KernelsOf {
   // counts[i] += a[i] · w[i] · b[i] / total
   void (*count)(int32_t states, ConstScaledRow<Real> a, ConstScaledRow<Real> w, ConstScaledRow<Real> b,
                 ScaledNumber<Real> total, double* counts);
+
+  // Arithmetic in registers alone, for rates.h: `steps` steps from the numbers w and b, their sum into result.
+  // Returns the cells computed.
+  int64_t (*add_max)(int64_t steps, Real w, Real b, double* result);
+  int64_t (*multiply_add)(int64_t steps, Real w, Real b, double* result);
 };
 
 struct Kernels {
   const char* name;
   KernelsOf<float> single_precision;
   KernelsOf<double> double_precision;
+  SemiMarkovKernels semi_markov_best;
+  SemiMarkovKernels semi_markov_sum;
+  SegmentCounting segment_counting;
 };
 
 const Kernels& kernels();

@@ -74,7 +74,8 @@ class LinearSummer {
 
   int64_t row_bytes() const { return layout_.bytes(); }
 
-  void enter(int64_t) {}  // weights are the same in every frame
+  // The frame of the step that comes next: of no matter here.
+  void enter(int64_t) {}
 
   void start(const Real* scores, uint8_t* out) {
     load(scratch_, graph_.initial, graph_.states);

@@ -8,7 +8,10 @@
 #include "target.h"
 
 #if defined(__AVX512F__) || defined(__AVX2__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"  // false alarms from gcc 12's own header
 #include <immintrin.h>
+#pragma GCC diagnostic pop
 #endif
 
 namespace streamhmm {
@@ -54,6 +57,9 @@ struct Vec<float> {
   STREAMHMM_KERNEL Vec multiply_add(Vec a, Vec b, Vec c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
   STREAMHMM_KERNEL Vec load_first(const float* p, int count) {
     return {_mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1), p)};
+  }
+  STREAMHMM_KERNEL void store_first(float* p, int count, Vec x) {
+    _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << count) - 1), x.v);
   }
   STREAMHMM_KERNEL uint32_t equal(Vec a, Vec b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ); }
   STREAMHMM_KERNEL Vec magnitude(Vec a) { return {_mm512_abs_ps(a.v)}; }
@@ -116,15 +122,20 @@ struct Vec<double> {
   STREAMHMM_KERNEL Vec load_first(const double* p, int count) {
     return {_mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << count) - 1), p)};
   }
+  STREAMHMM_KERNEL void store_first(double* p, int count, Vec x) {
+    _mm512_mask_storeu_pd(p, static_cast<__mmask8>((1u << count) - 1), x.v);
+  }
   STREAMHMM_KERNEL uint32_t equal(Vec a, Vec b) { return _mm512_cmp_pd_mask(a.v, b.v, _CMP_EQ_OQ); }
   STREAMHMM_KERNEL Vec magnitude(Vec a) { return {_mm512_abs_pd(a.v)}; }
   STREAMHMM_KERNEL double largest_lane(Vec a) {
-    const __m256d half = _mm256_max_pd(_mm512_castpd512_pd256(a.v), _mm512_extractf64x4_pd(a.v, 1));
+    const __m256d half =
+        _mm256_max_pd(_mm512_castpd512_pd256(a.v), _mm256_castps_pd(_mm512_extractf32x8_ps(_mm512_castpd_ps(a.v), 1)));
     const __m128d top = _mm_max_pd(_mm256_castpd256_pd128(half), _mm256_extractf128_pd(half, 1));
     return _mm_cvtsd_f64(_mm_max_sd(top, _mm_unpackhi_pd(top, top)));
   }
   STREAMHMM_KERNEL double sum_of_lanes(Vec a) {
-    const __m256d half = _mm256_add_pd(_mm512_castpd512_pd256(a.v), _mm512_extractf64x4_pd(a.v, 1));
+    const __m256d half =
+        _mm256_add_pd(_mm512_castpd512_pd256(a.v), _mm256_castps_pd(_mm512_extractf32x8_ps(_mm512_castpd_ps(a.v), 1)));
     const __m128d sum = _mm_add_pd(_mm256_castpd256_pd128(half), _mm256_extractf128_pd(half, 1));
     return _mm_cvtsd_f64(_mm_add_sd(sum, _mm_unpackhi_pd(sum, sum)));
   }
@@ -158,6 +169,9 @@ struct Vec<float> {
   STREAMHMM_KERNEL Vec min(Vec a, Vec b) { return {_mm256_min_ps(a.v, b.v)}; }
   STREAMHMM_KERNEL Vec mul(Vec a, Vec b) { return {_mm256_mul_ps(a.v, b.v)}; }
   STREAMHMM_KERNEL Vec multiply_add(Vec a, Vec b, Vec c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
+  STREAMHMM_KERNEL void store_first(float* p, int count, Vec x) {
+    for (int lane = 0; lane < count; ++lane) p[lane] = x.v[lane];
+  }
   STREAMHMM_KERNEL Vec load_first(const float* p, int count) {
     Vec result = fill(0);
     for (int lane = 0; lane < count; ++lane) result.v[lane] = p[lane];
@@ -205,6 +219,9 @@ struct Vec<double> {
   STREAMHMM_KERNEL Vec min(Vec a, Vec b) { return {_mm256_min_pd(a.v, b.v)}; }
   STREAMHMM_KERNEL Vec mul(Vec a, Vec b) { return {_mm256_mul_pd(a.v, b.v)}; }
   STREAMHMM_KERNEL Vec multiply_add(Vec a, Vec b, Vec c) { return {_mm256_fmadd_pd(a.v, b.v, c.v)}; }
+  STREAMHMM_KERNEL void store_first(double* p, int count, Vec x) {
+    for (int lane = 0; lane < count; ++lane) p[lane] = x.v[lane];
+  }
   STREAMHMM_KERNEL Vec load_first(const double* p, int count) {
     Vec result = fill(0);
     for (int lane = 0; lane < count; ++lane) result.v[lane] = p[lane];
@@ -263,6 +280,9 @@ struct Vec {
   STREAMHMM_KERNEL Vec min(Vec a, Vec b) { return {a.v < b.v ? a.v : b.v}; }
   STREAMHMM_KERNEL Vec mul(Vec a, Vec b) { return {a.v * b.v}; }
   STREAMHMM_KERNEL Vec multiply_add(Vec a, Vec b, Vec c) { return {a.v * b.v + c.v}; }
+  STREAMHMM_KERNEL void store_first(Real* p, int count, Vec x) {
+    for (int lane = 0; lane < count; ++lane) p[lane] = x.v[lane];
+  }
   STREAMHMM_KERNEL Vec load_first(const Real* p, int count) {
     Vec result = {Native{}};
     for (int lane = 0; lane < count; ++lane) result.v[lane] = p[lane];

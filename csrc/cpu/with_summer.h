@@ -9,6 +9,7 @@
 #include "../graph.h"
 #include "arc_summer.h"
 #include "batch_rows.h"
+#include "dense_log_summer.h"
 #include "linear_summer.h"
 
 namespace streamhmm {
@@ -40,14 +41,17 @@ bool fits_range(const GraphRecord& record, const ScoreRows<Real>& scores, const 
 template <class Real>
 ArcList<Real> all_arcs(const GraphRecord& record, const Real* weights) {
   if (record.family == Family::linear) return arc_list(linear_graph(record, weights));
-  if (record.family == Family::dense) return arc_list(dense_graph(record, weights));
   return arc_list(sparse_graph(record, weights));
 }
 
-// use(summer) with the summer that suits the graph's family and whose numbers hold every path's weight.
+// use(summer) with one that suits the graph's family and whose numbers hold every path's weight.
 template <class Real, class Use>
 auto with_summer(const GraphRecord& record, const ScoreRows<Real>& scores, const Real* weights,
                  const ColumnsRead& columns, Use use) {
+  if (record.family == Family::dense) {
+    DenseLogSummer<Real> summer(dense_graph(record, weights));
+    return use(summer);
+  }
   const bool linear = record.family == Family::linear;
   const bool fits = fits_range(record, scores, weights, columns);
   if (linear && fits) {

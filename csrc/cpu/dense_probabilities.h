@@ -1,0 +1,50 @@
+// The transitions of a dense graph as probabilities in panels: exp(w − top), top the largest weight of the step.
+#pragma once
+
+#include <algorithm>
+#include <limits>
+
+#include "buffer.h"
+#include "dense.h"
+#include "isa.h"
+
+namespace streamhmm {
+
+template <class Real>
+class DenseProbabilities {
+ public:
+  DenseProbabilities(const DenseGraph<Real>& graph, bool transposed)
+      : graph_(graph),
+        transposed_(transposed),
+        matrix_(int64_t{graph.states} * graph.states),
+        panels_(kernels_of<Real>().panel_cells(graph.states)) {
+    if (graph.slices == 0) prepare(0);
+  }
+
+  // Good until another frame is asked for.
+  const Real* step_to(int64_t frame) {
+    if (graph_.slices > 0 && frame != frame_) prepare(frame);
+    return panels_.data();
+  }
+  // exp(w − top) row by row, of the frame asked for last.
+  const Real* matrix() const { return matrix_.data(); }
+  double top() const { return top_; }
+
+ private:
+  void prepare(int64_t frame) {
+    const Real* weights = graph_.step_to(frame);
+    const Real top = *std::max_element(weights, weights + matrix_.size());
+    top_ = top == -std::numeric_limits<Real>::infinity() ? 0 : static_cast<double>(top);
+    kernels_of<Real>().exponentials_below(weights, static_cast<Real>(top_), matrix_.size(), matrix_.data());
+    kernels_of<Real>().pack_panels(matrix_.data(), graph_.states, transposed_, Real(0), panels_.data());
+    frame_ = frame;
+  }
+
+  DenseGraph<Real> graph_;
+  bool transposed_;
+  Buffer<Real> matrix_, panels_;
+  double top_ = 0;
+  int64_t frame_ = -1;
+};
+
+}  // namespace streamhmm

@@ -1,0 +1,291 @@
+// Forward and backward on a dense graph in the probability domain: a product of rows with a matrix, and what stands
+// between two such products. The recursions are those of ../forward_backward.h, each row scaled by a power of two.
+#include "dense.h"
+#include "exponential.h"
+#include "kernels.h"
+#include "simd.h"
+
+namespace streamhmm {
+namespace STREAMHMM_TARGET {
+namespace {
+
+template <class Real>
+STREAMHMM_KERNEL int64_t padded(int64_t states) {
+  return (states + Vec<Real>::kLanes - 1) / Vec<Real>::kLanes * Vec<Real>::kLanes;
+}
+
+// Enough sums side by side that none waits for the one before.
+template <int kSequences, int kVectors>
+constexpr int kChains = kSequences * kVectors >= 8 ? 1 : 8 / (kSequences * kVectors);
+
+template <class Real, int kSequences, int kVectors>
+STREAMHMM_KERNEL void add_row(const Real* const* rows, const Real* weights, int64_t i, Vec<Real> (*sum)[kVectors]) {
+  using V = Vec<Real>;
+  V weight[kVectors];
+  for (int v = 0; v < kVectors; ++v) weight[v] = V::load(weights + v * V::kLanes);
+  for (int q = 0; q < kSequences; ++q) {
+    const V from = V::fill(rows[q][i]);
+    for (int v = 0; v < kVectors; ++v) sum[q][v] = V::multiply_add(from, weight[v], sum[q][v]);
+  }
+}
+
+template <class Real, int kSequences, int kVectors>
+STREAMHMM_KERNEL void sum_of_panel(const DenseProduct<Real>& d, const Real* panel, Vec<Real> (*sum)[kVectors]) {
+  using V = Vec<Real>;
+  constexpr int kMany = kChains<kSequences, kVectors>;
+  constexpr int64_t kWidth = kVectors * V::kLanes;
+  V chain[kMany][kSequences][kVectors];
+  for (int c = 0; c < kMany; ++c) {
+    for (int q = 0; q < kSequences; ++q) {
+      for (int v = 0; v < kVectors; ++v) chain[c][q][v] = V::fill(0);
+    }
+  }
+  int64_t i = 0;
+  for (; i + kMany <= d.states; i += kMany) {
+    for (int c = 0; c < kMany; ++c) {
+      add_row<Real, kSequences, kVectors>(d.rows, panel + (i + c) * kWidth, i + c, chain[c]);
+    }
+  }
+  for (; i < d.states; ++i) add_row<Real, kSequences, kVectors>(d.rows, panel + i * kWidth, i, chain[0]);
+  for (int q = 0; q < kSequences; ++q) {
+    for (int v = 0; v < kVectors; ++v) {
+      sum[q][v] = chain[0][q][v];
+      for (int c = 1; c < kMany; ++c) sum[q][v] = V::add(sum[q][v], chain[c][q][v]);
+    }
+  }
+}
+
+template <class Real, int kSequences, int kVectors>
+STREAMHMM_KERNEL void product_panel(const DenseProduct<Real>& d, const Real* panel, int64_t first, Vec<Real>* highest) {
+  using V = Vec<Real>;
+  V sum[kSequences][kVectors];
+  sum_of_panel<Real, kSequences, kVectors>(d, panel, sum);
+  for (int q = 0; q < kSequences; ++q) {
+    for (int v = 0; v < kVectors; ++v) {
+      const int64_t at = first + v * V::kLanes;
+      if (d.factors[q] != nullptr) sum[q][v] = V::mul(sum[q][v], V::load(d.factors[q] + at));
+      highest[q] = V::max(highest[q], sum[q][v]);
+      V::store(d.out[q] + at, sum[q][v]);
+    }
+  }
+}
+
+template <class Real>
+STREAMHMM_KERNEL int32_t exponent_of_row(Vec<Real> highest) {
+  const Real top = Vec<Real>::largest_lane(highest);
+  return top > 0 ? exponent_of(top) : kEmptyRow;
+}
+
+template <class Real>
+STREAMHMM_KERNEL void shrink(Real* row, int32_t exponent, int64_t states) {
+  using V = Vec<Real>;
+  if (exponent == kEmptyRow) return;
+  const V factor = V::fill(power_of_two<Real>(-exponent));
+  for (int64_t j = 0; j < states; j += V::kLanes) V::store(row + j, V::mul(V::load(row + j), factor));
+}
+
+template <class Real, int kSequences>
+void product_of_tile(DenseProduct<Real>& d) {
+  constexpr int64_t kLanes = Vec<Real>::kLanes, kWidth = kPanelVectors * kLanes;
+  const int64_t end = padded<Real>(d.states);
+  const Real* panel = d.panels;
+  Vec<Real> highest[kSequences];
+  for (int q = 0; q < kSequences; ++q) highest[q] = Vec<Real>::fill(0);
+  for (int64_t first = 0; first < end; first += kWidth) {
+    const int64_t width = end - first < kWidth ? end - first : kWidth;
+    switch (width / kLanes) {
+      case 1:
+        product_panel<Real, kSequences, 1>(d, panel, first, highest);
+        break;
+      case 2:
+        product_panel<Real, kSequences, 2>(d, panel, first, highest);
+        break;
+      case 3:
+        product_panel<Real, kSequences, 3>(d, panel, first, highest);
+        break;
+      default:
+        product_panel<Real, kSequences, 4>(d, panel, first, highest);
+        break;
+    }
+    panel += width * d.states;
+  }
+  for (int q = 0; q < kSequences; ++q) d.exponent[q] = exponent_of_row(highest[q]);
+  for (int q = 0; q < kSequences; ++q) shrink(d.out[q], d.exponent[q], d.states);
+}
+
+template <class Real>
+void product(DenseProduct<Real>& d) {
+  switch (d.sequences) {
+    case 1:
+      return product_of_tile<Real, 1>(d);
+    case 2:
+      return product_of_tile<Real, 2>(d);
+    case 3:
+      return product_of_tile<Real, 3>(d);
+    default:
+      return product_of_tile<Real, 4>(d);
+  }
+}
+
+// Scores of the states from `first` on; `behind` is 0 for the states of the last vector and −inf for what lies behind.
+template <class Real>
+STREAMHMM_KERNEL Vec<Real> score_vector(const DenseEmissions<Real>& d, const Real* scores, int64_t first,
+                                        Vec<Real> behind) {
+  using V = Vec<Real>;
+  const int64_t left = d.states - first;
+  if (left >= V::kLanes) return d.pdf != nullptr ? V::gather(scores, d.pdf + first) : V::load(scores + first);
+  if (d.pdf != nullptr) return V::add(V::gather(scores, d.pdf + first), behind);
+  return V::add(V::load_first(scores + first, static_cast<int>(left)), behind);
+}
+
+template <class Real>
+bool emissions(const DenseEmissions<Real>& d) {
+  using V = Vec<Real>;
+  constexpr uint32_t kAll = (1u << V::kLanes) - 1;
+  constexpr Real kNever = static_cast<Real>(-__builtin_inf());
+  const int64_t row = dense_row_size(d.states);
+  const V largest = V::fill(ExponentialOf<Real>::kLargest);
+  Real lanes[V::kLanes];
+  for (int lane = 0; lane < V::kLanes; ++lane) lanes[lane] = lane < d.states % V::kLanes ? Real(0) : kNever;
+  const V behind = V::load(lanes);
+  uint32_t usual = kAll;
+  for (int64_t t = 0; t < d.frames; ++t) {
+    const Real* scores = d.scores + t * d.stride;
+    V highest = V::fill(kNever);
+    for (int64_t j = 0; j < d.states; j += V::kLanes) {
+      const V score = score_vector(d, scores, j, behind);
+      usual &= V::not_less(largest, score);
+      highest = V::max(highest, score);
+    }
+    const Real found = V::largest_lane(highest), top = found == kNever ? Real(0) : found;
+    const V shift = V::fill(-top);
+    d.top[t] = static_cast<double>(top);
+    for (int64_t j = 0; j < d.states; j += V::kLanes) {
+      V::store(d.out + t * row + j, exponential<Real>(V::add(score_vector(d, scores, j, behind), shift)));
+    }
+  }
+  return usual != kAll;
+}
+
+template <class Real>
+int32_t scale_row(Real* row, const Real* factors, int32_t states) {
+  using V = Vec<Real>;
+  V highest = V::fill(0);
+  for (int64_t j = 0; j < states; j += V::kLanes) {
+    const V x = V::mul(V::load(row + j), V::load(factors + j));
+    highest = V::max(highest, x);
+    V::store(row + j, x);
+  }
+  const int32_t exponent = exponent_of_row(highest);
+  shrink(row, exponent, states);
+  return exponent;
+}
+
+template <class Real>
+STREAMHMM_KERNEL Vec<Real> products_of_lanes(const Real* a, const Real* b, int64_t states) {
+  using V = Vec<Real>;
+  V sum = V::fill(0);
+  for (int64_t j = 0; j < states; j += V::kLanes) sum = V::multiply_add(V::load(a + j), V::load(b + j), sum);
+  return sum;
+}
+
+template <class Real>
+Real inner_product(const Real* a, const Real* b, int32_t states) {
+  return Vec<Real>::sum_of_lanes(products_of_lanes(a, b, states));
+}
+
+template <class Real>
+Real lowest(const Real* row, int32_t states) {
+  using V = Vec<Real>;
+  V low = V::fill(ExponentialOf<Real>::kLargest);
+  int64_t j = 0;
+  for (; j + V::kLanes <= states; j += V::kLanes) low = V::min(low, V::load(row + j));
+  Real result = -V::largest_lane(V::mul(low, V::fill(-1)));
+  for (; j < states; ++j) result = row[j] < result ? row[j] : result;
+  return result;
+}
+
+template <class Real>
+void meet(DenseMeeting<Real>& d) {
+  using V = Vec<Real>;
+  d.sum = V::sum_of_lanes(products_of_lanes(d.alpha, d.beta, d.states));
+  const V share = V::fill(1 / d.sum);
+  for (int64_t j = 0; j < d.states; j += V::kLanes) {
+    const V beta = V::load(d.beta + j);
+    const V gamma = V::mul(V::mul(V::load(d.alpha + j), beta), share);
+    V::store(d.emitted + j, V::mul(beta, V::load(d.emission + j)));
+    if (j + V::kLanes <= d.states) {
+      V::store(d.gamma + j, gamma);
+    } else {
+      V::store_first(d.gamma + j, static_cast<int>(d.states - j), gamma);
+    }
+  }
+}
+
+// Rows i … i + kRows − 1 of the counts, kVectors vectors from column `first` on.
+template <class Real, int kRows, int kVectors>
+STREAMHMM_KERNEL void count_block(const Real* alpha, const Real* emitted, int64_t frames, int64_t row, int64_t i,
+                                  int64_t first, Real* counts) {
+  using V = Vec<Real>;
+  V sum[kRows][kVectors];
+  for (int r = 0; r < kRows; ++r) {
+    for (int v = 0; v < kVectors; ++v) sum[r][v] = V::fill(0);
+  }
+  for (int64_t t = 0; t < frames; ++t) {
+    V to[kVectors];
+    for (int v = 0; v < kVectors; ++v) to[v] = V::load(emitted + t * row + first + v * V::kLanes);
+    for (int r = 0; r < kRows; ++r) {
+      const V from = V::fill(alpha[t * row + i + r]);
+      for (int v = 0; v < kVectors; ++v) sum[r][v] = V::multiply_add(from, to[v], sum[r][v]);
+    }
+  }
+  for (int r = 0; r < kRows; ++r) {
+    for (int v = 0; v < kVectors; ++v) V::store(counts + (i + r) * row + first + v * V::kLanes, sum[r][v]);
+  }
+}
+
+template <class Real>
+void counts(const Real* alpha, const Real* emitted, int32_t frames, int32_t states, Real* out) {
+  constexpr int64_t kLanes = Vec<Real>::kLanes, kWidth = kPanelVectors * kLanes;
+  const int64_t row = dense_row_size(states), end = padded<Real>(states);
+  for (int64_t i = 0; i < states; i += 4) {  // rows are padded to a multiple of four and more
+    int64_t first = 0;
+    for (; first + kWidth <= end; first += kWidth) count_block<Real, 4, 4>(alpha, emitted, frames, row, i, first, out);
+    for (; first < end; first += kLanes) count_block<Real, 4, 1>(alpha, emitted, frames, row, i, first, out);
+  }
+}
+
+template <class Real>
+void exponentials_below(const Real* row, Real top, int64_t count, Real* out) {
+  using V = Vec<Real>;
+  const V shift = V::fill(-top);
+  for (int64_t i = 0; i + V::kLanes <= count; i += V::kLanes) {
+    V::store(out + i, exponential<Real>(V::add(V::load(row + i), shift)));
+  }
+  const int64_t left = count % V::kLanes, last = count - left;
+  if (left == 0) return;
+  const V value = exponential<Real>(V::add(V::load_first(row + last, static_cast<int>(left)), shift));
+  V::store_first(out + last, static_cast<int>(left), value);
+}
+
+template <class Real>
+void fill(KernelsOf<Real>& table) {
+  table.dense_product = product<Real>;
+  table.dense_emissions = emissions<Real>;
+  table.dense_meet = meet<Real>;
+  table.scale_row = scale_row<Real>;
+  table.inner_product = inner_product<Real>;
+  table.lowest = lowest<Real>;
+  table.dense_counts = counts<Real>;
+  table.exponentials_below = exponentials_below<Real>;
+}
+
+}  // namespace
+
+void fill_dense_sums(Kernels& table) {
+  fill(table.single_precision);
+  fill(table.double_precision);
+}
+
+}  // namespace STREAMHMM_TARGET
+}  // namespace streamhmm

@@ -1,0 +1,39 @@
+// Where one sequence's sums go.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+#include "../forward_backward.h"
+#include "../graph.h"
+
+namespace streamhmm {
+
+// Null pointers are left out.
+template <class Real>
+struct Targets {
+  Real* by_state;
+  int64_t states_wide;
+  Real* by_pdf;
+  double* counts;
+
+  bool any() const { return by_state != nullptr || by_pdf != nullptr || counts != nullptr; }
+};
+
+template <class Real>
+Targets<Real> targets_of(const Sums& sums, const Batch& batch, const GraphRecord& record, int64_t b) {
+  Targets<Real> to{};
+  if (sums.by_state != nullptr) {
+    if (sums.states_wide < record.states) {
+      throw std::invalid_argument("states must be at least " + std::to_string(record.states) + ", got " +
+                                  std::to_string(sums.states_wide));
+    }
+    to.by_state = static_cast<Real*>(sums.by_state) + b * batch.frames * sums.states_wide;
+    to.states_wide = sums.states_wide;
+  }
+  if (sums.by_pdf != nullptr) to.by_pdf = static_cast<Real*>(sums.by_pdf) + b * batch.frames * batch.columns;
+  if (sums.counts != nullptr) to.counts = sums.counts + b * sums.counts_stride + record.weights_offset;
+  return to;
+}
+
+}  // namespace streamhmm

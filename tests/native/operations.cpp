@@ -1,0 +1,53 @@
+#include "operations.h"
+
+#include "../../csrc/forward_backward.h"
+#include "../../csrc/viterbi.h"
+
+namespace streamhmm {
+namespace replay {
+namespace {
+
+Batch batch_of(const Arguments& a) {
+  return {a.buffer<void>("scores"),
+          a.integer("is_double") != 0,
+          a.integer("batch"),
+          a.integer("frames"),
+          a.integer("columns"),
+          a.integer("batch_stride"),
+          a.integer("frame_stride"),
+          a.buffer<int64_t>("lengths"),
+          a.buffer<int32_t>("structure"),
+          a.integer("structure_size"),
+          a.buffer<void>("weights"),
+          a.integer("weights_size"),
+          a.integer("memory_budget"),
+          static_cast<int32_t>(a.integer("threads"))};
+}
+
+bool run_viterbi(const Arguments& a) {
+  return viterbi(batch_of(a), a.buffer<int64_t>("states"), a.buffer<double>("score")).sequence < 0;
+}
+
+bool run_forward_backward(const Arguments& a) {
+  const Sums sums{a.buffer<double>("log_likelihood"), a.buffer<void>("by_state"), a.integer("states_wide"),
+                  a.buffer<void>("by_pdf"),           a.buffer<double>("counts"), a.integer("counts_stride")};
+  return forward_backward(batch_of(a), sums).sequence < 0;
+}
+
+// Paths are equal to the bit whatever computes them, sums are not.
+constexpr Operation kOperations[] = {
+    {"viterbi", 0, 0, run_viterbi},
+    {"forward_backward", 1e-4, 1e-9, run_forward_backward},
+};
+
+}  // namespace
+
+const Operation& operation_named(const std::string& name) {
+  for (const Operation& operation : kOperations) {
+    if (name == operation.name) return operation;
+  }
+  throw std::runtime_error("no operation " + name + " in the table of tests/native/operations.cpp");
+}
+
+}  // namespace replay
+}  // namespace streamhmm
