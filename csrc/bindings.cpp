@@ -7,6 +7,8 @@
 
 #include "constrained_viterbi.h"
 #include "cpu/isa.h"
+#include "dtw.h"
+#include "dtw_follower.h"
 #include "filter.h"
 #include "forward_backward.h"
 #include "rates.h"
@@ -123,6 +125,64 @@ void run_semi_markov_sums(const Batch& batch, const Durations& durations, uintpt
   raise_invalid(invalid);
 }
 
+DtwBatch make_dtw_batch(uintptr_t x, uintptr_t y, bool is_double, int64_t batch, int64_t rows, int64_t columns,
+                        int64_t dims, int64_t x_batch_stride, int64_t x_stride, int64_t y_batch_stride,
+                        int64_t y_stride, uintptr_t x_lengths, uintptr_t y_lengths, int32_t metric, int32_t pattern,
+                        int32_t band, double width, bool open_begin, bool open_end, int64_t memory_budget,
+                        int32_t threads) {
+  return {pointer<void>(x),
+          pointer<void>(y),
+          is_double,
+          batch,
+          rows,
+          columns,
+          dims,
+          x_batch_stride,
+          x_stride,
+          y_batch_stride,
+          y_stride,
+          pointer<int64_t>(x_lengths),
+          pointer<int64_t>(y_lengths),
+          static_cast<Metric>(metric),
+          pattern,
+          {static_cast<Band::Shape>(band), width},
+          open_begin,
+          open_end,
+          memory_budget,
+          threads};
+}
+
+void run_dtw(const DtwBatch& batch, uintptr_t path, uintptr_t path_size, uintptr_t distance, uintptr_t normalized) {
+  const DtwResult result{pointer<int64_t>(path), pointer<int64_t>(path_size), pointer<double>(distance),
+                         pointer<double>(normalized)};
+  InvalidCost invalid;
+  {
+    py::gil_scoped_release release;
+    invalid = dtw(batch, result);
+  }
+  if (invalid.sequence < 0) return;
+  throw py::value_error("cost must be finite or +inf inside the band, got NaN or -inf in sequence " +
+                        std::to_string(invalid.sequence) + " at (" + std::to_string(invalid.row) + ", " +
+                        std::to_string(invalid.column) + ")");
+}
+
+std::unique_ptr<DtwFollower> make_dtw_follower(uintptr_t frames, bool is_double, int64_t size, int64_t dims,
+                                               int32_t metric, int32_t pattern, int64_t window, bool open_begin) {
+  return make_follower(
+      {pointer<void>(frames), is_double, size, dims, static_cast<Metric>(metric), pattern, window, open_begin});
+}
+
+void dtw_push(DtwFollower& follower, uintptr_t frames, int64_t count, uintptr_t positions, uintptr_t costs) {
+  py::gil_scoped_release release;
+  follower.push(pointer<void>(frames), count, pointer<int64_t>(positions), pointer<double>(costs));
+}
+
+std::vector<std::string> step_patterns() {
+  std::vector<std::string> names;
+  for (const StepPattern& pattern : kStepPatterns) names.emplace_back(pattern.name);
+  return names;
+}
+
 }  // namespace
 }  // namespace streamhmm
 
@@ -164,6 +224,23 @@ PYBIND11_MODULE(_C, m) {
   m.def("semi_markov_sums", &run_semi_markov_sums, py::arg("batch"), py::arg("durations"), py::arg("log_likelihood"),
         py::arg("by_state"), py::arg("states_wide"), py::arg("by_pdf"), py::arg("counts"), py::arg("counts_stride"),
         py::arg("segment_counts"));
+
+  py::class_<DtwBatch>(m, "DtwBatch")
+      .def(py::init(&make_dtw_batch), py::arg("x"), py::arg("y"), py::arg("is_double"), py::arg("batch"),
+           py::arg("rows"), py::arg("columns"), py::arg("dims"), py::arg("x_batch_stride"), py::arg("x_stride"),
+           py::arg("y_batch_stride"), py::arg("y_stride"), py::arg("x_lengths"), py::arg("y_lengths"),
+           py::arg("metric"), py::arg("pattern"), py::arg("band"), py::arg("width"), py::arg("open_begin"),
+           py::arg("open_end"), py::arg("memory_budget"), py::arg("threads"));
+  m.def("dtw", &run_dtw, py::arg("batch"), py::arg("path"), py::arg("path_size"), py::arg("distance"),
+        py::arg("normalized"));
+  m.def("step_patterns", &step_patterns, "Names of the step patterns of dynamic time warping, by index.");
+
+  py::class_<DtwFollower>(m, "DtwFollower")
+      .def(py::init(&make_dtw_follower), py::arg("frames"), py::arg("is_double"), py::arg("size"), py::arg("dims"),
+           py::arg("metric"), py::arg("pattern"), py::arg("window"), py::arg("open_begin"));
+  m.def("dtw_push", &dtw_push, py::arg("follower"), py::arg("frames"), py::arg("count"), py::arg("positions"),
+        py::arg("costs"));
+  m.def("dtw_distance", &DtwFollower::distance, py::arg("follower"));
 
   m.def("available_isas", &available_isas, "Instruction sets that this build and this processor share, best first.");
   m.def("select_isa", &select_isa, py::arg("name"), "Chooses the instruction set; returns the one chosen before.");

@@ -79,6 +79,61 @@ def semi_markov_sums(
 ) -> None:
     """Writes what has an address, see csrc/semi_markov.h. Raises ValueError for invalid scores or graphs."""
 
+class DtwBatch:
+    """Pairs of sequences of one call of dtw, see csrc/dtw.h; keeps no tensor alive."""
+
+    def __init__(
+        self,
+        x: int,
+        y: int,
+        is_double: bool,
+        batch: int,
+        rows: int,
+        columns: int,
+        dims: int,
+        x_batch_stride: int,
+        x_stride: int,
+        y_batch_stride: int,
+        y_stride: int,
+        x_lengths: int,
+        y_lengths: int,
+        metric: int,
+        pattern: int,
+        band: int,
+        width: float,
+        open_begin: bool,
+        open_end: bool,
+        memory_budget: int,
+        threads: int,
+    ) -> None: ...
+
+def dtw(batch: DtwBatch, path: int, path_size: int, distance: int, normalized: int) -> None:
+    """Writes the results, see DtwResult in csrc/dtw.h. Raises ValueError for an invalid cost."""
+
+def step_patterns() -> list[str]:
+    """Names of the step patterns of dynamic time warping, by index."""
+
+class DtwFollower:
+    """Follows a stream along a reference, see csrc/dtw_follower.h; keeps a copy of the reference."""
+
+    def __init__(
+        self,
+        frames: int,
+        is_double: bool,
+        size: int,
+        dims: int,
+        metric: int,
+        pattern: int,
+        window: int,
+        open_begin: bool,
+    ) -> None: ...
+
+def dtw_push(follower: DtwFollower, frames: int, count: int, positions: int, costs: int) -> None:
+    """Reads frames (count, dims), writes positions (count,) int64 and costs (count,) float64."""
+
+def dtw_distance(follower: DtwFollower) -> float:
+    """D of all frames against the whole reference."""
+
 def available_isas() -> list[str]:
     """Instruction sets that this build and this processor share, best first."""
 

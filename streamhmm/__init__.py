@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from streamhmm.segment import Segment
     from streamhmm.smoothing import filter as filter
     from streamhmm.smoothing import smooth
+    from streamhmm.warping import WarpingPath, dtw, dtw_from_cost
+    from streamhmm.warping_online import Followed, OnlineDTW
 
 __version__ = "0.1.0"
 
@@ -26,9 +28,14 @@ __all__ = [
     "Aligner",
     "Alignment",
     "ExpectedCounts",
+    "Followed",
     "Graph",
+    "OnlineDTW",
     "Path",
     "Segment",
+    "WarpingPath",
+    "dtw",
+    "dtw_from_cost",
     "expected_counts",
     "log_likelihood",
     "posteriors",
@@ -41,9 +48,14 @@ _HOMES = {
     "Aligner": "align.aligner",
     "Alignment": "align.results",
     "ExpectedCounts": "counts",
+    "Followed": "warping_online",
     "Graph": "graph",
+    "OnlineDTW": "warping_online",
     "Path": "ops",
     "Segment": "segment",
+    "WarpingPath": "warping",
+    "dtw": "warping",
+    "dtw_from_cost": "warping",
     "expected_counts": "counts",
     "filter": "smoothing",
     "log_likelihood": "ops",

@@ -17,7 +17,7 @@ PACKAGE = ROOT / "streamhmm"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 BASE = {"errors", "segment"}
-ENGINE = {"counts", "smoothing", "sampling"}
+ENGINE = {"counts", "sampling", "smoothing", "warping", "warping_checks", "warping_online"}
 CORE = ENGINE | {"_C", "graph", "library", "library_semi_markov", "memory", "ops", "online", "packing"}
 LEAVES = {"acoustic", "audio", "text", "formats"}
 COMPOSED = BASE | CORE | LEAVES | {"models"}
@@ -37,6 +37,9 @@ MAY_IMPORT = {
     "smoothing": {"arguments", "library_sums"},
     "sampling": {"arguments", "library_sums"},
     "online": {"_C", "errors", "graph", "memory", "ops"},
+    "warping_checks": {"_C", "memory"},
+    "warping": {"_C", "warping_checks"},
+    "warping_online": {"_C", "warping_checks"},
     "models": BASE | CORE,
     "acoustic": BASE,
     "acoustic/training": BASE | {"graph", "ops"},  # by the engine's likelihood and paths

@@ -16,6 +16,8 @@ void fill_rates(Kernels& table);
 void fill_row_scan(Kernels& table);
 void fill_semi_markov_best(Kernels& table);
 void fill_semi_markov_sum(Kernels& table);
+void fill_dtw_steps(Kernels& table);
+void fill_dtw_costs(Kernels& table);
 
 void fill_table(Kernels& table) {
   table.name = STREAMHMM_TEXT(STREAMHMM_TARGET);
@@ -27,6 +29,8 @@ void fill_table(Kernels& table) {
   fill_row_scan(table);
   fill_semi_markov_best(table);
   fill_semi_markov_sum(table);
+  fill_dtw_steps(table);
+  fill_dtw_costs(table);
 }
 
 }  // namespace STREAMHMM_TARGET

@@ -6,6 +6,7 @@
 
 #include "../params.h"
 #include "dense.h"
+#include "dtw_strip.h"
 #include "linear_sums.h"
 #include "linear_viterbi.h"
 #include "semi_markov.h"
@@ -82,6 +83,7 @@ struct KernelsOf {
   // Returns the cells computed.
   int64_t (*add_max)(int64_t steps, Real w, Real b, double* result);
   int64_t (*multiply_add)(int64_t steps, Real w, Real b, double* result);
+  DtwKernels<Real> dtw;
 };
 
 struct Kernels {
