@@ -37,7 +37,7 @@ def mask_of(fixed: Tensor, states: int) -> Tensor:
 
 def assert_same(path: sh.Path, expected: Any) -> None:
     assert path.states.tolist() == expected.states.tolist()
-    assert path.score.tolist() == torch.as_tensor(expected.score).tolist()
+    assert path.score.item() == pytest.approx(float(expected.score), rel=1e-14)  # families add up in their own order
 
 
 @settings(derandomize=True, deadline=None, max_examples=200)
