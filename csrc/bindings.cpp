@@ -73,9 +73,10 @@ void run_constrained_viterbi(const Batch& batch, uintptr_t allowed, int64_t allo
 }
 
 void run_forward_backward(const Batch& batch, uintptr_t log_likelihood, uintptr_t by_state, int64_t states_wide,
-                          uintptr_t by_pdf, uintptr_t counts, int64_t counts_stride) {
+                          uintptr_t by_pdf, uintptr_t by_pdf_scale, uintptr_t counts, int64_t counts_stride) {
   const Sums sums{pointer<double>(log_likelihood), pointer<void>(by_state), states_wide,
-                  pointer<void>(by_pdf),           pointer<double>(counts), counts_stride};
+                  pointer<void>(by_pdf),           pointer<double>(counts), counts_stride,
+                  pointer<double>(by_pdf_scale)};
   InvalidScore invalid;
   {
     py::gil_scoped_release release;
@@ -201,7 +202,8 @@ PYBIND11_MODULE(_C, m) {
         py::arg("allowed_stride"), py::arg("states_wide"), py::arg("fixed"), py::arg("fixed_stride"), py::arg("states"),
         py::arg("score"));
   m.def("forward_backward", &run_forward_backward, py::arg("batch"), py::arg("log_likelihood"), py::arg("by_state"),
-        py::arg("states_wide"), py::arg("by_pdf"), py::arg("counts"), py::arg("counts_stride"));
+        py::arg("states_wide"), py::arg("by_pdf"), py::arg("by_pdf_scale"), py::arg("counts"),
+        py::arg("counts_stride"));
   m.def("filter", &run_filter, py::arg("batch"), py::arg("lag"), py::arg("end_counts"), py::arg("by_state"),
         py::arg("states_wide"), py::arg("by_pdf"));
   m.def("sample", &run_sample, py::arg("batch"), py::arg("states"), py::arg("uniforms"), py::arg("samples"));

@@ -39,7 +39,14 @@ def constrained_viterbi(
     """As viterbi, see csrc/constrained_viterbi.h. Raises ValueError for invalid scores, graphs or fixed states."""
 
 def forward_backward(
-    batch: Batch, log_likelihood: int, by_state: int, states_wide: int, by_pdf: int, counts: int, counts_stride: int
+    batch: Batch,
+    log_likelihood: int,
+    by_state: int,
+    states_wide: int,
+    by_pdf: int,
+    by_pdf_scale: int,
+    counts: int,
+    counts_stride: int,
 ) -> None:
     """Writes what has an address, see csrc/forward_backward.h. Raises ValueError for invalid scores or graphs."""
 

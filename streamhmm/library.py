@@ -120,17 +120,18 @@ def _address(constraint: Tensor | None, axes: int) -> tuple[int, int]:
 
 def _log_likelihood_cpu(scores: Tensor, *rest: Any) -> Tensor:
     result = torch.empty(scores.shape[:-2], dtype=torch.float64)
-    _C.forward_backward(batch_of(scores, *rest), result.data_ptr(), 0, 0, 0, 0, 0)
+    _C.forward_backward(batch_of(scores, *rest), result.data_ptr(), 0, 0, 0, 0, 0, 0)
     return result
 
 
 def _posteriors_cpu(
     scores: Tensor, lengths: Tensor | None, structure: Tensor, weights: Tensor, memory_budget: int, states: int
 ) -> Tensor:
-    result = scores.new_zeros((*scores.shape[:-1], states or scores.shape[-1]))
+    make = scores.new_zeros if states else scores.new_empty
+    result = make((*scores.shape[:-1], states or scores.shape[-1]))
     by_state, by_pdf = (result.data_ptr(), 0) if states else (0, result.data_ptr())
     call = batch_of(scores, lengths, structure, weights, memory_budget)
-    _C.forward_backward(call, 0, by_state, states, by_pdf, 0, 0)
+    _C.forward_backward(call, 0, by_state, states, by_pdf, 0, 0, 0)
     return result
 
 
@@ -145,20 +146,20 @@ def _gradients_cpu(
 ) -> tuple[Tensor, Tensor]:
     size = weights.numel() if wants_weights else 0
     shared = int(structure[0]) == 1
-    by_pdf = torch.zeros(scores.shape, dtype=scores.dtype)
+    by_pdf = torch.empty(scores.shape, dtype=scores.dtype)
     by_weight = torch.zeros(size, dtype=torch.float64)
-    rows, slopes, grad = _with_batch(scores), _with_batch(by_pdf), grad.reshape(-1)
+    grad = grad.to(torch.float64).expand(scores.shape[:-2]).reshape(-1).contiguous()
+    rows, slopes = _with_batch(scores), _with_batch(by_pdf)
     for part in parts(len(rows), size if shared else 0, memory_budget):
         count = part.stop - part.start
         counts = torch.zeros((count if shared else 1, size), dtype=torch.float64)
         total = torch.empty(count, dtype=torch.float64)
         call = batch_of(rows[part], None if lengths is None else lengths[part], structure, weights, memory_budget)
-        to_counts = counts.data_ptr() if wants_weights else 0
-        stride = size if shared else 0
-        _C.forward_backward(call, total.data_ptr(), 0, 0, slopes[part].data_ptr(), to_counts, stride)
-        share = grad[part].masked_fill(total == float("-inf"), 0.0)  # where no path fits, whatever comes from above
-        slopes[part].mul_(share.to(scores.dtype)[:, None, None])
+        to_slopes = slopes[part].data_ptr(), grad[part].data_ptr()
+        to_counts = (counts.data_ptr() if wants_weights else 0), (size if shared else 0)
+        _C.forward_backward(call, total.data_ptr(), 0, 0, *to_slopes, *to_counts)
         if wants_weights:
+            share = grad[part].masked_fill(total == float("-inf"), 0.0)  # no path: whatever comes from above
             by_weight += weight_gradient(share, counts, structure, size)
     return by_pdf, by_weight.to(scores.dtype)
 

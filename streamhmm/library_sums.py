@@ -33,7 +33,7 @@ def _expected_counts_cpu(
 
 
 def _count(counts: Tensor, stride: int, *operands: Any) -> None:
-    _C.forward_backward(batch_of(*operands), 0, 0, 0, 0, counts.data_ptr(), stride)
+    _C.forward_backward(batch_of(*operands), 0, 0, 0, 0, 0, counts.data_ptr(), stride)
 
 
 def _smooth_cpu(scores: Tensor, *rest: Any) -> Tensor:

@@ -67,6 +67,7 @@ class ColumnsRead {
   const int32_t* data() const { return columns_.data(); }
   int32_t count() const { return count_; }
   int32_t rank(int32_t column) const { return rank_[column]; }
+  int64_t width() const { return rank_.size(); }  // of the scores
 
  private:
   Buffer<int32_t> rank_;

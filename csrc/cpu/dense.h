@@ -33,6 +33,22 @@ struct DenseAdvance {
   Real* next[kDenseTile];            // α of this frame
 };
 
+// Some frames, one after the other, where all states fit one vector of narrow_lanes numbers. Here every state notes who
+// has won its step: a row of numbers a frame.
+template <class Real>
+struct DenseNarrow {
+  int32_t states;
+  int64_t frames;
+  const Real* panels;  // a row of narrow_lanes for each state
+  const int32_t* pdf;  // as above
+
+  int32_t sequences;
+  const Real* scores[kDenseTile];  // of the first of the frames
+  int64_t stride[kDenseTile];
+  Real* alpha[kDenseTile];    // (lanes) in and out
+  Real* winners[kDenseTile];  // (frames, lanes)
+};
+
 // out[q][j] = (Σ_i rows[q][i] · w_ij) · factors[q][j] · 2^−exponent[q] for each sequence of the tile, the exponent such
 // that the row's largest value lies in [1, 2). Weights are probabilities, 0 in the padding.
 template <class Real>

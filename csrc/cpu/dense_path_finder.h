@@ -8,6 +8,7 @@
 
 #include "buffer.h"
 #include "checkpoints.h"
+#include "dense_path_score.h"
 #include "dense_transitions.h"
 #include "tile_offsets.h"
 
@@ -51,7 +52,7 @@ class DensePathFinder {
       if (s < segments_ - 1) fill_segment(s, false);
       trace(s, states);
     }
-    for (int q = 0; q < count_; ++q) score[q] = score_of(q, states[q]);
+    for (int q = 0; q < count_; ++q) score[q] = score_of_path(graph_, scores_[q], states[q]);
     return true;
   }
 
@@ -194,19 +195,6 @@ class DensePathFinder {
       shift = shifted_.data();
     }
     last_[q] = kernels_of<Real>().dense_winner(row(q, t - 1, s), shift, columns_.column(t, state), graph_.states);
-  }
-
-  // The path's own score.
-  double score_of(int q, const int64_t* states) const {
-    const int64_t frames = scores_[q].frames;
-    if (states[0] < 0) return kImpossible;
-    double score =
-        static_cast<double>(graph_.initial[states[0]]) + static_cast<double>(graph_.final[states[frames - 1]]);
-    for (int64_t t = 0; t < frames; ++t) {
-      score += static_cast<double>(score_row(q, t)[graph_.pdf[states[t]]]);
-      if (t > 0) score += static_cast<double>(graph_.step_to(t)[states[t - 1] * graph_.states + states[t]]);
-    }
-    return score;
   }
 
   DenseGraph<Real> graph_;

@@ -59,6 +59,7 @@ uint32_t dense_sums(const Batch& batch, const GraphRecord& record, const int64_t
   for (int q = 0; q < count; ++q) {
     scores[q] = rows.sequence(sequences[q]);
     to[q] = targets_of<Real>(sums, batch, record, sequences[q]);
+    clear_by_pdf<Real>(sums, batch, sequences[q], 0);
   }
   const bool all = sum_tile(record, scores, count, rows.weights(), rows.budget(), to, result);
   uint32_t done = 0;

@@ -14,9 +14,12 @@ STREAMHMM_KERNEL int64_t padded(int64_t states) {
   return (states + Vec<Real>::kLanes - 1) / Vec<Real>::kLanes * Vec<Real>::kLanes;
 }
 
-// Enough sums side by side that none waits for the one before.
-template <int kSequences, int kVectors>
-constexpr int kChains = kSequences * kVectors >= 8 ? 1 : 8 / (kSequences * kVectors);
+// Sums side by side, so that none waits for the one before; as many for one sequence as for a tile, so that the results
+// are the same.
+template <int kVectors>
+constexpr int kChains = kVectors == 1   ? 4
+                        : kVectors == 2 ? 2
+                                        : 1;
 
 template <class Real, int kSequences, int kVectors>
 STREAMHMM_KERNEL void add_row(const Real* const* rows, const Real* weights, int64_t i, Vec<Real> (*sum)[kVectors]) {
@@ -32,7 +35,7 @@ STREAMHMM_KERNEL void add_row(const Real* const* rows, const Real* weights, int6
 template <class Real, int kSequences, int kVectors>
 STREAMHMM_KERNEL void sum_of_panel(const DenseProduct<Real>& d, const Real* panel, Vec<Real> (*sum)[kVectors]) {
   using V = Vec<Real>;
-  constexpr int kMany = kChains<kSequences, kVectors>;
+  constexpr int kMany = kChains<kVectors>;
   constexpr int64_t kWidth = kVectors * V::kLanes;
   V chain[kMany][kSequences][kVectors];
   for (int c = 0; c < kMany; ++c) {

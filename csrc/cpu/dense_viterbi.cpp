@@ -4,6 +4,7 @@
 
 #include "dense_path_finder.h"
 #include "dense_tiles.h"
+#include "narrow_path_finder.h"
 #include "thread_pool.h"
 #include "widened.h"
 
@@ -20,6 +21,9 @@ template <class Real>
 bool find_paths(const GraphRecord& record, const ScoreRows<Real>* scores, int count, const Real* weights,
                 int64_t budget, bool checked, Paths& paths) {
   const auto graph = dense_graph(record, weights);
+  if (NarrowPathFinder<Real>::suits(graph, scores[0].frames, count, budget)) {
+    return NarrowPathFinder<Real>(graph, scores, count, checked).find(paths.states, paths.score);
+  }
   return DensePathFinder<Real>(graph, scores, count, budget, checked).find(paths.states, paths.score);
 }
 

@@ -8,6 +8,7 @@
 #include "checkpoints.h"
 #include "dense_sums.h"
 #include "dense_tiles.h"
+#include "pdf_summer.h"
 #include "sum_targets.h"
 #include "thread_pool.h"
 #include "with_summer.h"
@@ -20,7 +21,8 @@ constexpr double kImpossible = -std::numeric_limits<double>::infinity();
 template <class Summer, class Real>
 class SumFinder {
  public:
-  SumFinder(Summer& summer, const GraphRecord& record, const ScoreRows<Real>& scores, int64_t budget, bool forward_only)
+  SumFinder(Summer& summer, const GraphRecord& record, const ScoreRows<Real>& scores, const ColumnsRead& columns,
+            int64_t budget, bool forward_only)
       : summer_(summer),
         record_(record),
         scores_(scores),
@@ -30,7 +32,7 @@ class SumFinder {
         rows_(segment_ * summer.row_bytes()),
         saved_(forward_only ? summer.row_bytes() : segments_ * summer.row_bytes()),
         forward_only_(forward_only),
-        gamma_(forward_only ? 0 : record.states) {}
+        by_pdf_(forward_only ? PdfSummer<Real>() : PdfSummer<Real>(record, columns)) {}
 
   double log_likelihood() {
     for (int64_t s = 0; s < segments_; ++s) {
@@ -45,7 +47,7 @@ class SumFinder {
     for (int64_t s = segments_ - 1; s >= 0; --s) {
       if (s < segments_ - 1) fill_segment(s);
       for (int64_t t = begin(s + 1) - 1; t >= begin(s); --t) {
-        summer_.posterior(row(t, s), gamma_.data());
+        summer_.posterior(row(t, s), by_pdf_.gamma(t));
         deliver(to, t);
         if (t == 0) continue;
         summer_.enter(t);
@@ -74,18 +76,16 @@ class SumFinder {
     }
   }
 
-  void deliver(const Targets<Real>& to, int64_t t) const {
+  void deliver(const Targets<Real>& to, int64_t t) {
     const int32_t states = record_.states;
-    if (to.by_state != nullptr) std::copy_n(gamma_.data(), states, to.by_state + t * to.states_wide);
-    if (to.by_pdf != nullptr) {
-      Real* out = to.by_pdf + t * scores_.columns;
-      for (int32_t j = 0; j < states; ++j) out[record_.body[j]] += gamma_[j];
-    }
+    const Real* gamma = by_pdf_.gamma(t);
+    if (to.by_state != nullptr) std::copy_n(gamma, states, to.by_state + t * to.states_wide);
+    if (to.by_pdf != nullptr) by_pdf_.deliver(t, scores_.frames, to.by_pdf_scale, to.by_pdf);
     if (to.counts == nullptr) return;
     double* final = to.counts + record_.weights_size - states;
     double* initial = final - states;
-    for (int32_t j = 0; t == 0 && j < states; ++j) initial[j] += gamma_[j];
-    for (int32_t j = 0; t == scores_.frames - 1 && j < states; ++j) final[j] += gamma_[j];
+    for (int32_t j = 0; t == 0 && j < states; ++j) initial[j] += gamma[j];
+    for (int32_t j = 0; t == scores_.frames - 1 && j < states; ++j) final[j] += gamma[j];
   }
 
   Summer& summer_;
@@ -96,16 +96,25 @@ class SumFinder {
   Buffer<uint8_t> rows_;
   Buffer<uint8_t> saved_;
   bool forward_only_;
-  Buffer<Real> gamma_;
+  PdfSummer<Real> by_pdf_;
 };
 
 template <class Summer, class Real>
-double sum_with(Summer& summer, const GraphRecord& record, const ScoreRows<Real>& scores, int64_t budget,
-                const Targets<Real>& to) {
-  SumFinder<Summer, Real> finder(summer, record, scores, budget, !to.any());
+double sum_with(Summer& summer, const GraphRecord& record, const ScoreRows<Real>& scores, const ColumnsRead& columns,
+                int64_t budget, const Targets<Real>& to) {
+  SumFinder<Summer, Real> finder(summer, record, scores, columns, budget, !to.any());
   const double log_likelihood = finder.log_likelihood();
   if (to.any() && log_likelihood > kImpossible) finder.posteriors(to);
   return log_likelihood;
+}
+
+// What dense_sums leaves to its caller.
+template <class Real>
+void scale_by_pdf(const Batch& batch, const Sums& sums, int64_t b) {
+  if (sums.by_pdf == nullptr || sums.by_pdf_scale == nullptr) return;
+  const int64_t count = batch.frames * batch.columns;
+  Real* rows = static_cast<Real*>(sums.by_pdf) + b * count;
+  for (int64_t i = 0; i < count; ++i) rows[i] *= static_cast<Real>(sums.by_pdf_scale[b]);
 }
 
 template <class Real>
@@ -114,7 +123,11 @@ void sum_dense_tiles(const Batch& batch, const Sums& sums, bool* done) {
   const DenseTiles<Real> tiles(batch);
   parallel_for(tiles.count(), batch.threads, [&](int64_t tile) {
     const uint32_t summed = dense_sums<Real>(batch, record, tiles.sequences(tile), tiles.size(tile), sums);
-    for (int q = 0; q < tiles.size(tile); ++q) done[tiles.sequences(tile)[q]] = summed >> q & 1;
+    for (int q = 0; q < tiles.size(tile); ++q) {
+      const int64_t b = tiles.sequences(tile)[q];
+      done[b] = summed >> q & 1;
+      if (done[b]) scale_by_pdf<Real>(batch, sums, b);
+    }
   });
 }
 
@@ -122,15 +135,19 @@ template <class Real>
 void sum_sequence(const Batch& batch, const Sums& sums, int64_t b, bool dense_tried, FirstInvalid& invalid) {
   const BatchRows<Real> rows(batch);
   const ScoreRows<Real> scores = rows.sequence(b);
-  if (scores.frames == 0) return;
+  if (scores.frames == 0) return clear_by_pdf<Real>(sums, batch, b, 0);
   const GraphRecord record = graph_record(batch, b);
-  if (record.family == Family::dense && !dense_tried && dense_sums<Real>(batch, record, &b, 1, sums)) return;
+  if (record.family == Family::dense && !dense_tried && dense_sums<Real>(batch, record, &b, 1, sums)) {
+    return scale_by_pdf<Real>(batch, sums, b);
+  }
   const ColumnsRead columns(record, batch.columns);
   const int64_t bad = scan_scores(scores, columns).invalid_frame;
   if (bad >= 0) return invalid.report(b, bad);
   const auto to = targets_of<Real>(sums, batch, record, b);
-  const double result = with_summer(record, scores, rows.weights(), columns,
-                                    [&](auto& summer) { return sum_with(summer, record, scores, rows.budget(), to); });
+  const double result = with_summer(record, scores, rows.weights(), columns, [&](auto& summer) {
+    return sum_with(summer, record, scores, columns, rows.budget(), to);
+  });
+  clear_by_pdf<Real>(sums, batch, b, result > kImpossible ? scores.frames : 0);
   if (sums.log_likelihood != nullptr) sums.log_likelihood[b] = result;
 }
 

@@ -8,10 +8,12 @@
 namespace streamhmm {
 namespace STREAMHMM_TARGET {
 
+void fill_dense_narrow(Kernels& table);
 void fill_dense_sums(Kernels& table);
 void fill_dense_viterbi(Kernels& table);
 void fill_linear_viterbi(Kernels& table);
 void fill_linear_sums(Kernels& table);
+void fill_pdf_sums(Kernels& table);
 void fill_rates(Kernels& table);
 void fill_row_scan(Kernels& table);
 void fill_semi_markov_best(Kernels& table);
@@ -21,10 +23,12 @@ void fill_dtw_costs(Kernels& table);
 
 void fill_table(Kernels& table) {
   table.name = STREAMHMM_TEXT(STREAMHMM_TARGET);
+  fill_dense_narrow(table);
   fill_dense_sums(table);
   fill_dense_viterbi(table);
   fill_linear_viterbi(table);
   fill_linear_sums(table);
+  fill_pdf_sums(table);
   fill_rates(table);
   fill_row_scan(table);
   fill_semi_markov_best(table);

@@ -9,6 +9,7 @@
 #include "dtw_strip.h"
 #include "linear_sums.h"
 #include "linear_viterbi.h"
+#include "pdf_sums.h"
 #include "semi_markov.h"
 
 namespace streamhmm {
@@ -35,6 +36,10 @@ struct KernelsOf {
   // α of one frame of a dense graph. Whether a score was NaN, infinite or beyond ±kLargestSingle.
   bool (*dense_advance)(const DenseAdvance<Real>& d);
 
+  // The same for a few states and many frames, see DenseNarrow. `narrow_lanes`: the most states it can take.
+  int32_t narrow_lanes;
+  bool (*dense_narrow)(const DenseNarrow<Real>& d);
+
   // The lowest i with the largest (alpha[i] + shift[tile of i]) + column[i]; rows padded with −inf; shift may be null.
   int32_t (*dense_winner)(const Real* alpha, const Real* shift, const Real* column, int32_t states);
 
@@ -58,26 +63,34 @@ struct KernelsOf {
   // out[i] = exp(row[i] − top), top the largest of the row or more
   void (*exponentials_below)(const Real* row, Real top, int64_t count, Real* out);
 
-  // out[i] = exp(row[columns[i]])
+  // out[i] = exp(row[columns[i]]); without columns exp(row[i]). `out` and `columns` have room for whole groups of
+  // kGroup, where `columns` may repeat one; what stands in `out` behind `count` afterwards has no meaning.
   void (*exponentials)(const Real* row, const int32_t* columns, int32_t count, ScaledRow<Real> out);
 
-  // out[j] = Σ_{i ∈ j, j−1, j−2} in[i] · w_ij, not normalised
-  void (*linear_forward)(const LinearSums<Real>& model, ConstScaledRow<Real> in, ScaledRow<Real> out);
+  // out[j] = (Σ_i in[i] · w_ij) · emissions[pdf[j]]; in and out differ
+  void (*linear_forward)(const LinearSums<Real>& model, ConstScaledRow<Real> emissions, ConstScaledRow<Real> in,
+                         ScaledRow<Real> out);
 
-  // out[i] = Σ_{j ∈ i, i+1, i+2} w_ij · in[j], not normalised
+  // out[j] = in[j] · emissions[pdf[j]]
+  void (*linear_emit)(const LinearSums<Real>& model, ConstScaledRow<Real> emissions, ConstScaledRow<Real> in,
+                      ScaledRow<Real> out);
+
+  // out[i] = Σ_j w_ij · in[j]; in and out differ
   void (*linear_backward)(const LinearSums<Real>& model, ConstScaledRow<Real> in, ScaledRow<Real> out);
-
-  // out[j] = in[j] · emissions[pdf[j]], normalised
-  void (*emit)(const LinearSums<Real>& model, ConstScaledRow<Real> emissions, ConstScaledRow<Real> in,
-               ScaledRow<Real> out);
 
   // out[j] = a[j] · b[j] / total
   void (*posterior)(int32_t states, ConstScaledRow<Real> a, ConstScaledRow<Real> b, ScaledNumber<Real> total,
                     Real* out);
 
-  // counts[i] += a[i] · w[i] · b[i] / total
-  void (*count)(int32_t states, ConstScaledRow<Real> a, ConstScaledRow<Real> w, ConstScaledRow<Real> b,
-                ScaledNumber<Real> total, double* counts);
+  // counts[arc i -> j] += a[i] · w_ij · b[j] / total, in the order of the packed weights
+  void (*count)(const LinearSums<Real>& model, const ExtraArcs<Real>& extras, ConstScaledRow<Real> a,
+                ConstScaledRow<Real> b, ScaledNumber<Real> total, double* counts);
+
+  // out[t, v] = scale · Σ_{j: pdf(j) = v} gamma[t, j] for the first frames of a block
+  void (*sum_by_pdf)(const PdfSums<Real>& sums, int64_t frames, Real scale, Real* out);
+
+  // The largest finite |score| in the columns of all frames; `columns` is not read where there are no others.
+  double (*largest)(const ScoreRows<Real>& scores, const int32_t* columns, int32_t count);
 
   // Arithmetic in registers alone, for rates.h: `steps` steps from the numbers w and b, their sum into result.
   // Returns the cells computed.

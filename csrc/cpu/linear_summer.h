@@ -3,73 +3,56 @@
 #pragma once
 
 #include <algorithm>
+#include <limits>
 
-#include "../semiring.h"
 #include "batch_rows.h"
-#include "buffer.h"
+#include "emission_rows.h"
+#include "extra_layers.h"
+#include "number_row.h"
 
 namespace streamhmm {
-
-// A row over the states: mantissas, then exponents, each with room in front and behind.
-template <class Real>
-class RowLayout {
- public:
-  explicit RowLayout(int64_t states) : width_((states + kFront + kMargin + 15) / 16 * 16) {}
-
-  int64_t bytes() const { return width_ * static_cast<int64_t>(sizeof(Real) + sizeof(Exponent<Real>)); }
-  ScaledRow<Real> row(uint8_t* memory) const {
-    Real* mantissa = reinterpret_cast<Real*>(memory);
-    return {mantissa + kFront, reinterpret_cast<Exponent<Real>*>(mantissa + width_) + kFront};
-  }
-  ConstScaledRow<Real> row(const uint8_t* memory) const {
-    const auto r = row(const_cast<uint8_t*>(memory));
-    return {r.mantissa, r.exponent};
-  }
-  void clear(uint8_t* memory) const {
-    Real* mantissa = reinterpret_cast<Real*>(memory);
-    std::fill_n(mantissa, width_, Real(0));
-    std::fill_n(reinterpret_cast<Exponent<Real>*>(mantissa + width_), width_, Exponent<Real>(kZeroExponent));
-  }
-  void clear_margins(uint8_t* memory, int64_t states) const {
-    const auto r = row(memory);
-    for (int64_t i = 1; i <= kMargin; ++i) {
-      r.mantissa[-i] = r.mantissa[states - 1 + i] = 0;
-      r.exponent[-i] = r.exponent[states - 1 + i] = kZeroExponent;
-    }
-  }
-
- private:
-  static constexpr int64_t kFront = 16;
-  int64_t width_;
-};
 
 template <class Real>
 class LinearSummer {
  public:
   using Number = Scaled<Real>;
 
-  LinearSummer(const LinearGraph<Real>& graph, const ColumnsRead& columns)
-      : graph_(graph),
+  // `scores` are those of the sequence, if it is known beforehand.
+  LinearSummer(const LinearGraph<Real>& graph, const ColumnsRead& columns, const ScoreRows<Real>& scores = {})
+      : states_(graph.states),
         layout_(graph.states),
-        columns_(columns),
-        pdf_(graph.states),
-        emission_m_(columns.count()),
-        emission_e_(columns.count()),
-        extra_(graph.extras),
-        stay_(layout_.bytes()),
-        advance_(layout_.bytes()),
-        skip_(layout_.bytes()),
-        beta_(layout_.bytes()),
-        emitted_(layout_.bytes()),
-        scratch_(layout_.bytes()) {
-    for (int32_t j = 0; j < graph.states; ++j) pdf_[j] = columns.rank(graph.pdf[j]);
-    for (int32_t k = 0; k < graph.extras; ++k) extra_[k] = Number::from_log(graph.weight[k]);
-    load(stay_, graph.stay, graph.states);
-    load(advance_, graph.advance, graph.states - 1);
-    if (graph.skip != nullptr) load(skip_, graph.skip, graph.states - 2);
-    for (Buffer<uint8_t>* row : {&beta_, &emitted_, &scratch_}) layout_.clear(row->data());
-    model_ = {graph.states, pdf_.data(), weights(stay_), weights(advance_), {}};
-    if (graph.skip != nullptr) model_.skip = weights(skip_);
+        pdf_(linear_groups(graph.states) * kGroup, 0),
+        narrow_pdf_(pdf_.size()),
+        emissions_(columns, scores),
+        initial_(graph.states, graph.initial, graph.states),
+        final_(graph.states, graph.final, graph.states),
+        stay_(graph.states, graph.stay, graph.states),
+        advance_(graph.states, graph.advance, graph.states - 1),
+        skip_(graph.states, graph.skip, graph.skip != nullptr ? graph.states - 2 : 0),
+        extra_(graph.extras, graph.weight, graph.extras),
+        source_(linear_groups(graph.extras) * kGroup, 0),
+        target_(source_.size(), 0),
+        into_(graph.states, graph.extras, graph.target, graph.source, extra_),
+        out_of_(graph.states, graph.extras, graph.source, graph.target, extra_),
+        beta_(graph.states),
+        emitted_(graph.states) {
+    for (int32_t j = 0; j < states_; ++j) pdf_[j] = columns.rank(graph.pdf[j]);
+    for (int64_t j = 0; j < pdf_.size(); ++j) narrow_pdf_[j] = narrow_pdf_of(pdf_[j]);
+    std::copy_n(graph.source, graph.extras, source_.data());
+    std::copy_n(graph.target, graph.extras, target_.data());
+    extras_ = {graph.extras, source_.data(), target_.data(), constant(extra_)};
+    model_ = {states_,
+              pdf_.data(),
+              narrow_pdf_.data(),
+              columns.count(),
+              constant(stay_),
+              constant(advance_),
+              graph.skip != nullptr ? constant(skip_) : ConstScaledRow<Real>{},
+              nullptr,
+              nullptr,
+              into_.lend(),
+              out_of_.lend()};
+    if (masks_suffice(graph)) set_masks();
   }
 
   int64_t row_bytes() const { return layout_.bytes(); }
@@ -78,112 +61,105 @@ class LinearSummer {
   void enter(int64_t) {}
 
   void start(const Real* scores, uint8_t* out) {
-    load(scratch_, graph_.initial, graph_.states);
-    emit(scores, scratch_, out);
+    kernels_of<Real>().linear_emit(model_, emissions_.at(scores), constant(initial_), layout_.row(out));
   }
 
   void forward(const Real* scores, const uint8_t* previous, uint8_t* out) {
-    const auto in = layout_.row(previous);
-    const auto sum = layout_.row(scratch_.data());
-    kernels_of<Real>().linear_forward(model_, in, sum);
-    for (int32_t k = 0; k < graph_.extras; ++k) {
-      add(sum, graph_.target[k], number(in, graph_.source[k]) * extra_[k]);
-    }
-    emit(scores, scratch_, out);
+    kernels_of<Real>().linear_forward(model_, emissions_.at(scores), layout_.row(previous), layout_.row(out));
   }
 
   // Sets Z from the last row; returns its logarithm.
   double finish(const uint8_t* last) {
     const auto row = layout_.row(last);
     total_ = {};
-    for (int32_t j = 0; j < graph_.states; ++j) total_ = total_ + number(row, j) * Number::from_log(graph_.final[j]);
+    for (int32_t j = 0; j < states_; ++j) {
+      const Number end = final_[j];
+      if (!end.is_zero()) total_ = total_ + Number{row.mantissa[j], row.exponent[j]} * end;
+    }
     return total_.log();
   }
 
-  void start_backward() { load(beta_, graph_.final, graph_.states); }
+  void start_backward() { beta_.copy(final_); }
 
   // As if more frames followed, of which nothing is known: β = 1.
   void start_backward_open() {
-    layout_.clear(beta_.data());
-    const auto row = layout_.row(beta_.data());
-    for (int32_t j = 0; j < graph_.states; ++j) set(row, j, Number::from_log(0));
+    beta_.copy(final_);  // zeros behind the states
+    std::fill_n(beta_.row().mantissa, states_, Real(1));
+    std::fill_n(beta_.row().exponent, states_, Exponent<Real>(0));
   }
 
   // Sets Z = Σ_j α[j] · β[j]; returns its logarithm.
   double normalise(const uint8_t* alpha) {
     const auto row = layout_.row(alpha);
     total_ = {};
-    for (int32_t j = 0; j < graph_.states; ++j) total_ = total_ + number(row, j) * number(weights(beta_), j);
+    for (int32_t j = 0; j < states_; ++j) total_ = total_ + Number{row.mantissa[j], row.exponent[j]} * beta_[j];
     return total_.log();
   }
 
-  double log_alpha(const uint8_t* alpha, int32_t state) const { return number(layout_.row(alpha), state).log(); }
+  double log_alpha(const uint8_t* alpha, int32_t state) const {
+    const auto row = layout_.row(alpha);
+    return Number{row.mantissa[state], row.exponent[state]}.log();
+  }
 
   void posterior(const uint8_t* alpha, Real* out) const {
-    kernels_of<Real>().posterior(graph_.states, layout_.row(alpha), weights(beta_), {total_.mantissa, total_.exponent},
-                                 out);
+    kernels_of<Real>().posterior(states_, layout_.row(alpha), beta_.row(), {total_.mantissa, total_.exponent}, out);
   }
 
   // β_t → β_{t−1}; `scores` are those of frame t. Adds ξ_t to `counts`, in the order of the packed weights.
   void backward(const Real* scores, const uint8_t* previous_alpha, double* counts) {
-    emit(scores, beta_, emitted_.data());
-    const auto in = weights(emitted_);
-    if (counts != nullptr) count(layout_.row(previous_alpha), in, counts);
-    const auto out = layout_.row(beta_.data());
-    kernels_of<Real>().linear_backward(model_, in, out);
-    for (int32_t k = 0; k < graph_.extras; ++k) {
-      add(out, graph_.source[k], number(in, graph_.target[k]) * extra_[k]);
+    const auto& kernels = kernels_of<Real>();
+    kernels.linear_emit(model_, emissions_.at(scores), constant(beta_), emitted_.row());
+    if (counts != nullptr) {
+      kernels.count(model_, extras_, layout_.row(previous_alpha), constant(emitted_),
+                    {total_.mantissa, total_.exponent}, counts);
     }
+    kernels.linear_backward(model_, constant(emitted_), beta_.row());
   }
 
  private:
-  ConstScaledRow<Real> weights(const Buffer<uint8_t>& memory) const { return layout_.row(memory.data()); }
+  static constexpr Real kNever = -std::numeric_limits<Real>::infinity();
 
-  void load(Buffer<uint8_t>& memory, const Real* logs, int32_t count) {
-    layout_.clear(memory.data());
-    const auto row = layout_.row(memory.data());
-    for (int32_t i = 0; i < count; ++i) set(row, i, Number::from_log(logs[i]));
+  static ConstScaledRow<Real> constant(const NumberRow<Real>& numbers) { return numbers.row(); }
+
+  // Whether every arc of the band weighs 0 or −inf.
+  static bool masks_suffice(const LinearGraph<Real>& graph) {
+    const auto suffices = [](const Real* weights, int32_t count) {
+      return std::all_of(weights, weights + std::max(count, 0), [](Real w) { return w == 0 || w == kNever; });
+    };
+    return suffices(graph.stay, graph.states) && suffices(graph.advance, graph.states - 1) &&
+           (graph.skip == nullptr || suffices(graph.skip, graph.states - 2));
   }
 
-  template <class Row>
-  static Number number(const Row& row, int64_t i) {
-    return {row.mantissa[i], row.exponent[i]};
-  }
-  static void set(const ScaledRow<Real>& row, int64_t i, Number value) {
-    row.mantissa[i] = value.mantissa;
-    row.exponent[i] = value.exponent;
-  }
-  static void add(const ScaledRow<Real>& row, int64_t i, Number value) { set(row, i, number(row, i) + value); }
-
-  void emit(const Real* scores, const Buffer<uint8_t>& in, uint8_t* out) {
-    const ScaledRow<Real> emissions{emission_m_.data(), emission_e_.data()};
-    kernels_of<Real>().exponentials(scores, columns_.data(), columns_.count(), emissions);
-    layout_.clear_margins(out, graph_.states);
-    kernels_of<Real>().emit(model_, {emissions.mantissa, emissions.exponent}, weights(in), layout_.row(out));
-  }
-
-  void count(ConstScaledRow<Real> alpha, ConstScaledRow<Real> emitted, double* counts) const {
-    const ScaledNumber<Real> total{total_.mantissa, total_.exponent};
-    const auto ahead = [&emitted](int k) { return ConstScaledRow<Real>{emitted.mantissa + k, emitted.exponent + k}; };
-    const auto& count_arcs = kernels_of<Real>().count;
-    const int32_t states = graph_.states;
-    count_arcs(states, alpha, model_.stay, ahead(0), total, counts);
-    count_arcs(states, alpha, model_.advance, ahead(1), total, counts + states);
-    if (graph_.skip != nullptr) count_arcs(states, alpha, model_.skip, ahead(2), total, counts + 2 * int64_t{states});
-    double* extra = counts + (graph_.skip != nullptr ? 3 : 2) * int64_t{states};
-    for (int32_t k = 0; k < graph_.extras; ++k) {
-      extra[k] += ratio(number(alpha, graph_.source[k]) * extra_[k] * number(emitted, graph_.target[k]), total_);
+  void set_masks() {
+    entering_ = Buffer<BandMask>(linear_groups(states_), BandMask{});
+    leaving_ = Buffer<BandMask>(linear_groups(states_), BandMask{});
+    for (int32_t i = 0; i < states_; ++i) {
+      set_bit(stay_, i, 0, &BandMask::stay);
+      set_bit(advance_, i, 1, &BandMask::advance);
+      set_bit(skip_, i, 2, &BandMask::skip);
     }
+    model_.entering = entering_.data();
+    model_.leaving = leaving_.data();
   }
 
-  LinearGraph<Real> graph_;
+  void set_bit(const NumberRow<Real>& weight, int32_t source, int32_t step, uint16_t BandMask::* kind) {
+    if (weight[source].is_zero()) return;
+    const int32_t target = source + step;
+    leaving_[source / kGroup].*kind |= static_cast<uint16_t>(1u << source % kGroup);
+    entering_[target / kGroup].*kind |= static_cast<uint16_t>(1u << target % kGroup);
+  }
+
+  int32_t states_;
   RowLayout<Real> layout_;
-  const ColumnsRead& columns_;
   Buffer<int32_t> pdf_;
-  Buffer<Real> emission_m_;
-  Buffer<Exponent<Real>> emission_e_;
-  Buffer<Number> extra_;
-  Buffer<uint8_t> stay_, advance_, skip_, beta_, emitted_, scratch_;
+  Buffer<uint8_t> narrow_pdf_;
+  EmissionRows<Real> emissions_;
+  NumberRow<Real> initial_, final_, stay_, advance_, skip_, extra_;
+  Buffer<int32_t> source_, target_;
+  ExtraLayers<Real> into_, out_of_;
+  NumberRow<Real> beta_, emitted_;
+  Buffer<BandMask> entering_, leaving_;
+  ExtraArcs<Real> extras_{};
   LinearSums<Real> model_{};
   Number total_{};
 };

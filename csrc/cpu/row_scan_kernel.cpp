@@ -47,9 +47,42 @@ ScoreScan scan(const ScoreRows<Real>& scores, const int32_t* columns, int32_t co
   return {-1, unusual != 0};
 }
 
+// The larger of `top` and the scores' largest finite magnitude, as bits: those of magnitudes order like integers.
+template <class Real>
+STREAMHMM_KERNEL Exponent<Real> larger_magnitude(Exponent<Real> top, Real score) {
+  const Real highest = static_cast<Real>(__builtin_inf());
+  Exponent<Real> bits, infinity;
+  __builtin_memcpy(&bits, &score, sizeof bits);
+  __builtin_memcpy(&infinity, &highest, sizeof infinity);
+  const Exponent<Real> magnitude =
+      bits & (static_cast<Exponent<Real>>(-1) ^ (Exponent<Real>{1} << (8 * sizeof bits - 1)));
+  const Exponent<Real> finite = magnitude < infinity ? magnitude : 0;
+  return finite > top ? finite : top;
+}
+
+template <class Real>
+double largest(const ScoreRows<Real>& scores, const int32_t* columns, int32_t count) {
+  Exponent<Real> top = 0;
+  const bool all = count == scores.columns, contiguous = all && scores.stride == count;
+  const int64_t runs = contiguous ? 1 : scores.frames, length = contiguous ? scores.frames * count : count;
+  for (int64_t t = 0; t < runs; ++t) {
+    const Real* row = scores.data + t * scores.stride;
+    if (all) {
+      for (int64_t i = 0; i < length; ++i) top = larger_magnitude(top, row[i]);
+    } else {
+      for (int32_t i = 0; i < count; ++i) top = larger_magnitude(top, row[columns[i]]);
+    }
+  }
+  Real result;
+  __builtin_memcpy(&result, &top, sizeof result);
+  return static_cast<double>(result);
+}
+
 }  // namespace
 
 void fill_row_scan(Kernels& table) {
+  table.single_precision.largest = largest<float>;
+  table.double_precision.largest = largest<double>;
   table.single_precision.scan = scan<float>;
   table.double_precision.scan = scan<double>;
 }

@@ -63,6 +63,11 @@ struct Vec<float> {
   }
   STREAMHMM_KERNEL uint32_t equal(Vec a, Vec b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ); }
   STREAMHMM_KERNEL Vec magnitude(Vec a) { return {_mm512_abs_ps(a.v)}; }
+  STREAMHMM_KERNEL Vec spread_lane(Vec a, int lane) { return {_mm512_permutexvar_ps(_mm512_set1_epi32(lane), a.v)}; }
+  // chosen where a equals b, else other.
+  STREAMHMM_KERNEL Vec where_equal(Vec a, Vec b, Vec chosen, Vec other) {
+    return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ), other.v, chosen.v)};
+  }
   STREAMHMM_KERNEL float largest_lane(Vec a) {
     const __m256 half = _mm256_max_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
     __m128 top = _mm_max_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
@@ -127,6 +132,10 @@ struct Vec<double> {
   }
   STREAMHMM_KERNEL uint32_t equal(Vec a, Vec b) { return _mm512_cmp_pd_mask(a.v, b.v, _CMP_EQ_OQ); }
   STREAMHMM_KERNEL Vec magnitude(Vec a) { return {_mm512_abs_pd(a.v)}; }
+  STREAMHMM_KERNEL Vec spread_lane(Vec a, int lane) { return {_mm512_permutexvar_pd(_mm512_set1_epi64(lane), a.v)}; }
+  STREAMHMM_KERNEL Vec where_equal(Vec a, Vec b, Vec chosen, Vec other) {
+    return {_mm512_mask_blend_pd(_mm512_cmp_pd_mask(a.v, b.v, _CMP_EQ_OQ), other.v, chosen.v)};
+  }
   STREAMHMM_KERNEL double largest_lane(Vec a) {
     const __m256d half =
         _mm256_max_pd(_mm512_castpd512_pd256(a.v), _mm256_castps_pd(_mm512_extractf32x8_ps(_mm512_castpd_ps(a.v), 1)));
@@ -181,6 +190,10 @@ struct Vec<float> {
     return static_cast<uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(a.v, b.v, _CMP_EQ_OQ)));
   }
   STREAMHMM_KERNEL Vec magnitude(Vec a) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0f), a.v)}; }
+  STREAMHMM_KERNEL Vec spread_lane(Vec a, int lane) { return {_mm256_permutevar8x32_ps(a.v, _mm256_set1_epi32(lane))}; }
+  STREAMHMM_KERNEL Vec where_equal(Vec a, Vec b, Vec chosen, Vec other) {
+    return {_mm256_blendv_ps(other.v, chosen.v, _mm256_cmp_ps(a.v, b.v, _CMP_EQ_OQ))};
+  }
   STREAMHMM_KERNEL float largest_lane(Vec a) {
     float top = a.v[0];
     for (int lane = 1; lane < kLanes; ++lane) top = a.v[lane] > top ? a.v[lane] : top;
@@ -231,6 +244,10 @@ struct Vec<double> {
     return static_cast<uint32_t>(_mm256_movemask_pd(_mm256_cmp_pd(a.v, b.v, _CMP_EQ_OQ)));
   }
   STREAMHMM_KERNEL Vec magnitude(Vec a) { return {_mm256_andnot_pd(_mm256_set1_pd(-0.0), a.v)}; }
+  STREAMHMM_KERNEL Vec spread_lane(Vec a, int lane) { return {_mm256_set1_pd(a.v[lane])}; }
+  STREAMHMM_KERNEL Vec where_equal(Vec a, Vec b, Vec chosen, Vec other) {
+    return {_mm256_blendv_pd(other.v, chosen.v, _mm256_cmp_pd(a.v, b.v, _CMP_EQ_OQ))};
+  }
   STREAMHMM_KERNEL double largest_lane(Vec a) {
     double top = a.v[0];
     for (int lane = 1; lane < kLanes; ++lane) top = a.v[lane] > top ? a.v[lane] : top;
@@ -291,6 +308,8 @@ struct Vec {
   STREAMHMM_KERNEL uint32_t not_less(Vec a, Vec b) { return bits_of(a.v >= b.v); }
   STREAMHMM_KERNEL uint32_t equal(Vec a, Vec b) { return bits_of(a.v == b.v); }
   STREAMHMM_KERNEL Vec magnitude(Vec a) { return {a.v < 0 ? -a.v : a.v}; }
+  STREAMHMM_KERNEL Vec spread_lane(Vec a, int lane) { return fill(a.v[lane]); }
+  STREAMHMM_KERNEL Vec where_equal(Vec a, Vec b, Vec chosen, Vec other) { return {a.v == b.v ? chosen.v : other.v}; }
   STREAMHMM_KERNEL Real largest_lane(Vec a) {
     Real top = a.v[0];
     for (int lane = 1; lane < kLanes; ++lane) top = a.v[lane] > top ? a.v[lane] : top;

@@ -1,6 +1,7 @@
 // Where one sequence's sums go.
 #pragma once
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
 
@@ -15,6 +16,7 @@ struct Targets {
   Real* by_state;
   int64_t states_wide;
   Real* by_pdf;
+  Real by_pdf_scale;
   double* counts;
 
   bool any() const { return by_state != nullptr || by_pdf != nullptr || counts != nullptr; }
@@ -31,9 +33,20 @@ Targets<Real> targets_of(const Sums& sums, const Batch& batch, const GraphRecord
     to.by_state = static_cast<Real*>(sums.by_state) + b * batch.frames * sums.states_wide;
     to.states_wide = sums.states_wide;
   }
-  if (sums.by_pdf != nullptr) to.by_pdf = static_cast<Real*>(sums.by_pdf) + b * batch.frames * batch.columns;
+  if (sums.by_pdf != nullptr) {
+    to.by_pdf = static_cast<Real*>(sums.by_pdf) + b * batch.frames * batch.columns;
+    to.by_pdf_scale = static_cast<Real>(sums.by_pdf_scale != nullptr ? sums.by_pdf_scale[b] : 1.0);
+  }
   if (sums.counts != nullptr) to.counts = sums.counts + b * sums.counts_stride + record.weights_offset;
   return to;
+}
+
+// by_pdf of sequence b from a frame on becomes zero.
+template <class Real>
+void clear_by_pdf(const Sums& sums, const Batch& batch, int64_t b, int64_t first) {
+  if (sums.by_pdf == nullptr) return;
+  Real* rows = static_cast<Real*>(sums.by_pdf) + b * batch.frames * batch.columns;
+  std::fill(rows + first * batch.columns, rows + batch.frames * batch.columns, Real(0));
 }
 
 }  // namespace streamhmm

@@ -2,8 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 #include <utility>
 
 #include "../graph.h"
@@ -14,28 +12,14 @@
 
 namespace streamhmm {
 
-// The largest finite |value|.
-template <class Real>
-double largest_magnitude(const Real* values, int64_t count) {
-  double largest = 0;
-  for (int64_t i = 0; i < count; ++i) {
-    const double value = std::fabs(static_cast<double>(values[i]));
-    if (value > largest && value < std::numeric_limits<double>::infinity()) largest = value;
-  }
-  return largest;
-}
-
 template <class Real>
 bool fits_range(const GraphRecord& record, const ScoreRows<Real>& scores, const Real* weights,
                 const ColumnsRead& columns) {
-  double largest = largest_magnitude(weights + record.weights_offset, record.weights_size);
-  for (int64_t t = 0; t < scores.frames; ++t) {
-    const Real* row = scores.data + t * scores.stride;
-    for (int32_t i = 0; i < columns.count(); ++i) {
-      largest = std::max(largest, largest_magnitude(row + columns.data()[i], 1));
-    }
-  }
-  return fits_scaled_range(2 * scores.frames + 2, largest);
+  const auto& largest = kernels_of<Real>().largest;
+  const ScoreRows<Real> all{weights + record.weights_offset, 1, record.weights_size, record.weights_size};
+  const double of_weights = largest(all, nullptr, static_cast<int32_t>(record.weights_size));
+  const double of_scores = largest(scores, columns.data(), columns.count());
+  return fits_scaled_range(2 * scores.frames + 2, std::max(of_weights, of_scores));
 }
 
 template <class Real>
@@ -55,7 +39,7 @@ auto with_summer(const GraphRecord& record, const ScoreRows<Real>& scores, const
   const bool linear = record.family == Family::linear;
   const bool fits = fits_range(record, scores, weights, columns);
   if (linear && fits) {
-    LinearSummer<Real> summer(linear_graph(record, weights), columns);
+    LinearSummer<Real> summer(linear_graph(record, weights), columns, scores);
     return use(summer);
   }
   auto arcs = all_arcs(record, weights);

@@ -1,0 +1,132 @@
+// NarrowPathFinder: Viterbi on a dense graph of few states for a tile of sequences, block of frames by block of frames.
+// The same results as DensePathFinder, and the same interface.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "buffer.h"
+#include "dense_path_score.h"
+#include "dense_transitions.h"
+#include "tile_offsets.h"
+
+namespace streamhmm {
+
+template <class Real>
+class NarrowPathFinder {
+ public:
+  // Whether it can take the graph, and within the budget.
+  static bool suits(const DenseGraph<Real>& graph, int64_t frames, int count, int64_t budget) {
+    const int64_t lanes = kernels_of<Real>().narrow_lanes;
+    return graph.slices == 0 && graph.states <= std::min<int64_t>(lanes, kTile) &&
+           frames * count * lanes * static_cast<int64_t>(sizeof(Real)) <= budget;
+  }
+
+  NarrowPathFinder(const DenseGraph<Real>& graph, const ScoreRows<Real>* scores, int count, bool checked)
+      : graph_(graph),
+        scores_(scores),
+        count_(count),
+        checked_(checked),
+        lanes_(kernels_of<Real>().narrow_lanes),
+        panels_(graph, false, kNever),
+        pdfs_(graph.pdf, graph.states),
+        alpha_(count * lanes_, kNever),
+        winners_(count * scores[0].frames * lanes_),
+        offset_(count, 0.0),
+        empty_(1) {}
+
+  bool find(int64_t* const* states, double* score) {
+    if (!start() && !checked_) return false;
+    int64_t t = 1;
+    while (t < scores_[0].frames) {
+      const int64_t end = block_end(t);
+      if (advance(t, end) && !checked_) return false;
+      t = end;
+    }
+    for (int q = 0; q < count_; ++q) {
+      trace(q, states[q]);
+      score[q] = score_of_path(graph_, scores_[q], states[q]);
+    }
+    return true;
+  }
+
+ private:
+  static constexpr Real kNever = -std::numeric_limits<Real>::infinity();
+
+  int active(int64_t t) const {
+    int q = count_;
+    while (q > 0 && scores_[q - 1].frames <= t) --q;
+    return q;
+  }
+  Real* alpha(int q) { return alpha_.data() + q * lanes_; }
+  Real* winners(int q, int64_t t) { return winners_.data() + (q * scores_[0].frames + t) * lanes_; }
+
+  // As far as no α is moved and no sequence ends.
+  int64_t block_end(int64_t t) const {
+    const int64_t next = (t / kRecentre + 1) * kRecentre;
+    return std::min(next, scores_[active(t) - 1].frames);
+  }
+
+  bool start() {
+    bool usual = true;
+    for (int q = 0; q < count_; ++q) {
+      for (int32_t j = 0; j < graph_.states; ++j) {
+        const Real score = scores_[q].data[graph_.pdf[j]];
+        usual &= std::fabs(score) <= Real(kLargestSingle);
+        alpha(q)[j] = graph_.initial[j] + score;
+      }
+    }
+    return usual;
+  }
+
+  bool advance(int64_t t, int64_t end) {
+    DenseNarrow<Real> d{};
+    d.states = graph_.states;
+    d.frames = end - t;
+    d.panels = panels_.step_to(0);
+    d.pdf = pdfs_.data();
+    d.sequences = active(t);
+    for (int q = 0; q < d.sequences; ++q) {
+      if (sizeof(Real) == sizeof(float) && t % kRecentre == 0) {
+        recentre(alpha(q), graph_.states, offset_.data() + q, empty_);
+      }
+      d.scores[q] = scores_[q].data + t * scores_[q].stride;
+      d.stride[q] = scores_[q].stride;
+      d.alpha[q] = alpha(q);
+      d.winners[q] = winners(q, t);
+    }
+    return kernels_of<Real>().dense_narrow(d);
+  }
+
+  void trace(int q, int64_t* states) {
+    double best = -std::numeric_limits<double>::infinity();
+    int64_t state = -1;
+    for (int32_t j = 0; j < graph_.states; ++j) {
+      const double total = offset_[q] + static_cast<double>(alpha(q)[j]) + static_cast<double>(graph_.final[j]);
+      if (total > best) {
+        best = total;
+        state = j;
+      }
+    }
+    if (state < 0) return;
+    for (int64_t t = scores_[q].frames - 1; t > 0; --t) {
+      states[t] = state;
+      state = static_cast<int64_t>(winners(q, t)[state]);
+    }
+    states[0] = state;
+  }
+
+  DenseGraph<Real> graph_;
+  const ScoreRows<Real>* scores_;
+  int count_;
+  bool checked_;
+  int64_t lanes_;
+  Panels<Real> panels_;
+  DensePdfs pdfs_;
+  Buffer<Real> alpha_, winners_;
+  Buffer<double> offset_;
+  Buffer<bool> empty_;
+};
+
+}  // namespace streamhmm
