@@ -144,6 +144,7 @@ def _gradients_cpu(
     memory_budget: int,
     wants_weights: bool,
 ) -> tuple[Tensor, Tensor]:
+    check_layout(scores, lengths, structure, weights)  # before parts are taken of them
     size = weights.numel() if wants_weights else 0
     shared = int(structure[0]) == 1
     by_pdf = torch.empty(scores.shape, dtype=scores.dtype)
