@@ -200,9 +200,9 @@ WRONG: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "a fixed state too high": (
         {"fixed": [-1, 3, 0, 0, 0]},
         ValueError,
-        r"fixed must be -1 or .* 0…2, got 3 in sequence 0, frame 1",
+        r"fixed must be -1 or .* 0…2, got 3 in sequence [01], frame 1",
     ),
-    "a fixed state too low": ({"fixed": [-1, -1, -2, 0, 0]}, ValueError, r"fixed .*got -2 in sequence 0, frame 2"),
+    "a fixed state too low": ({"fixed": [-1, -1, -2, 0, 0]}, ValueError, r"fixed .*got -2 in sequence [01], frame 2"),
     "constraints and durations": (
         {"fixed": [-1] * 5, "durations": torch.zeros(3, 2)},
         ValueError,
