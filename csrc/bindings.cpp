@@ -5,11 +5,14 @@
 
 #include <string>
 
+#include "constrained_viterbi.h"
 #include "cpu/isa.h"
 #include "dtw.h"
 #include "dtw_follower.h"
+#include "filter.h"
 #include "forward_backward.h"
 #include "rates.h"
+#include "sample.h"
 #include "semi_markov.h"
 #include "viterbi.h"
 
@@ -57,6 +60,18 @@ void run_viterbi(const Batch& batch, uintptr_t states, uintptr_t score) {
   raise_invalid(invalid);
 }
 
+void run_constrained_viterbi(const Batch& batch, uintptr_t allowed, int64_t allowed_stride, int64_t states_wide,
+                             uintptr_t fixed, int64_t fixed_stride, uintptr_t states, uintptr_t score) {
+  const Constraints constraints{pointer<bool>(allowed), allowed_stride, states_wide, pointer<int64_t>(fixed),
+                                fixed_stride};
+  InvalidScore invalid;
+  {
+    py::gil_scoped_release release;
+    invalid = constrained_viterbi(batch, constraints, pointer<int64_t>(states), pointer<double>(score));
+  }
+  raise_invalid(invalid);
+}
+
 void run_forward_backward(const Batch& batch, uintptr_t log_likelihood, uintptr_t by_state, int64_t states_wide,
                           uintptr_t by_pdf, uintptr_t by_pdf_scale, uintptr_t counts, int64_t counts_stride) {
   const Sums sums{pointer<double>(log_likelihood), pointer<void>(by_state), states_wide,
@@ -70,11 +85,30 @@ void run_forward_backward(const Batch& batch, uintptr_t log_likelihood, uintptr_
   raise_invalid(invalid);
 }
 
+void run_filter(const Batch& batch, int64_t lag, bool end_counts, uintptr_t by_state, int64_t states_wide,
+                uintptr_t by_pdf) {
+  InvalidScore invalid;
+  {
+    py::gil_scoped_release release;
+    invalid = filter(batch, {lag, end_counts}, {pointer<void>(by_state), states_wide, pointer<void>(by_pdf)});
+  }
+  raise_invalid(invalid);
+}
+
 void run_semi_markov_viterbi(const Batch& batch, const Durations& durations, uintptr_t states, uintptr_t score) {
   InvalidScore invalid;
   {
     py::gil_scoped_release release;
     invalid = semi_markov_viterbi(batch, durations, pointer<int64_t>(states), pointer<double>(score));
+  }
+  raise_invalid(invalid);
+}
+
+void run_sample(const Batch& batch, uintptr_t states, uintptr_t uniforms, int64_t samples) {
+  InvalidScore invalid;
+  {
+    py::gil_scoped_release release;
+    invalid = sample(batch, {pointer<int64_t>(states), pointer<double>(uniforms), samples});
   }
   raise_invalid(invalid);
 }
@@ -164,9 +198,15 @@ PYBIND11_MODULE(_C, m) {
            py::arg("memory_budget"), py::arg("threads"));
 
   m.def("viterbi", &run_viterbi, py::arg("batch"), py::arg("states"), py::arg("score"));
+  m.def("constrained_viterbi", &run_constrained_viterbi, py::arg("batch"), py::arg("allowed"),
+        py::arg("allowed_stride"), py::arg("states_wide"), py::arg("fixed"), py::arg("fixed_stride"), py::arg("states"),
+        py::arg("score"));
   m.def("forward_backward", &run_forward_backward, py::arg("batch"), py::arg("log_likelihood"), py::arg("by_state"),
         py::arg("states_wide"), py::arg("by_pdf"), py::arg("by_pdf_scale"), py::arg("counts"),
         py::arg("counts_stride"));
+  m.def("filter", &run_filter, py::arg("batch"), py::arg("lag"), py::arg("end_counts"), py::arg("by_state"),
+        py::arg("states_wide"), py::arg("by_pdf"));
+  m.def("sample", &run_sample, py::arg("batch"), py::arg("states"), py::arg("uniforms"), py::arg("samples"));
 
   py::enum_<Arithmetic>(m, "Arithmetic")
       .value("ADD_MAX", Arithmetic::kAddMax)

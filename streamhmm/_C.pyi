@@ -26,6 +26,18 @@ class Batch:
 def viterbi(batch: Batch, states: int, score: int) -> None:
     """Writes states (B, T) int64 and score (B,) float64. Raises ValueError for invalid scores or graphs."""
 
+def constrained_viterbi(
+    batch: Batch,
+    allowed: int,
+    allowed_stride: int,
+    states_wide: int,
+    fixed: int,
+    fixed_stride: int,
+    states: int,
+    score: int,
+) -> None:
+    """As viterbi, see csrc/constrained_viterbi.h. Raises ValueError for invalid scores, graphs or fixed states."""
+
 def forward_backward(
     batch: Batch,
     log_likelihood: int,
@@ -37,6 +49,12 @@ def forward_backward(
     counts_stride: int,
 ) -> None:
     """Writes what has an address, see csrc/forward_backward.h. Raises ValueError for invalid scores or graphs."""
+
+def filter(batch: Batch, lag: int, end_counts: bool, by_state: int, states_wide: int, by_pdf: int) -> None:
+    """Writes what has an address, see csrc/filter.h. Raises ValueError for invalid scores or graphs."""
+
+def sample(batch: Batch, states: int, uniforms: int, samples: int) -> None:
+    """Writes states (B, N, T) int64, see csrc/sample.h. Raises ValueError for invalid scores or graphs."""
 
 class Arithmetic(Enum):
     """What one cell of a recursion computes: addition and maximum, or multiplication and addition."""

@@ -11,17 +11,23 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from streamhmm.align.aligner import Aligner
     from streamhmm.align.results import Alignment
+    from streamhmm.counts import ExpectedCounts, expected_counts
     from streamhmm.graph import Graph
     from streamhmm.ops import Path, log_likelihood, posteriors, viterbi
+    from streamhmm.sampling import sample
     from streamhmm.segment import Segment
+    from streamhmm.smoothing import filter as filter
+    from streamhmm.smoothing import smooth
     from streamhmm.warping import WarpingPath, dtw, dtw_from_cost
     from streamhmm.warping_online import Followed, OnlineDTW
 
 __version__ = "0.1.0"
 
+# Without ``filter``: ``from streamhmm import *`` is not to hide Python's own.
 __all__ = [
     "Aligner",
     "Alignment",
+    "ExpectedCounts",
     "Followed",
     "Graph",
     "OnlineDTW",
@@ -30,14 +36,18 @@ __all__ = [
     "WarpingPath",
     "dtw",
     "dtw_from_cost",
+    "expected_counts",
     "log_likelihood",
     "posteriors",
+    "sample",
+    "smooth",
     "viterbi",
 ]
 
 _HOMES = {
     "Aligner": "align.aligner",
     "Alignment": "align.results",
+    "ExpectedCounts": "counts",
     "Followed": "warping_online",
     "Graph": "graph",
     "OnlineDTW": "warping_online",
@@ -46,8 +56,12 @@ _HOMES = {
     "WarpingPath": "warping",
     "dtw": "warping",
     "dtw_from_cost": "warping",
+    "expected_counts": "counts",
+    "filter": "smoothing",
     "log_likelihood": "ops",
     "posteriors": "ops",
+    "sample": "sampling",
+    "smooth": "smoothing",
     "viterbi": "ops",
 }
 
@@ -61,4 +75,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_HOMES})

@@ -26,6 +26,7 @@ from streamhmm.packing import (
     pdf_tensor,
     state_pdfs,
     state_tensor,
+    tracing,
 )
 
 BAND = 3  # a linear graph's arcs go 0, 1 or 2 states ahead
@@ -49,7 +50,12 @@ class Graph:
     record: tuple[int, int, int]  # states, listed arcs, detail: csrc/graph.h
     body: Tensor  # int32, csrc/graph.h
     pieces: tuple[Piece, ...]
+    num_pdfs: int = field(init=False)  # score columns that it needs: its highest pdf, plus one; 0 if made while tracing
     _cache: dict[torch.dtype, tuple[list[int], Tensor]] = field(default_factory=dict, repr=False)
+    _structure: Tensor | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        self.num_pdfs = 0 if tracing() else int(self.pdfs.max()) + 1
 
     @staticmethod
     def linear(
@@ -185,6 +191,8 @@ class Graph:
 
     def packed_weights(self, dtype: torch.dtype) -> Tensor:
         """All weights as one tensor in the order of csrc/graph.h; kept from call to call unless gradients flow."""
+        if tracing():  # what is packed now belongs to the trace
+            return self._pack(dtype)
         version = []
         for values in self._given:
             if values.requires_grad or values.is_inference():  # the latter tell of no changes
@@ -195,14 +203,9 @@ class Graph:
             kept = self._cache[dtype] = (version, self._pack(dtype))
         return kept[1]
 
-    @torch.inference_mode(False)
     def _pack(self, dtype: torch.dtype) -> Tensor:
-        return torch.cat([piece.packed(dtype) for piece in self.pieces])
-
-    @cached_property
-    def num_pdfs(self) -> int:
-        """Score columns that it needs: its highest pdf, plus one."""
-        return int(self.pdfs.max()) + 1
+        with torch.inference_mode(False):
+            return torch.cat([piece.packed(dtype) for piece in self.pieces])
 
     @property
     def num_slices(self) -> int | None:
@@ -213,10 +216,28 @@ class Graph:
     def _given(self) -> list[Tensor]:
         return [piece.values for piece in self.pieces if piece.given]
 
-    @cached_property
+    @property
     def structure(self) -> Tensor:
         """The structure of a batch that shares this graph."""
-        return pack_structure([self])
+        if self._structure is not None:
+            return self._structure
+        structure = pack_structure([self])
+        if not tracing():
+            self._structure = structure
+        return structure
+
+    def counts_of_arcs(self, packed: Tensor) -> Tensor:
+        """Counts in packed order (…, num_weights) as the user gave the arcs: (…, A), or the matrices of ``dense``."""
+        first = self.pieces[0]
+        if first.places is not None:
+            return packed[..., first.places]
+        if self.family == "dense":
+            return packed[..., : first.size].reshape(packed.shape[:-1] + first.values.shape)
+        bands = [
+            packed[..., step * self.num_states :][..., : max(self.num_states - step, 0)]
+            for step in range(len(self.pieces) - 2)
+        ]
+        return torch.cat(bands, -1)
 
     @property
     def num_weights(self) -> int:

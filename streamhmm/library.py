@@ -1,18 +1,24 @@
 """The operations as torch sees them: registered with ``torch.library``, for the CPU, for tracing, with gradients.
 
-Arguments come checked from ``ops.py``; who calls an operation by itself gets a ValueError for tensors that the core
-can't read, and the core checks what is in them. Results have a batch axis where the scores have one. ``structure`` and
-``weights`` are the packed graphs of csrc/graph.h.
+Arguments come checked from ``arguments.py``; who calls an operation by itself gets a ValueError for tensors that the
+core can't read, and the core checks what is in them. Results have a batch axis where the scores have one. ``structure``
+and ``weights`` are the packed graphs of csrc/graph.h.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from streamhmm import _C
+from streamhmm.memory import default_memory_budget
+
+DEFAULT_BUDGET = -1  # stands for the machine's own, found when an operation runs: a traced one may run elsewhere
+FEWEST_IN_PART = 8  # sequences whose counts are held at once, whatever the budget: work for threads
+MOST_IN_PART = 64
 
 
 def sizes(scores: Tensor) -> tuple[int, int, int]:
@@ -44,6 +50,13 @@ def check_layout(scores: Tensor, lengths: Tensor | None, structure: Tensor, weig
         raise ValueError(f"lengths must be ({batch},), contiguous and torch.int64, got {_layout(lengths)}")
 
 
+def check_operand(tensor: Tensor, dtype: torch.dtype, shapes: Sequence[tuple[int, ...]]) -> None:
+    """Whether a tensor beside the usual ones is laid out as the core reads it."""
+    if tensor.dtype is not dtype or tuple(tensor.shape) not in shapes or not tensor.is_contiguous():
+        wanted = " or ".join(str(shape) for shape in shapes)
+        raise ValueError(f"an operand must be contiguous and {dtype} of shape {wanted}, got {_layout(tensor)}")
+
+
 def _layout(tensor: Tensor) -> str:
     return f"{tensor.dtype} of shape {tuple(tensor.shape)} and strides {tensor.stride()}"
 
@@ -67,9 +80,13 @@ def batch_of(
         structure.numel(),
         weights.data_ptr(),
         weights.numel(),
-        memory_budget,
+        _bytes(memory_budget),
         torch.get_num_threads(),
     )
+
+
+def _bytes(memory_budget: int) -> int:
+    return default_memory_budget() if memory_budget == DEFAULT_BUDGET else memory_budget
 
 
 def _viterbi_cpu(scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
@@ -78,6 +95,27 @@ def _viterbi_cpu(scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
     score = torch.empty(shape[:-2], dtype=torch.float64)
     _C.viterbi(batch_of(scores, *rest), states.data_ptr(), score.data_ptr())
     return states, score
+
+
+def _constrained_viterbi_cpu(scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
+    *operands, allowed, fixed = rest
+    shape = scores.shape
+    states = torch.empty(shape[:-1], dtype=torch.int64)
+    score = torch.empty(shape[:-2], dtype=torch.float64)
+    wide = 0 if allowed is None else allowed.shape[-1]
+    for constraint, dtype, tail in ((allowed, torch.bool, (wide,)), (fixed, torch.int64, ())):
+        if constraint is not None:
+            check_operand(constraint, dtype, ((*shape[:-1], *tail), (*shape[-2:-1], *tail)))
+    masks = (*_address(allowed, 3), wide, *_address(fixed, 2))
+    _C.constrained_viterbi(batch_of(scores, *operands), *masks, states.data_ptr(), score.data_ptr())
+    return states, score
+
+
+def _address(constraint: Tensor | None, axes: int) -> tuple[int, int]:
+    """Where a constraint stands and how far its sequences are apart: 0 where the batch shares it."""
+    if constraint is None:
+        return 0, 0
+    return constraint.data_ptr(), constraint.stride(0) if constraint.dim() == axes else 0
 
 
 def _log_likelihood_cpu(scores: Tensor, *rest: Any) -> Tensor:
@@ -106,20 +144,38 @@ def _gradients_cpu(
     memory_budget: int,
     wants_weights: bool,
 ) -> tuple[Tensor, Tensor]:
-    batch, size = sizes(scores)[0], weights.numel()
-    by_pdf = torch.empty(scores.shape, dtype=scores.dtype)
+    check_layout(scores, lengths, structure, weights)  # before parts are taken of them
+    size = weights.numel() if wants_weights else 0
     shared = int(structure[0]) == 1
-    counts = torch.zeros((batch if shared else 1, size if wants_weights else 0), dtype=torch.float64)
-    call = batch_of(scores, lengths, structure, weights, memory_budget)
-    total = torch.empty(scores.shape[:-2], dtype=torch.float64)
-    stride = size if shared else 0
-    to_counts = counts.data_ptr() if wants_weights else 0
-    grad = grad.to(torch.float64).expand_as(total).contiguous()
-    _C.forward_backward(call, total.data_ptr(), 0, 0, by_pdf.data_ptr(), grad.data_ptr(), to_counts, stride)
-    grad = grad.masked_fill(total == float("-inf"), 0.0)  # where no path fits, whatever comes from above
-    if not wants_weights:
-        return by_pdf, scores.new_zeros(0)
-    return by_pdf, weight_gradient(grad.reshape(batch), counts, structure, size).to(scores.dtype)
+    by_pdf = torch.empty(scores.shape, dtype=scores.dtype)
+    by_weight = torch.zeros(size, dtype=torch.float64)
+    grad = grad.to(torch.float64).expand(scores.shape[:-2]).reshape(-1).contiguous()
+    rows, slopes = _with_batch(scores), _with_batch(by_pdf)
+    for part in parts(len(rows), size if shared else 0, memory_budget):
+        count = part.stop - part.start
+        counts = torch.zeros((count if shared else 1, size), dtype=torch.float64)
+        total = torch.empty(count, dtype=torch.float64)
+        call = batch_of(rows[part], None if lengths is None else lengths[part], structure, weights, memory_budget)
+        to_slopes = slopes[part].data_ptr(), grad[part].data_ptr()
+        to_counts = (counts.data_ptr() if wants_weights else 0), (size if shared else 0)
+        _C.forward_backward(call, total.data_ptr(), 0, 0, *to_slopes, *to_counts)
+        if wants_weights:
+            share = grad[part].masked_fill(total == float("-inf"), 0.0)  # no path: whatever comes from above
+            by_weight += weight_gradient(share, counts, structure, size)
+    return by_pdf, by_weight.to(scores.dtype)
+
+
+def _with_batch(tensor: Tensor) -> Tensor:
+    return tensor if tensor.dim() == 3 else tensor.unsqueeze(0)
+
+
+def parts(batch: int, counts: int, memory_budget: int) -> Iterator[slice]:
+    """A batch in parts, so that so many float64 counts a sequence fit the budget. Threads share a part's sequences."""
+    size = batch
+    if counts > 0:
+        size = min(max(_bytes(memory_budget) // (8 * counts), FEWEST_IN_PART), MOST_IN_PART)
+    for first in range(0, batch, max(size, 1)):
+        yield slice(first, min(first + size, batch))
 
 
 def weight_gradient(grad: Tensor, counts: Tensor, structure: Tensor, size: int) -> Tensor:
@@ -134,25 +190,29 @@ def _spread(grad: Tensor, structure: Tensor, size: int) -> Tensor:
     return torch.repeat_interleave(grad, ends - starts)
 
 
-_OPERANDS = "Tensor scores, Tensor? lengths, Tensor structure, Tensor weights, int memory_budget"
+OPERANDS = "Tensor scores, Tensor? lengths, Tensor structure, Tensor weights, int memory_budget"
 _LIBRARY = torch.library.Library("streamhmm", "DEF")
-_LIBRARY.define(f"viterbi({_OPERANDS}) -> (Tensor, Tensor)")
-_LIBRARY.define(f"log_likelihood({_OPERANDS}) -> Tensor")
-_LIBRARY.define(f"posteriors({_OPERANDS}, int states) -> Tensor")
-_LIBRARY.define(f"gradients(Tensor grad, {_OPERANDS}, bool wants_weights) -> (Tensor, Tensor)")
+_LIBRARY.define(f"viterbi({OPERANDS}) -> (Tensor, Tensor)")
+_LIBRARY.define(f"constrained_viterbi({OPERANDS}, Tensor? allowed, Tensor? fixed) -> (Tensor, Tensor)")
+_LIBRARY.define(f"log_likelihood({OPERANDS}) -> Tensor")
+_LIBRARY.define(f"posteriors({OPERANDS}, int states) -> Tensor")
+_LIBRARY.define(f"gradients(Tensor grad, {OPERANDS}, bool wants_weights) -> (Tensor, Tensor)")
 _LIBRARY.impl("viterbi", _viterbi_cpu, "CPU")
+_LIBRARY.impl("constrained_viterbi", _constrained_viterbi_cpu, "CPU")
 _LIBRARY.impl("log_likelihood", _log_likelihood_cpu, "CPU")
 _LIBRARY.impl("posteriors", _posteriors_cpu, "CPU")
 _LIBRARY.impl("gradients", _gradients_cpu, "CPU")
 
 # Looking an operation up by name costs as much as dispatching it.
 VITERBI = torch.ops.streamhmm.viterbi.default
+CONSTRAINED_VITERBI = torch.ops.streamhmm.constrained_viterbi.default
 LOG_LIKELIHOOD = torch.ops.streamhmm.log_likelihood.default
 POSTERIORS = torch.ops.streamhmm.posteriors.default
 GRADIENTS = torch.ops.streamhmm.gradients.default
 
 
 @torch.library.register_fake("streamhmm::viterbi", lib=_LIBRARY)
+@torch.library.register_fake("streamhmm::constrained_viterbi", lib=_LIBRARY)
 def _viterbi_fake(scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
     shape = scores.shape
     return scores.new_empty(shape[:-1], dtype=torch.int64), scores.new_empty(shape[:-2], dtype=torch.float64)

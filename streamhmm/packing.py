@@ -42,8 +42,15 @@ class Piece:
         return replace(self, values=self.values.to(device), places=places)
 
 
+def tracing() -> bool:
+    """Whether ``torch.compile`` or ``torch.export`` is at work: then tensors have no values to look at."""
+    return torch.compiler.is_compiling()
+
+
 def check_weights(values: Tensor, name: str) -> None:
     """Raises ValueError for NaN or +inf."""
+    if tracing():
+        return
     wrong = ~(values.detach() < float("inf"))
     if bool(wrong.any()):
         found = values.detach().expand(wrong.shape)[wrong].flatten()[0].item()
@@ -113,14 +120,14 @@ def index_tensor(values: Sequence[int] | Tensor, name: str, *, allow_empty: bool
     if tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool:
         raise TypeError(f"{name} must be integers, got {tensor.dtype}")
     tensor = tensor.detach().to("cpu", torch.int64)
-    if int(tensor.min()) < 0:
+    if not tracing() and int(tensor.min()) < 0:
         raise ValueError(f"{name} must be at least 0, got {int(tensor.min())}")
     return tensor
 
 
 def pdf_tensor(pdfs: Sequence[int] | Tensor) -> Tensor:
     tensor = index_tensor(pdfs, "pdfs")
-    if int(tensor.max()) >= 2**31:
+    if not tracing() and int(tensor.max()) >= 2**31:
         raise ValueError(f"pdfs must be below 2^31, got {int(tensor.max())}")
     return tensor.clone()  # the caller's own may change
 

@@ -38,8 +38,8 @@ class BestPath(NamedTuple):
     score: float
 
 
-def viterbi(scores: Tensor, arcs: Arcs) -> BestPath:
-    """Best path through ``scores`` (T, V).
+def viterbi(scores: Tensor, arcs: Arcs, allowed: Tensor | None = None) -> BestPath:
+    """Best path through ``scores`` (T, V), of the states ``allowed`` (T, S) in each frame.
 
     α_0[j] = initial[j] + scores[0, pdf_j]
     α_t[j] = max_{a: i→j} (α_{t−1}[i] + w_a) + scores[t, pdf_j]
@@ -49,6 +49,8 @@ def viterbi(scores: Tensor, arcs: Arcs) -> BestPath:
     """
     arcs = _in_float64(arcs)
     emitted = scores.double()[:, arcs.pdfs]
+    if allowed is not None:
+        emitted = torch.where(allowed, emitted, NO_PATH)
     frames, size = emitted.shape
     states = torch.full((frames,), -1, dtype=torch.int64)
     if frames == 0:
@@ -115,6 +117,55 @@ def arc_counts(scores: Tensor, arcs: Arcs) -> Tensor:
     for t in range(1, scores.shape[0]):
         counts += (alpha[t - 1][arcs.src] + arcs.weight + (emitted[t] + beta[t])[arcs.dst] - total).exp()
     return counts
+
+
+def filter(scores: Tensor, arcs: Arcs) -> Tensor:
+    """Probability (T, S) of each state at each frame given the frames up to it: exp(α_t) over its sum.
+
+    The final weights do not count.
+    """
+    return _shares(_forward(scores, arcs))
+
+
+def smooth(scores: Tensor, arcs: Arcs, lag: int) -> Tensor:
+    """Probability (T, S) of each state at frame t given the frames up to e = min(t + lag, T−1).
+
+    ``posteriors`` of the first e + 1 frames alone, without the final weights unless e = T−1.
+    """
+    frames = scores.shape[0]
+    rows = torch.zeros(frames, arcs.num_states, dtype=torch.float64)
+    for t in range(frames):
+        end = min(t + lag, frames - 1)
+        window = arcs if end == frames - 1 else arcs._replace(final=torch.zeros(arcs.num_states))
+        rows[t] = posteriors(scores[: end + 1], window)[t]
+    return rows
+
+
+def sample(scores: Tensor, arcs: Arcs, uniforms: Tensor) -> Tensor:
+    """A path (T,) from the posterior over paths, chosen by ``uniforms`` (T,); −1 throughout if there is no path.
+
+    From the last frame to the first, each state is the lowest whose cumulative share exceeds the frame's number, with
+    P(s_{T−1} = j) ∝ exp(α_{T−1}[j] + final[j]) and P(s_{t−1} = i | s_t = j) ∝ Σ_{a: i→j} exp(α_{t−1}[i] + w_a).
+    """
+    frames, size = scores.shape[0], arcs.num_states
+    states = torch.full((frames,), -1, dtype=torch.int64)
+    if log_likelihood(scores, arcs) == NO_PATH:
+        return states
+    alpha = _forward(scores, arcs)
+    arcs = _in_float64(arcs)
+    choice = alpha[-1] + arcs.final
+    for t in range(frames - 1, -1, -1):
+        cumulative = _shares(choice).cumsum(0)
+        states[t] = int((cumulative > uniforms[t] * cumulative[-1]).nonzero()[0])
+        entering = arcs.dst == states[t]
+        arriving = alpha[t - 1][arcs.src[entering]] + arcs.weight[entering]
+        choice = _scatter_log_sum(arriving, arcs.src[entering], size)
+    return states
+
+
+def _shares(logs: Tensor) -> Tensor:
+    """exp(logs) over its sum along the last axis; 0 where all are −inf."""
+    return logs.softmax(-1).nan_to_num(0.0)
 
 
 # ---- explicit durations: csrc/semi_markov.h

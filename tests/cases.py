@@ -65,6 +65,25 @@ def dense_arcs(transitions: Any, initial: Any = None, final: Any = None, pdfs: A
     return explicit_arcs(size, src, dst, weight, pdfs=pdfs, initial=initial, final=final)
 
 
+def unrolled_arcs(transitions: Tensor, initial: Tensor, final: Tensor) -> Arcs:
+    """``Graph.dense`` with (T, S, S) transitions as a graph of T·S states, t·S + s being state s in frame t."""
+    frames, size, _ = transitions.shape
+    src = torch.arange((frames - 1) * size).repeat_interleave(size)
+    dst = (torch.arange(frames - 1).repeat_interleave(size * size) + 1) * size + torch.arange(size).repeat(
+        len(src) // size
+    )
+    nowhere = torch.full(((frames - 1) * size,), NEVER, dtype=torch.float64)
+    return explicit_arcs(
+        frames * size,
+        src,
+        dst,
+        transitions[1:].reshape(-1),
+        pdfs=torch.arange(size).repeat(frames),
+        initial=torch.cat([initial, nowhere]),
+        final=torch.cat([nowhere, final]),
+    )
+
+
 def explicit_arcs(
     num_states: int, src: Any, dst: Any, weight: Any, *, pdfs: Any = None, initial: Any = None, final: Any = None
 ) -> Arcs:

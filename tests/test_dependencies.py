@@ -17,8 +17,8 @@ PACKAGE = ROOT / "streamhmm"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 BASE = {"errors", "segment"}
-CORE = {"_C", "graph", "library", "library_semi_markov", "memory", "ops", "online", "packing"}
-CORE = {"_C", "graph", "library", "memory", "ops", "online", "packing", "warping", "warping_checks", "warping_online"}
+ENGINE = {"counts", "sampling", "smoothing", "warping", "warping_checks", "warping_online"}
+CORE = ENGINE | {"_C", "graph", "library", "library_semi_markov", "memory", "ops", "online", "packing"}
 LEAVES = {"acoustic", "audio", "text", "formats"}
 COMPOSED = BASE | CORE | LEAVES | {"models"}
 MAY_IMPORT = {
@@ -28,9 +28,14 @@ MAY_IMPORT = {
     "memory": set(),
     "packing": {"graph"},  # for its type
     "graph": {"errors", "packing"},
-    "library": {"_C"},
+    "library": {"_C", "memory"},
     "library_semi_markov": {"_C", "library"},
-    "ops": {"errors", "graph", "library", "library_semi_markov", "memory", "packing"},
+    "library_sums": {"_C", "library"},
+    "arguments": {"graph", "library", "packing"},
+    "ops": {"arguments", "graph", "library", "library_semi_markov"},
+    "counts": {"arguments", "graph", "library", "library_sums"},
+    "smoothing": {"arguments", "library_sums"},
+    "sampling": {"arguments", "library_sums"},
     "online": {"_C", "errors", "graph", "memory", "ops"},
     "warping_checks": {"_C", "memory"},
     "warping": {"_C", "warping_checks"},

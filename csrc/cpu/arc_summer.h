@@ -58,6 +58,19 @@ class ArcSummer {
     for (int32_t j = 0; j < graph_.states; ++j) beta_[j] = Number::from_log(static_cast<double>(graph_.final[j]));
   }
 
+  // As if more frames followed, of which nothing is known: β = 1.
+  void start_backward_open() { std::fill_n(beta_.data(), graph_.states, Number::from_log(0)); }
+
+  // Sets Z = Σ_j α[j] · β[j]; returns its logarithm.
+  double normalise(const uint8_t* alpha) {
+    const Number* row = numbers(alpha);
+    total_ = Number{};
+    for (int32_t j = 0; j < graph_.states; ++j) total_ = total_ + row[j] * beta_[j];
+    return total_.log();
+  }
+
+  double log_alpha(const uint8_t* alpha, int32_t state) const { return numbers(alpha)[state].log(); }
+
   void posterior(const uint8_t* alpha, Real* out) const {
     const Number* row = numbers(alpha);
     for (int32_t j = 0; j < graph_.states; ++j) out[j] = static_cast<Real>(ratio(row[j] * beta_[j], total_));

@@ -52,6 +52,18 @@ class DenseLogSummer {
 
   void start_backward() { std::copy_n(graph_.final, graph_.states, beta_.data()); }
 
+  // As if more frames followed, of which nothing is known: β = 1.
+  void start_backward_open() { std::fill_n(beta_.data(), graph_.states, 0.0); }
+
+  // Sets Z = Σ_j α[j] · β[j]; returns its logarithm.
+  double normalise(const uint8_t* alpha) {
+    const double* row = numbers(alpha);
+    for (int32_t j = 0; j < graph_.states; ++j) emitted_[j] = row[j] + beta_[j];
+    return total_ = log_sum(emitted_.data());
+  }
+
+  double log_alpha(const uint8_t* alpha, int32_t state) const { return numbers(alpha)[state]; }
+
   void posterior(const uint8_t* alpha, Real* out) const {
     const double* row = numbers(alpha);
     for (int32_t j = 0; j < graph_.states; ++j) out[j] = static_cast<Real>(std::exp(row[j] + beta_[j] - total_));

@@ -2,21 +2,16 @@
 #include "../forward_backward.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
-#include <utility>
 
-#include "../graph.h"
-#include "arc_summer.h"
 #include "batch_rows.h"
 #include "checkpoints.h"
-#include "dense_log_summer.h"
 #include "dense_sums.h"
 #include "dense_tiles.h"
-#include "linear_summer.h"
 #include "pdf_summer.h"
 #include "sum_targets.h"
 #include "thread_pool.h"
+#include "with_summer.h"
 
 namespace streamhmm {
 namespace {
@@ -105,46 +100,12 @@ class SumFinder {
 };
 
 template <class Summer, class Real>
-double sum_with(Summer summer, const GraphRecord& record, const ScoreRows<Real>& scores, const ColumnsRead& columns,
+double sum_with(Summer& summer, const GraphRecord& record, const ScoreRows<Real>& scores, const ColumnsRead& columns,
                 int64_t budget, const Targets<Real>& to) {
   SumFinder<Summer, Real> finder(summer, record, scores, columns, budget, !to.any());
   const double log_likelihood = finder.log_likelihood();
   if (to.any() && log_likelihood > kImpossible) finder.posteriors(to);
   return log_likelihood;
-}
-
-template <class Real>
-bool fits_range(const GraphRecord& record, const ScoreRows<Real>& scores, const Real* weights,
-                const ColumnsRead& columns) {
-  const auto& largest = kernels_of<Real>().largest;
-  const ScoreRows<Real> all{weights + record.weights_offset, 1, record.weights_size, record.weights_size};
-  const double of_weights = largest(all, nullptr, static_cast<int32_t>(record.weights_size));
-  const double of_scores = largest(scores, columns.data(), columns.count());
-  return fits_scaled_range(2 * scores.frames + 2, std::max(of_weights, of_scores));
-}
-
-template <class Real>
-ArcList<Real> all_arcs(const GraphRecord& record, const Real* weights) {
-  if (record.family == Family::linear) return arc_list(linear_graph(record, weights));
-  return arc_list(sparse_graph(record, weights));
-}
-
-template <class Real>
-double sum_paths(const GraphRecord& record, const ScoreRows<Real>& scores, const Real* weights, int64_t budget,
-                 const ColumnsRead& columns, const Targets<Real>& to) {
-  const bool linear = record.family == Family::linear;
-  if (record.family == Family::dense) {
-    return sum_with(DenseLogSummer<Real>(dense_graph(record, weights)), record, scores, columns, budget, to);
-  }
-  if (!fits_range(record, scores, weights, columns)) {
-    auto arcs = all_arcs(record, weights);
-    return sum_with(ArcSummer<Real, LogNumber>(std::move(arcs), columns), record, scores, columns, budget, to);
-  }
-  if (linear)
-    return sum_with(LinearSummer<Real>(linear_graph(record, weights), columns, scores), record, scores, columns, budget,
-                    to);
-  auto arcs = all_arcs(record, weights);
-  return sum_with(ArcSummer<Real, Scaled<Real>>(std::move(arcs), columns), record, scores, columns, budget, to);
 }
 
 // What dense_sums leaves to its caller.
@@ -183,7 +144,9 @@ void sum_sequence(const Batch& batch, const Sums& sums, int64_t b, bool dense_tr
   const int64_t bad = scan_scores(scores, columns).invalid_frame;
   if (bad >= 0) return invalid.report(b, bad);
   const auto to = targets_of<Real>(sums, batch, record, b);
-  const double result = sum_paths(record, scores, rows.weights(), rows.budget(), columns, to);
+  const double result = with_summer(record, scores, rows.weights(), columns, [&](auto& summer) {
+    return sum_with(summer, record, scores, columns, rows.budget(), to);
+  });
   clear_by_pdf<Real>(sums, batch, b, result > kImpossible ? scores.frames : 0);
   if (sums.log_likelihood != nullptr) sums.log_likelihood[b] = result;
 }

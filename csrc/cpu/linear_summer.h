@@ -81,6 +81,26 @@ class LinearSummer {
 
   void start_backward() { beta_.copy(final_); }
 
+  // As if more frames followed, of which nothing is known: β = 1.
+  void start_backward_open() {
+    beta_.copy(final_);  // zeros behind the states
+    std::fill_n(beta_.row().mantissa, states_, Real(1));
+    std::fill_n(beta_.row().exponent, states_, Exponent<Real>(0));
+  }
+
+  // Sets Z = Σ_j α[j] · β[j]; returns its logarithm.
+  double normalise(const uint8_t* alpha) {
+    const auto row = layout_.row(alpha);
+    total_ = {};
+    for (int32_t j = 0; j < states_; ++j) total_ = total_ + Number{row.mantissa[j], row.exponent[j]} * beta_[j];
+    return total_.log();
+  }
+
+  double log_alpha(const uint8_t* alpha, int32_t state) const {
+    const auto row = layout_.row(alpha);
+    return Number{row.mantissa[state], row.exponent[state]}.log();
+  }
+
   void posterior(const uint8_t* alpha, Real* out) const {
     kernels_of<Real>().posterior(states_, layout_.row(alpha), beta_.row(), {total_.mantissa, total_.exponent}, out);
   }

@@ -47,6 +47,9 @@ class SparseDecoder {
     }
   }
 
+  // α less the tiles' offsets, to take states out of.
+  Real* row() { return alpha_.data(); }
+
   double alpha(int32_t state) const { return offset_[state / kTile] + static_cast<double>(alpha_[state]); }
 
   Step step(const uint8_t* frame, int32_t state) const {

@@ -1,0 +1,85 @@
+"""Further sums over paths as torch sees them: expected counts, filtering, smoothing, sampling. See ``library.py``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from streamhmm import _C
+from streamhmm.library import OPERANDS, batch_of, check_operand, parts, sizes
+
+
+def _expected_counts_cpu(
+    scores: Tensor, lengths: Tensor | None, structure: Tensor, weights: Tensor, memory_budget: int, rows: int
+) -> Tensor:
+    """(rows, weights) counts in packed order. A row a sequence, or one: the sum over the batch if the graph is shared,
+    else each sequence's counts at the places of its own graph's weights."""
+    batch, size = sizes(scores)[0], weights.numel()
+    if rows not in (1, batch) or (rows != 1 and int(structure[0]) != 1):
+        raise ValueError(f"rows must be 1, or {batch} where the batch shares a graph, got {rows}")
+    result = torch.zeros((rows, size), dtype=torch.float64)
+    whole = (scores, lengths, structure, weights, memory_budget)
+    if int(structure[0]) > 1 or rows == batch:
+        _count(result, size if int(structure[0]) == 1 else 0, *whole)
+        return result
+    for part in parts(batch, size, memory_budget):
+        counts = torch.zeros((part.stop - part.start, size), dtype=torch.float64)
+        of_part = None if lengths is None else lengths[part]
+        _count(counts, size, scores[part], of_part, structure, weights, memory_budget)
+        result += counts.sum(0)
+    return result
+
+
+def _count(counts: Tensor, stride: int, *operands: Any) -> None:
+    _C.forward_backward(batch_of(*operands), 0, 0, 0, 0, 0, counts.data_ptr(), stride)
+
+
+def _smooth_cpu(scores: Tensor, *rest: Any) -> Tensor:
+    *operands, lag, end_counts, states = rest
+    if lag < 0:
+        raise ValueError(f"lag must be at least 0 frames, got {lag}")
+    result = scores.new_zeros((*scores.shape[:-1], states or scores.shape[-1]))
+    by_state, by_pdf = (result.data_ptr(), 0) if states else (0, result.data_ptr())
+    _C.filter(batch_of(scores, *operands), lag, end_counts, by_state, states, by_pdf)
+    return result
+
+
+def _sample_cpu(scores: Tensor, *rest: Any) -> Tensor:
+    *operands, uniforms = rest
+    *batch, frames, _ = scores.shape
+    check_operand(uniforms, torch.float64, [(*batch, uniforms.shape[-2] if uniforms.dim() > 1 else 0, frames)])
+    states = torch.empty(uniforms.shape, dtype=torch.int64)
+    _C.sample(batch_of(scores, *operands), states.data_ptr(), uniforms.data_ptr(), uniforms.shape[-2])
+    return states
+
+
+_LIBRARY = torch.library.Library("streamhmm", "FRAGMENT")
+_LIBRARY.define(f"expected_counts({OPERANDS}, SymInt rows) -> Tensor")
+_LIBRARY.define(f"smooth({OPERANDS}, SymInt lag, bool end_counts, int states) -> Tensor")
+_LIBRARY.define(f"sample({OPERANDS}, Tensor uniforms) -> Tensor")
+_LIBRARY.impl("expected_counts", _expected_counts_cpu, "CPU")
+_LIBRARY.impl("smooth", _smooth_cpu, "CPU")
+_LIBRARY.impl("sample", _sample_cpu, "CPU")
+
+EXPECTED_COUNTS = torch.ops.streamhmm.expected_counts.default
+SMOOTH = torch.ops.streamhmm.smooth.default
+SAMPLE = torch.ops.streamhmm.sample.default
+
+
+@torch.library.register_fake("streamhmm::expected_counts", lib=_LIBRARY)
+def _expected_counts_fake(scores: Tensor, *rest: Any) -> Tensor:
+    weights, rows = rest[2], rest[-1]
+    return scores.new_empty((rows, weights.numel()), dtype=torch.float64)
+
+
+@torch.library.register_fake("streamhmm::smooth", lib=_LIBRARY)
+def _smooth_fake(scores: Tensor, *rest: Any) -> Tensor:
+    return scores.new_empty((*scores.shape[:-1], rest[-1] or scores.shape[-1]))
+
+
+@torch.library.register_fake("streamhmm::sample", lib=_LIBRARY)
+def _sample_fake(scores: Tensor, *rest: Any) -> Tensor:
+    uniforms: Tensor = rest[-1]
+    return uniforms.new_empty(uniforms.shape, dtype=torch.int64)
