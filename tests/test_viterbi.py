@@ -98,7 +98,7 @@ def test_a_batch_with_one_graph_each(dtype: torch.dtype) -> None:
     rng = np.random.default_rng(5)
     cases = unlike_cases(rng, 6)
     scores = random_scores(rng, len(cases), 80, 6)
-    lengths = torch.tensor([80, 79, 80, 0, 41])
+    lengths = torch.tensor([80, 79, 80, 0, 41, 80])
     path = sh.viterbi(scores.to(dtype), [case.graph() for case in cases], lengths)
     for case, sequence, length, states, score in zip(
         cases, scores, lengths.tolist(), path.states, path.score, strict=True
