@@ -19,12 +19,13 @@ namespace streamhmm {
 // What is wanted; null pointers are left out. Where there is no path everything is 0 and the log-likelihood −inf.
 struct Sums {
   double* log_likelihood = nullptr;  // (batch)
-  void* by_state = nullptr;          // (batch, frames, states_wide), of the scores' type, zeroed by the caller
+  void* by_state = nullptr;          // (batch, frames, states_wide), of the scores' type, written whole
   int64_t states_wide = 0;
-  void* by_pdf = nullptr;                // (batch, frames, columns), of the scores' type, written whole
-  double* counts = nullptr;              // expected counts in the order of the packed weights, zeroed by the caller:
-  int64_t counts_stride = 0;             // one row a sequence, this far apart; 0 where each has weights of its own
-  const double* by_pdf_scale = nullptr;  // (batch) what each sequence's by_pdf is multiplied by; 1 without
+  void* by_pdf = nullptr;     // (batch, frames, columns), of the scores' type, written whole
+  double* counts = nullptr;   // expected counts in the order of the packed weights, zeroed by the caller:
+  int64_t counts_stride = 0;  // one row a sequence, this far apart; 0 where each has weights of its own
+  const double* by_pdf_scale =
+      nullptr;  // (batch) what each sequence's by_pdf is multiplied by, if by_state is not wanted; 1 without
 };
 
 InvalidScore forward_backward(const Batch& batch, const Sums& sums);

@@ -127,8 +127,7 @@ def _log_likelihood_cpu(scores: Tensor, *rest: Any) -> Tensor:
 def _posteriors_cpu(
     scores: Tensor, lengths: Tensor | None, structure: Tensor, weights: Tensor, memory_budget: int, states: int
 ) -> Tensor:
-    make = scores.new_zeros if states else scores.new_empty
-    result = make((*scores.shape[:-1], states or scores.shape[-1]))
+    result = scores.new_empty((*scores.shape[:-1], states or scores.shape[-1]))
     by_state, by_pdf = (result.data_ptr(), 0) if states else (0, result.data_ptr())
     call = batch_of(scores, lengths, structure, weights, memory_budget)
     _C.forward_backward(call, 0, by_state, states, by_pdf, 0, 0, 0)

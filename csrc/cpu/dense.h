@@ -77,13 +77,14 @@ struct DenseEmissions {
 };
 
 // One frame of one sequence going back: with sum = Σ_j alpha[j] · beta[j],
-//   gamma[j] = alpha[j] · beta[j] / sum          emitted[j] = emission[j] · beta[j]
+//   gamma[j] = scale · alpha[j] · beta[j] / sum          emitted[j] = emission[j] · beta[j]
 template <class Real>
 struct DenseMeeting {
   int32_t states;
   const Real* alpha;
   const Real* beta;
   const Real* emission;
+  Real scale;
   Real* gamma;  // for the states only
   Real* emitted;
   Real sum;  // result

@@ -44,11 +44,12 @@ class DenseBackward {
   bool meet(int q, int64_t t, bool last, const Real* alpha, const Real* emission) {
     const Targets<Out>& to = to_[q];
     if (to.counts != nullptr && !last) std::copy_n(emitted(q), row_, emitted_ahead_.data());
-    DenseMeeting<Real> d{graph_.states, alpha, beta(q), emission, gamma_row(to, t), emitted(q), 0};
+    const Real scale = to.by_state != nullptr ? Real(1) : static_cast<Real>(to.by_pdf_scale);
+    DenseMeeting<Real> d{graph_.states, alpha, beta(q), emission, scale, gamma_row(to, t), emitted(q), 0};
     kernels_of<Real>().dense_meet(d);
     if (!(d.sum >= least_)) return false;
     deliver(to, t, d.gamma);
-    if (to.counts != nullptr) count(q, t, last, alpha, shrunk_[q] / d.sum, d.gamma);
+    if (to.counts != nullptr) count(q, t, last, alpha, d.sum);
     return true;
   }
 
@@ -97,19 +98,23 @@ class DenseBackward {
     }
     if (to.by_pdf == nullptr) return;
     Out* out = to.by_pdf + t * columns_;
-    if (static_cast<void*>(out) == gamma) return;
+    if (static_cast<void*>(out) == gamma) {
+      std::fill(out + graph_.states, out + columns_, Out(0));
+      return;
+    }
     std::fill_n(out, columns_, Out(0));
     for (int32_t j = 0; j < graph_.states; ++j) out[graph_.pdf[j]] += static_cast<Out>(gamma[j]);
   }
 
   // ξ of the step into frame t + 1, and γ at the ends.
-  void count(int q, int64_t t, bool last, const Real* alpha, Real share, const Real* gamma) {
+  void count(int q, int64_t t, bool last, const Real* alpha, Real sum) {
     const int64_t states = graph_.states;
     double* initial = to_[q].counts + std::max<int64_t>(graph_.slices, 1) * states * states;
     double* final = initial + states;
-    if (!last) count_step(q, t + 1, alpha, share);
-    for (int32_t j = 0; t == 0 && j < states; ++j) initial[j] += static_cast<double>(gamma[j]);
-    for (int32_t j = 0; last && j < states; ++j) final[j] += static_cast<double>(gamma[j]);
+    if (!last) count_step(q, t + 1, alpha, shrunk_[q] / sum);
+    const auto gamma = [&](int32_t j) { return static_cast<double>(alpha[j] * beta(q)[j] / sum); };
+    for (int32_t j = 0; t == 0 && j < states; ++j) initial[j] += gamma(j);
+    for (int32_t j = 0; last && j < states; ++j) final[j] += gamma(j);
   }
 
   void count_step(int q, int64_t frame, const Real* alpha, Real share) {

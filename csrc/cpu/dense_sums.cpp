@@ -15,11 +15,9 @@ bool sum_tile(const GraphRecord& record, const ScoreRows<Real>* scores, int coun
   return finder.log_likelihoods(log_likelihood) && (!to[0].any() || finder.posteriors(to));
 }
 
-// Nothing is there yet.
+// Counts are added to; what else a refused attempt has written will be written over.
 template <class Real>
-void clear(const Batch& batch, const GraphRecord& record, const Targets<Real>& to) {
-  if (to.by_state != nullptr) std::fill_n(to.by_state, batch.frames * to.states_wide, Real(0));
-  if (to.by_pdf != nullptr) std::fill_n(to.by_pdf, batch.frames * batch.columns, Real(0));
+void clear_counts(const GraphRecord& record, const Targets<Real>& to) {
   if (to.counts != nullptr) std::fill_n(to.counts, record.weights_size, 0.0);
 }
 
@@ -39,11 +37,11 @@ template <class Real>
 bool sum_again(const Batch& batch, const GraphRecord& record, const ScoreRows<Real>& scores, bool alone,
                const Targets<Real>& to, double* log_likelihood) {
   const BatchRows<Real> rows(batch);
-  clear(batch, record, to);
+  clear_counts(record, to);
   if (alone && sum_tile(record, &scores, 1, rows.weights(), rows.budget(), &to, log_likelihood)) return true;
-  clear(batch, record, to);
+  clear_counts(record, to);
   if (sum_in_double(record, scores, rows.weights(), rows.budget(), to, log_likelihood)) return true;
-  clear(batch, record, to);
+  clear_counts(record, to);
   return false;
 }
 
@@ -59,12 +57,12 @@ uint32_t dense_sums(const Batch& batch, const GraphRecord& record, const int64_t
   for (int q = 0; q < count; ++q) {
     scores[q] = rows.sequence(sequences[q]);
     to[q] = targets_of<Real>(sums, batch, record, sequences[q]);
-    clear_by_pdf<Real>(sums, batch, sequences[q], 0);
   }
   const bool all = sum_tile(record, scores, count, rows.weights(), rows.budget(), to, result);
   uint32_t done = 0;
   for (int q = 0; q < count; ++q) {
     if (!all && !sum_again(batch, record, scores[q], count > 1, to[q], result + q)) continue;
+    clear_behind<Real>(sums, batch, sequences[q], scores[q].frames, record.states);
     if (sums.log_likelihood != nullptr) sums.log_likelihood[sequences[q]] = result[q];
     done |= 1u << q;
   }

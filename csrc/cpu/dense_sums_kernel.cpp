@@ -221,7 +221,7 @@ template <class Real>
 void meet(DenseMeeting<Real>& d) {
   using V = Vec<Real>;
   d.sum = V::sum_of_lanes(products_of_lanes(d.alpha, d.beta, d.states));
-  const V share = V::fill(1 / d.sum);
+  const V share = V::fill(d.scale / d.sum);
   for (int64_t j = 0; j < d.states; j += V::kLanes) {
     const V beta = V::load(d.beta + j);
     const V gamma = V::mul(V::mul(V::load(d.alpha + j), beta), share);

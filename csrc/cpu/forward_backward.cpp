@@ -110,14 +110,6 @@ double sum_with(Summer& summer, const GraphRecord& record, const ScoreRows<Real>
 
 // What dense_sums leaves to its caller.
 template <class Real>
-void scale_by_pdf(const Batch& batch, const Sums& sums, int64_t b) {
-  if (sums.by_pdf == nullptr || sums.by_pdf_scale == nullptr) return;
-  const int64_t count = batch.frames * batch.columns;
-  Real* rows = static_cast<Real*>(sums.by_pdf) + b * count;
-  for (int64_t i = 0; i < count; ++i) rows[i] *= static_cast<Real>(sums.by_pdf_scale[b]);
-}
-
-template <class Real>
 void sum_dense_tiles(const Batch& batch, const Sums& sums, bool* done) {
   const GraphRecord record = graph_record(batch, 0);
   const DenseTiles<Real> tiles(batch);
@@ -126,7 +118,6 @@ void sum_dense_tiles(const Batch& batch, const Sums& sums, bool* done) {
     for (int q = 0; q < tiles.size(tile); ++q) {
       const int64_t b = tiles.sequences(tile)[q];
       done[b] = summed >> q & 1;
-      if (done[b]) scale_by_pdf<Real>(batch, sums, b);
     }
   });
 }
@@ -135,11 +126,9 @@ template <class Real>
 void sum_sequence(const Batch& batch, const Sums& sums, int64_t b, bool dense_tried, FirstInvalid& invalid) {
   const BatchRows<Real> rows(batch);
   const ScoreRows<Real> scores = rows.sequence(b);
-  if (scores.frames == 0) return clear_by_pdf<Real>(sums, batch, b, 0);
+  if (scores.frames == 0) return clear_behind<Real>(sums, batch, b, 0, 0);
   const GraphRecord record = graph_record(batch, b);
-  if (record.family == Family::dense && !dense_tried && dense_sums<Real>(batch, record, &b, 1, sums)) {
-    return scale_by_pdf<Real>(batch, sums, b);
-  }
+  if (record.family == Family::dense && !dense_tried && dense_sums<Real>(batch, record, &b, 1, sums)) return;
   const ColumnsRead columns(record, batch.columns);
   const int64_t bad = scan_scores(scores, columns).invalid_frame;
   if (bad >= 0) return invalid.report(b, bad);
@@ -147,7 +136,7 @@ void sum_sequence(const Batch& batch, const Sums& sums, int64_t b, bool dense_tr
   const double result = with_summer(record, scores, rows.weights(), columns, [&](auto& summer) {
     return sum_with(summer, record, scores, columns, rows.budget(), to);
   });
-  clear_by_pdf<Real>(sums, batch, b, result > kImpossible ? scores.frames : 0);
+  clear_behind<Real>(sums, batch, b, result > kImpossible ? scores.frames : 0, record.states);
   if (sums.log_likelihood != nullptr) sums.log_likelihood[b] = result;
 }
 

@@ -41,12 +41,18 @@ Targets<Real> targets_of(const Sums& sums, const Batch& batch, const GraphRecord
   return to;
 }
 
-// by_pdf of sequence b from a frame on becomes zero.
+// What lies behind the first `frames` frames of sequence b, and behind its states, becomes zero.
 template <class Real>
-void clear_by_pdf(const Sums& sums, const Batch& batch, int64_t b, int64_t first) {
-  if (sums.by_pdf == nullptr) return;
-  Real* rows = static_cast<Real*>(sums.by_pdf) + b * batch.frames * batch.columns;
-  std::fill(rows + first * batch.columns, rows + batch.frames * batch.columns, Real(0));
+void clear_behind(const Sums& sums, const Batch& batch, int64_t b, int64_t frames, int64_t states) {
+  if (sums.by_pdf != nullptr) {
+    Real* rows = static_cast<Real*>(sums.by_pdf) + b * batch.frames * batch.columns;
+    std::fill(rows + frames * batch.columns, rows + batch.frames * batch.columns, Real(0));
+  }
+  if (sums.by_state == nullptr) return;
+  const int64_t width = sums.states_wide;
+  Real* rows = static_cast<Real*>(sums.by_state) + b * batch.frames * width;
+  for (int64_t t = 0; t < frames; ++t) std::fill(rows + t * width + states, rows + (t + 1) * width, Real(0));
+  std::fill(rows + frames * width, rows + batch.frames * width, Real(0));
 }
 
 }  // namespace streamhmm
