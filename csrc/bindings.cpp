@@ -48,11 +48,11 @@ Batch make_batch(uintptr_t scores, bool is_double, int64_t batch, int64_t frames
           threads};
 }
 
-void run_viterbi(const Batch& batch, uintptr_t states, uintptr_t score) {
+void run_viterbi(const Batch& batch, double beam, uintptr_t states, uintptr_t score) {
   InvalidScore invalid;
   {
     py::gil_scoped_release release;
-    invalid = viterbi(batch, pointer<int64_t>(states), pointer<double>(score));
+    invalid = viterbi(batch, beam, pointer<int64_t>(states), pointer<double>(score));
   }
   raise_invalid(invalid);
 }
@@ -163,7 +163,7 @@ PYBIND11_MODULE(_C, m) {
            py::arg("structure"), py::arg("structure_size"), py::arg("weights"), py::arg("weights_size"),
            py::arg("memory_budget"), py::arg("threads"));
 
-  m.def("viterbi", &run_viterbi, py::arg("batch"), py::arg("states"), py::arg("score"));
+  m.def("viterbi", &run_viterbi, py::arg("batch"), py::arg("beam"), py::arg("states"), py::arg("score"));
   m.def("forward_backward", &run_forward_backward, py::arg("batch"), py::arg("log_likelihood"), py::arg("by_state"),
         py::arg("states_wide"), py::arg("by_pdf"), py::arg("by_pdf_scale"), py::arg("counts"),
         py::arg("counts_stride"));

@@ -72,11 +72,14 @@ def batch_of(
     )
 
 
-def _viterbi_cpu(scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
+def _viterbi_cpu(
+    scores: Tensor, lengths: Tensor | None, structure: Tensor, weights: Tensor, memory_budget: int, beam: float
+) -> tuple[Tensor, Tensor]:
     shape = scores.shape
     states = torch.empty(shape[:-1], dtype=torch.int64)
     score = torch.empty(shape[:-2], dtype=torch.float64)
-    _C.viterbi(batch_of(scores, *rest), states.data_ptr(), score.data_ptr())
+    call = batch_of(scores, lengths, structure, weights, memory_budget)
+    _C.viterbi(call, beam, states.data_ptr(), score.data_ptr())
     return states, score
 
 
@@ -136,7 +139,7 @@ def _spread(grad: Tensor, structure: Tensor, size: int) -> Tensor:
 
 _OPERANDS = "Tensor scores, Tensor? lengths, Tensor structure, Tensor weights, int memory_budget"
 _LIBRARY = torch.library.Library("streamhmm", "DEF")
-_LIBRARY.define(f"viterbi({_OPERANDS}) -> (Tensor, Tensor)")
+_LIBRARY.define(f"viterbi({_OPERANDS}, float beam) -> (Tensor, Tensor)")
 _LIBRARY.define(f"log_likelihood({_OPERANDS}) -> Tensor")
 _LIBRARY.define(f"posteriors({_OPERANDS}, int states) -> Tensor")
 _LIBRARY.define(f"gradients(Tensor grad, {_OPERANDS}, bool wants_weights) -> (Tensor, Tensor)")

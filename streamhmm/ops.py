@@ -39,6 +39,7 @@ def viterbi(
     graph: GraphOrGraphs,
     lengths: Lengths = None,
     *,
+    beam: float | None = None,
     durations: Durations = None,
     memory_budget: int | None = None,
 ) -> Path:
@@ -51,6 +52,10 @@ def viterbi(
         scores: (T, V) or (B, T, V) log-likelihoods; float16, bfloat16, float32 or float64. −inf forbids.
         graph: one :class:`Graph`, or a list of B.
         lengths: (B,) frames of each sequence; all T by default.
+        beam: None for the best path of all, guaranteed. With a number, in nats and above 0, the search is not exact:
+            before every 32nd frame, blocks of 64 neighbouring states whose best partial path scores more than ``beam``
+            below the best of all are given up. In linear graphs the work then follows the states that are left, not
+            the graph's size. Where every path to the end was given up, there is none.
         durations: (S, D) log-weights, entry [s, d−1] of staying d frames in state s: a semi-Markov model (Yu 2010,
             Hidden semi-Markov models). The path is a row of segments of 1 … D frames, the last of which ends with the
             sequence. Arcs are passed between segments only; a self loop joins two segments of one state. Every graph
@@ -66,8 +71,10 @@ def viterbi(
     """
     call = _prepare(scores, graph, lengths, memory_budget)
     if durations is not None:
+        if beam is not None:
+            raise ValueError("a beam can't be had with durations")
         return Path(*SEMI_MARKOV_VITERBI(*call.constants_with(durations)))
-    return Path(*VITERBI(*call.constants))
+    return Path(*VITERBI(*call.constants, _check_beam(beam)))
 
 
 def log_likelihood(
@@ -227,6 +234,16 @@ def _packed(graphs: Sequence[Graph], dtype: torch.dtype) -> tuple[Tensor, Tensor
     if not graphs:
         return torch.zeros(1, dtype=torch.int32), torch.zeros(0, dtype=dtype)
     return pack_structure(graphs), torch.cat([graph.packed_weights(dtype) for graph in graphs])
+
+
+def _check_beam(beam: float | None) -> float:
+    if beam is None:
+        return float("inf")
+    if not isinstance(beam, (int, float)):
+        raise TypeError(f"beam must be a number of nats or None, got {type(beam).__name__}")
+    if not beam > 0:
+        raise ValueError(f"beam must be above 0 nats, got {beam}")
+    return float(beam)
 
 
 def _check_lengths(lengths: Lengths, scores: Tensor) -> Tensor | None:
