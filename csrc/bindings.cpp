@@ -51,11 +51,11 @@ Batch make_batch(uintptr_t scores, bool is_double, int64_t batch, int64_t frames
           threads};
 }
 
-void run_viterbi(const Batch& batch, uintptr_t states, uintptr_t score) {
+void run_viterbi(const Batch& batch, double beam, uintptr_t states, uintptr_t score) {
   InvalidScore invalid;
   {
     py::gil_scoped_release release;
-    invalid = viterbi(batch, pointer<int64_t>(states), pointer<double>(score));
+    invalid = viterbi(batch, beam, pointer<int64_t>(states), pointer<double>(score));
   }
   raise_invalid(invalid);
 }
@@ -197,7 +197,7 @@ PYBIND11_MODULE(_C, m) {
            py::arg("structure"), py::arg("structure_size"), py::arg("weights"), py::arg("weights_size"),
            py::arg("memory_budget"), py::arg("threads"));
 
-  m.def("viterbi", &run_viterbi, py::arg("batch"), py::arg("states"), py::arg("score"));
+  m.def("viterbi", &run_viterbi, py::arg("batch"), py::arg("beam"), py::arg("states"), py::arg("score"));
   m.def("constrained_viterbi", &run_constrained_viterbi, py::arg("batch"), py::arg("allowed"),
         py::arg("allowed_stride"), py::arg("states_wide"), py::arg("fixed"), py::arg("fixed_stride"), py::arg("states"),
         py::arg("score"));

@@ -10,6 +10,9 @@
 //   candidate = (α[i] + shift(tile i → tile j)) + w_ij
 // A tile without a finite α takes the offset of the nearest tile below it that has one, else of the first above it.
 // The schedule depends on the absolute frame only, so every family, device and chunking rounds alike.
+//
+// With a beam, which may lose the best path: before the same frames, tiles whose largest α lies more than `beam` below
+// the largest of all become −inf. In double precision there are no offsets; the tiles and the schedule are the same.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +35,8 @@ struct InvalidScore {
 };
 
 // states (batch, frames) int64, −1 where there is no path and past the lengths; score (batch) the path's own score,
-// summed in double. Returns the first NaN or +inf found in a column that a graph reads.
-InvalidScore viterbi(const Batch& batch, int64_t* states, double* score);
+// summed in double. beam: nats, or +inf for an exact search. Returns the first NaN or +inf found in a column that a
+// graph reads.
+InvalidScore viterbi(const Batch& batch, double beam, int64_t* states, double* score);
 
 }  // namespace streamhmm

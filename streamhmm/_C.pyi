@@ -23,7 +23,7 @@ class Batch:
         threads: int,
     ) -> None: ...
 
-def viterbi(batch: Batch, states: int, score: int) -> None:
+def viterbi(batch: Batch, beam: float, states: int, score: int) -> None:
     """Writes states (B, T) int64 and score (B,) float64. Raises ValueError for invalid scores or graphs."""
 
 def constrained_viterbi(

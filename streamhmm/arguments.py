@@ -170,3 +170,13 @@ def _check_shape(constraint: Tensor, shapes: Sequence[tuple[int, ...]], name: st
     if tuple(constraint.shape) not in shapes:
         wanted = " or ".join(str(shape) for shape in dict.fromkeys(shapes))
         raise ValueError(f"{name} must be {wanted}, got shape {tuple(constraint.shape)}")
+
+
+def check_beam(beam: float | None) -> float:
+    if beam is None:
+        return float("inf")
+    if not isinstance(beam, (int, float)):
+        raise TypeError(f"beam must be a number of nats or None, got {type(beam).__name__}")
+    if not beam > 0:
+        raise ValueError(f"beam must be above 0 nats, got {beam}")
+    return float(beam)

@@ -89,11 +89,14 @@ def _bytes(memory_budget: int) -> int:
     return default_memory_budget() if memory_budget == DEFAULT_BUDGET else memory_budget
 
 
-def _viterbi_cpu(scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
+def _viterbi_cpu(
+    scores: Tensor, lengths: Tensor | None, structure: Tensor, weights: Tensor, memory_budget: int, beam: float
+) -> tuple[Tensor, Tensor]:
     shape = scores.shape
     states = torch.empty(shape[:-1], dtype=torch.int64)
     score = torch.empty(shape[:-2], dtype=torch.float64)
-    _C.viterbi(batch_of(scores, *rest), states.data_ptr(), score.data_ptr())
+    call = batch_of(scores, lengths, structure, weights, memory_budget)
+    _C.viterbi(call, beam, states.data_ptr(), score.data_ptr())
     return states, score
 
 
@@ -191,7 +194,7 @@ def _spread(grad: Tensor, structure: Tensor, size: int) -> Tensor:
 
 OPERANDS = "Tensor scores, Tensor? lengths, Tensor structure, Tensor weights, int memory_budget"
 _LIBRARY = torch.library.Library("streamhmm", "DEF")
-_LIBRARY.define(f"viterbi({OPERANDS}) -> (Tensor, Tensor)")
+_LIBRARY.define(f"viterbi({OPERANDS}, float beam) -> (Tensor, Tensor)")
 _LIBRARY.define(f"constrained_viterbi({OPERANDS}, Tensor? allowed, Tensor? fixed) -> (Tensor, Tensor)")
 _LIBRARY.define(f"log_likelihood({OPERANDS}) -> Tensor")
 _LIBRARY.define(f"posteriors({OPERANDS}, int states) -> Tensor")

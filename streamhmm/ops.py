@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from streamhmm.arguments import Durations, GraphOrGraphs, Lengths, check_by, check_constraints, prepare
+from streamhmm.arguments import Durations, GraphOrGraphs, Lengths, check_beam, check_by, check_constraints, prepare
 from streamhmm.library import CONSTRAINED_VITERBI, LOG_LIKELIHOOD, POSTERIORS, VITERBI
 from streamhmm.library_semi_markov import SEMI_MARKOV_LOG_LIKELIHOOD, SEMI_MARKOV_POSTERIORS, SEMI_MARKOV_VITERBI
 
@@ -33,6 +33,7 @@ def viterbi(
     *,
     allowed: Tensor | None = None,
     fixed: Tensor | Sequence[int] | Sequence[Sequence[int]] | None = None,
+    beam: float | None = None,
     durations: Durations = None,
     memory_budget: int | None = None,
 ) -> Path:
@@ -48,6 +49,10 @@ def viterbi(
         allowed: (T, S) or (B, T, S) bool: the path passes through these states only. S is that of the largest graph.
             A constrained search goes arc by arc, which is slower than the free one.
         fixed: (T,) or (B, T) integers: the state that the path passes through in each frame, −1 where it is free.
+        beam: None for the best path of all, guaranteed. With a number, in nats and above 0, the search is not exact:
+            before every 32nd frame, blocks of 64 neighbouring states whose best partial path scores more than ``beam``
+            below the best of all are given up. In linear graphs the work then follows the states that are left, not
+            the graph's size. Where every path to the end was given up, there is none.
         durations: (S, D) log-weights, entry [s, d−1] of staying d frames in state s: a semi-Markov model (Yu 2010,
             Hidden semi-Markov models). The path is a row of segments of 1 … D frames, the last of which ends with the
             sequence. Arcs are passed between segments only; a self loop joins two segments of one state. Every graph
@@ -64,12 +69,14 @@ def viterbi(
     call = prepare(scores, graph, lengths, memory_budget)
     constrained = allowed is not None or fixed is not None
     if durations is not None:
-        if constrained:
-            raise ValueError("durations do not go with allowed or fixed")
+        if constrained or beam is not None:
+            raise ValueError("durations do not go with allowed, fixed or beam")
         return Path(*SEMI_MARKOV_VITERBI(*call.constants_with(durations)))
     if constrained:
+        if beam is not None:
+            raise ValueError("a beam does not go with allowed or fixed")
         return Path(*CONSTRAINED_VITERBI(*call.constants, *check_constraints(call, allowed, fixed)))
-    return Path(*VITERBI(*call.constants))
+    return Path(*VITERBI(*call.constants, check_beam(beam)))
 
 
 def log_likelihood(

@@ -17,6 +17,10 @@ import torch
 from torch import Tensor
 
 NO_PATH = float("-inf")
+BEAM_FRAMES, BEAM_STATES = (
+    32,
+    64,
+)  # a beam is applied before every so many frames, to so many neighbouring states at once
 
 
 class Arcs(NamedTuple):
@@ -38,14 +42,15 @@ class BestPath(NamedTuple):
     score: float
 
 
-def viterbi(scores: Tensor, arcs: Arcs, allowed: Tensor | None = None) -> BestPath:
+def viterbi(scores: Tensor, arcs: Arcs, allowed: Tensor | None = None, beam: float = float("inf")) -> BestPath:
     """Best path through ``scores`` (T, V), of the states ``allowed`` (T, S) in each frame.
 
     α_0[j] = initial[j] + scores[0, pdf_j]
     α_t[j] = max_{a: i→j} (α_{t−1}[i] + w_a) + scores[t, pdf_j]
     score  = max_j (α_{T−1}[j] + final[j])
 
-    Ties: the lowest source state wins, at the end the lowest state.
+    Ties: the lowest source state wins, at the end the lowest state. With a ``beam``, α of each block of 64 states whose
+    largest lies more than that below the largest of all becomes −inf before frames 32, 64, …
     """
     arcs = _in_float64(arcs)
     emitted = scores.double()[:, arcs.pdfs]
@@ -58,6 +63,8 @@ def viterbi(scores: Tensor, arcs: Arcs, allowed: Tensor | None = None) -> BestPa
     alpha = arcs.initial + emitted[0]
     came_from = torch.zeros(frames, size, dtype=torch.int64)
     for t in range(1, frames):
+        if t % BEAM_FRAMES == 0:
+            alpha = _pruned(alpha, beam)
         arriving = alpha[arcs.src] + arcs.weight
         best = _scatter_max(arriving, arcs.dst, size)
         winners = torch.where(arriving == best[arcs.dst], arcs.src, size)
@@ -242,6 +249,12 @@ def _ending_at(end: int, opened: Tensor, scores: Tensor, arcs: Arcs, durations: 
     begin = max(0, end - durations.shape[1])
     emitted = scores[begin:end].double()[:, arcs.pdfs].flip(0).cumsum(0)
     return opened[begin:end].flip(0) + emitted + durations.detach().double().T[: end - begin]
+
+
+def _pruned(alpha: Tensor, beam: float) -> Tensor:
+    tops = torch.stack([block.max() for block in alpha.split(BEAM_STATES)])
+    given_up = tops < tops.max() - beam
+    return alpha.masked_fill(given_up.repeat_interleave(BEAM_STATES)[: len(alpha)], NO_PATH)
 
 
 def _forward(scores: Tensor, arcs: Arcs) -> Tensor:

@@ -172,6 +172,18 @@ def random_case(rng: np.random.Generator, family: str, size: int, columns: int) 
     return explicit_case(several._replace(**dict(zip(("src", "dst", "weight"), twice, strict=True))))
 
 
+def words_case(rng: np.random.Generator, size: int, columns: int, word: int = 40) -> Case:
+    """A chain with skips in which every other word can be passed over, and no arc leads back."""
+    band = [(i, i + step) for step in range(3) for i in range(size - step)]
+    over = [(i, i + word + 1) for i in range(0, size - word - 1, 2 * word)]
+    over += [(i, i + word - 3) for i in range(4, size - word, 2 * word)]  # of which some enter the same states
+    over += [(i, i) for i in range(64, size, 128)]  # parallel to a stay
+    src, dst = (list(ends) for ends in zip(*band, *over, strict=True))
+    weight = torch.from_numpy(rng.integers(-3, 1, len(src)).astype(np.float64))
+    pdfs = torch.from_numpy(rng.integers(0, columns, size))
+    return explicit_case(explicit_arcs(size, src, dst, weight, pdfs=pdfs))
+
+
 def _with_arcs(rng: np.random.Generator, arcs: Arcs, count: int) -> Arcs:
     """``arcs`` and ``count`` more between states drawn at random, parallel ones included."""
     src, dst = torch.from_numpy(rng.integers(0, arcs.num_states, (2, count)))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
+import math
 import os
 import resource
 import subprocess
@@ -120,6 +121,8 @@ def try_raw(rng: np.random.Generator) -> None:
         "memory_budget": arguments["memory_budget"] or 0,
     }
     name = pick(rng, ("viterbi", "log_likelihood", "posteriors", "gradients"))
+    if name == "viterbi":
+        operands["beam"] = pick(rng, (math.inf, 10.0, -1.0, math.nan))
     if name == "posteriors":
         operands["states"] = max(graph.num_states for graph in graphs)
     if name == "gradients":

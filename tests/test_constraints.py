@@ -206,7 +206,7 @@ WRONG: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "constraints and durations": (
         {"fixed": [-1] * 5, "durations": torch.zeros(3, 2)},
         ValueError,
-        r"durations do not go with allowed or fixed",
+        r"durations do not go with allowed, fixed or beam",
     ),
     "a bad score": (
         {"scores": torch.full((2, 5, 3), float("nan")), "fixed": [0] * 5},

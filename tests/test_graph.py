@@ -152,7 +152,11 @@ def test_the_registration_with_torch(operation: str) -> None:
     weights = graph.packed_weights(torch.float64).clone().requires_grad_(operation == "log_likelihood")
     scores = torch.zeros(2, 4, 2, dtype=torch.float64, requires_grad=operation == "log_likelihood")
     call = [scores, torch.tensor([4, 3]), graph.structure, weights, 1000]
-    around = {"posteriors": [*call, 3], "gradients": [torch.ones(2, dtype=torch.float64), *call, True]}
+    around = {
+        "viterbi": [*call, 50.0],
+        "posteriors": [*call, 3],
+        "gradients": [torch.ones(2, dtype=torch.float64), *call, True],
+    }
     torch.library.opcheck(getattr(torch.ops.streamhmm, operation).default, around.get(operation, call))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from cases import FAMILIES, random_case, random_scores, unlike_cases
+from cases import FAMILIES, random_case, random_scores, unlike_cases, words_case
 from torch import Tensor
 
 import streamhmm as sh
@@ -34,6 +34,34 @@ def test_viterbi_is_the_same_to_the_bit(frames: int, family: str, dtype: torch.d
         assert (
             sh.viterbi(tying, graph, memory_budget=1).states.tolist() == reference.viterbi(tying, arcs).states.tolist()
         )
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("family", ["linear", "skip", "ctc", "words"])
+@pytest.mark.parametrize("size", [256, 300, 1000, 5000])
+def test_a_large_graph_with_back_pointers_and_without(size: int, family: str, dtype: torch.dtype) -> None:
+    """With little memory all frames are computed twice; with enough, windows of states are."""
+    rng = np.random.default_rng(size)
+    graph = (words_case(rng, size, 9) if family == "words" else random_case(rng, family, size, 9)).graph()
+    for frames in (size + 1, 1800):
+        tying = random_scores(rng, frames, 9).to(dtype)
+        for scores in (tying, tying + torch.from_numpy(rng.normal(size=(frames, 9))).to(dtype)):
+            for beam in (None, 60.0):
+                expected = sh.viterbi(scores, graph, memory_budget=1, beam=beam)
+                path = sh.viterbi(scores, graph, beam=beam)
+                assert torch.equal(path.states, expected.states)
+                assert path.score.item() == expected.score.item()
+
+
+@pytest.mark.parametrize("frames", [1, 2, 31, 32, 33, 64, 65, 700])
+def test_words_passed_over_equal_the_reference(frames: int) -> None:
+    rng = np.random.default_rng(frames)
+    case, scores = words_case(rng, 600, 9), random_scores(rng, frames, 9)
+    expected = reference.viterbi(scores, case.arcs())
+    for dtype in DTYPES:
+        path = sh.viterbi(scores.to(dtype), case.graph())
+        assert path.states.tolist() == expected.states.tolist()
+        assert path.score.item() == expected.score
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)

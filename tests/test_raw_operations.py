@@ -74,7 +74,7 @@ def test_wrong_operands(case: str) -> None:
     operands = list((GOOD | changed).values())
     slope = torch.ones(2, dtype=torch.float64)
     for operation, arguments in (
-        (torch.ops.streamhmm.viterbi, operands),
+        (torch.ops.streamhmm.viterbi, [*operands, float("inf")]),
         (torch.ops.streamhmm.log_likelihood, operands),
         (torch.ops.streamhmm.posteriors, [*operands, 3]),
         (torch.ops.streamhmm.posteriors, [*operands, 0]),
@@ -91,7 +91,7 @@ def test_posteriors_narrower_than_a_graph() -> None:
 
 
 def test_good_operands() -> None:
-    states, _ = torch.ops.streamhmm.viterbi(*GOOD.values())
+    states, _ = torch.ops.streamhmm.viterbi(*GOOD.values(), float("inf"))
     assert torch.equal(states, sh.viterbi(SCORES, GRAPHS, LENGTHS).states)
     wide = torch.ops.streamhmm.posteriors(*GOOD.values(), 7)
     assert torch.equal(wide[..., :3], sh.posteriors(SCORES, GRAPHS, LENGTHS))

@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 import numpy as np
 import pytest
 import torch
-from cases import FAMILIES, random_case, random_scores, unlike_cases
+from cases import FAMILIES, NEVER, random_case, random_scores, unlike_cases, words_case
 from torch import Tensor
 
 import streamhmm as sh
@@ -41,8 +41,8 @@ def everything(seed: int = 0) -> list[Tensor]:
     """
     rng = np.random.default_rng(seed)
     graphs = [case.graph() for case in unlike_cases(rng, 6)] * 2
-    scores = torch.from_numpy(rng.normal(size=(len(graphs), 40, 6)).astype(np.float32)).requires_grad_()
-    lengths = torch.from_numpy(rng.integers(0, 41, len(graphs)))
+    scores = torch.from_numpy(rng.normal(size=(len(graphs), 30, 6)).astype(np.float32)).requires_grad_()
+    lengths = torch.from_numpy(rng.integers(0, 31, len(graphs)))
     path = sh.viterbi(scores.detach(), graphs, lengths)
     total = sh.log_likelihood(scores, graphs, lengths)
     total.sum().backward()
@@ -60,6 +60,25 @@ def test_the_number_of_threads_changes_nothing() -> None:
             results[count] = everything()
     assert_equal(results[2], results[1])
     assert_equal(results[5], results[1])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("family", ["linear", "skip", "ctc", "words"])
+def test_threads_within_one_sequence_change_nothing(family: str, dtype: torch.dtype) -> None:
+    rng = np.random.default_rng(5)
+    frames, size = 3001, 3000
+    case = words_case(rng, size, 7) if family == "words" else random_case(rng, family, size, 7)
+    graph = case.graph()
+    assert graph.family == "linear"
+    scores = torch.from_numpy(rng.normal(scale=3, size=(frames, 7))).to(dtype)
+    scores[:, 0] = NEVER
+    paths = []
+    for count in (1, 2, 5):
+        with torch_threads(count):
+            paths.append(sh.viterbi(scores, graph))
+    for path in paths[1:]:
+        assert torch.equal(path.states, paths[0].states)
+        assert torch.equal(path.score, paths[0].score)
 
 
 def test_gradients_of_shared_weights_do_not_depend_on_threads() -> None:
@@ -164,6 +183,21 @@ def test_every_instruction_set_gives_the_same_path(family: str, dtype: torch.dty
                     path = sh.viterbi(scores.to(dtype), case.graph())
                 assert torch.equal(path.states, expected.states), name
                 assert path.score.item() == float(expected.score), name
+
+
+@pytest.mark.parametrize("family", ["linear", "skip", "ctc", "words"])
+def test_every_instruction_set_gives_the_same_path_through_a_large_graph(family: str) -> None:
+    rng = np.random.default_rng(6)
+    graph = (words_case(rng, 4200, 7) if family == "words" else random_case(rng, family, 4200, 7)).graph()
+    scores = torch.from_numpy(rng.normal(scale=3, size=(5000, 7)).astype(np.float32))
+    for beam in (None, 150.0):
+        paths = []
+        for name in _C.available_isas():
+            with instruction_set(name):
+                paths.append(sh.viterbi(scores, graph, beam=beam))
+        for path in paths[1:]:
+            assert torch.equal(path.states, paths[0].states)
+            assert torch.equal(path.score, paths[0].score)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)

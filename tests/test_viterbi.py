@@ -369,3 +369,71 @@ def test_the_lowest_float_is_a_score() -> None:
     assert path.states.tolist() == [0, 0, 0, 1]
     assert path.score == 4 * lowest
     assert sh.viterbi(torch.zeros(4, 1), sh.Graph.linear([0, 0], advance=lowest)).score == lowest
+
+
+# ---- a beam
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("size", [5, 64, 65, 200, 700])
+def test_a_beam_gives_up_what_the_reference_does(size: int, family: str, dtype: torch.dtype) -> None:
+    rng = np.random.default_rng(size)
+    case = random_case(rng, family, size, 5)
+    graph, arcs = case.graph(), case.arcs()
+    scores = random_scores(rng, 300, 5)
+    exact = reference.viterbi(scores, arcs)
+    for beam in (0.5, 5, 40, 1e6):
+        expected = reference.viterbi(scores, arcs, beam)
+        assert beam < 1e6 or expected.score == exact.score
+        for budget in (None, 1, 100_000):
+            path = sh.viterbi(scores.to(dtype), graph, beam=beam, memory_budget=budget)
+            assert_path(path, expected.states, expected.score)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_an_infinite_beam_is_none(family: str, dtype: torch.dtype) -> None:
+    rng = np.random.default_rng(16)
+    graph = random_case(rng, family, 400, 12).graph()
+    scores = torch.from_numpy(rng.normal(scale=3, size=(600, 12))).to(dtype)
+    expected, path = sh.viterbi(scores, graph), sh.viterbi(scores, graph, beam=float("inf"))
+    assert_path(path, expected.states, expected.score.item())
+
+
+def test_a_beam_that_gives_up_the_only_way_to_the_end_finds_no_path() -> None:
+    """The end can be reached from the first half only, which scores worse than the second until it is too late."""
+    scores = torch.zeros(200, 2)
+    scores[:100, 0] = -3.0
+    graph = sh.Graph.linear([0] * 64 + [1] * 64, initial=torch.zeros(128), final=[0.0] + [NEVER] * 127)
+    assert_path(sh.viterbi(scores, graph), [0] * 200, -300.0)
+    assert_path(sh.viterbi(scores, graph, beam=300), [0] * 200, -300.0)
+    assert_path(sh.viterbi(scores, graph, beam=299), [-1] * 200, NEVER)
+
+
+def test_a_beam_that_follows_the_speech_keeps_the_path() -> None:
+    rng = np.random.default_rng(17)
+    labels = rng.integers(1, 32, 2000)
+    scores = torch.from_numpy(rng.normal(size=(10_000, 32)).astype(np.float32)) - 4
+    scores[torch.arange(10_000), torch.from_numpy(labels[np.arange(10_000) // 5])] += 12
+    graph = sh.Graph.ctc(labels)
+    expected, path = sh.viterbi(scores, graph), sh.viterbi(scores, graph, beam=200.0)
+    assert_path(path, expected.states, expected.score.item())
+
+
+@pytest.mark.parametrize("beam", [0, -1.0, float("nan"), NEVER])
+def test_a_beam_must_be_above_0(beam: float) -> None:
+    with pytest.raises(ValueError, match=rf"beam must be above 0 nats, got {beam}"):
+        sh.viterbi(torch.zeros(3, 1), sh.Graph.linear([0]), beam=beam)
+
+
+def test_a_beam_must_be_a_number() -> None:
+    with pytest.raises(TypeError, match="beam must be a number of nats or None, got str"):
+        sh.viterbi(torch.zeros(3, 1), sh.Graph.linear([0]), beam="wide")
+
+
+def test_a_beam_goes_with_no_durations_and_no_constraints() -> None:
+    with pytest.raises(ValueError, match="durations do not go with allowed, fixed or beam"):
+        sh.viterbi(torch.zeros(3, 1), sh.Graph.linear([0]), durations=torch.zeros(1, 3), beam=5.0)
+    with pytest.raises(ValueError, match="a beam does not go with allowed or fixed"):
+        sh.viterbi(torch.zeros(3, 1), sh.Graph.linear([0]), fixed=[0, -1, -1], beam=5.0)

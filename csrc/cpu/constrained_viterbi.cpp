@@ -24,7 +24,7 @@ class ConstrainedPath {
       : graph_(record, weights),
         scores_(scores),
         constraint_(constraint),
-        decoder_(graph_.graph()),
+        decoder_(graph_.graph(), std::numeric_limits<double>::infinity()),
         segment_(segment_frames(scores.frames - 1, decoder_.frame_bytes(), decoder_.state_bytes(), budget)),
         segments_(std::max<int64_t>((scores.frames - 2 + segment_) / segment_, 1)),
         pointers_(std::min(segment_, scores.frames) * decoder_.frame_bytes()),

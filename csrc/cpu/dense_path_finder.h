@@ -19,10 +19,12 @@ class DensePathFinder {
  public:
   // `scores` of up to kDenseTile sequences, the longest first, none empty; `checked`: they are known to be numbers that
   // Real can hold.
-  DensePathFinder(const DenseGraph<Real>& graph, const ScoreRows<Real>* scores, int count, int64_t budget, bool checked)
+  DensePathFinder(const DenseGraph<Real>& graph, const ScoreRows<Real>* scores, int count, int64_t budget, double beam,
+                  bool checked)
       : graph_(graph),
         scores_(scores),
         count_(count),
+        beam_(beam),
         checked_(checked),
         row_(dense_row_size(graph.states)),
         tiles_(tile_count(graph.states)),
@@ -37,7 +39,7 @@ class DensePathFinder {
         saved_offset_(count * segments_ * tiles_),
         shifted_(kDenseTile * row_),
         shift_(shifts() ? int64_t{count} * tiles_ * tiles_ : 0, Real(0)),
-        empty_(tiles_),
+        moved_(tiles_),
         last_(count) {}
 
   // Fills the paths and their scores; false, and nothing filled, if unchecked scores are not all finite and moderate.
@@ -144,8 +146,8 @@ class DensePathFinder {
   void recentre_row(int q, int64_t t, int64_t s) {
     double* now = offset(q, t, s);
     if (t > begin(s)) std::copy_n(offset(q, t - 1, s), tiles_, now);
-    if (sizeof(Real) == sizeof(double)) return;
-    recentre(row(q, t - 1, s), graph_.states, now, empty_);
+    if (!has_recentring<Real>(beam_)) return;
+    recentre(row(q, t - 1, s), graph_.states, beam_, now, moved_.data());
     refresh_shifts(q, t, s);
   }
 
@@ -200,6 +202,7 @@ class DensePathFinder {
   DenseGraph<Real> graph_;
   const ScoreRows<Real>* scores_;
   int count_;
+  double beam_;
   bool checked_;
   int64_t row_;
   int32_t tiles_;
@@ -212,8 +215,7 @@ class DensePathFinder {
   Buffer<double> offset_;
   Buffer<Real> saved_;
   Buffer<double> saved_offset_;
-  Buffer<Real> shifted_, shift_;
-  Buffer<bool> empty_;
+  Buffer<Real> shifted_, shift_, moved_;
   Buffer<int32_t> last_;
 };
 

@@ -20,6 +20,7 @@ void fill_semi_markov_best(Kernels& table);
 void fill_semi_markov_sum(Kernels& table);
 void fill_dtw_steps(Kernels& table);
 void fill_dtw_costs(Kernels& table);
+void fill_tiles(Kernels& table);
 
 void fill_table(Kernels& table) {
   table.name = STREAMHMM_TEXT(STREAMHMM_TARGET);
@@ -35,6 +36,7 @@ void fill_table(Kernels& table) {
   fill_semi_markov_sum(table);
   fill_dtw_steps(table);
   fill_dtw_costs(table);
+  fill_tiles(table);
 }
 
 }  // namespace STREAMHMM_TARGET

@@ -22,9 +22,15 @@ struct ScoreScan {
 
 template <class Real>
 struct KernelsOf {
-  // Advances α over frames first … last−1 and writes their back-pointers, one frame after the other.
-  void (*linear_viterbi)(LinearViterbi<Real>& decoder, const ScoreRows<Real>& scores, int64_t first, int64_t last,
-                         Bits* pointers);
+  // The kernel that advances α over a stretch of frames and states of a graph, with slots or without, and writes their
+  // back-pointers or not.
+  LinearRun<Real> (*linear_viterbi)(const LinearViterbi<Real>& decoder, int64_t columns, bool slots, bool trace);
+
+  // tops[k] = the largest α of tile k, for tiles first … last−1
+  void (*tile_tops)(const Real* alpha, int32_t first, int32_t last, Real* tops);
+
+  // α −= moved[k] in tile k, for tiles first … last−1; moved = −inf empties the tile.
+  void (*lower_tiles)(Real* alpha, int32_t first, int32_t last, const Real* moved);
 
   // Looks at the columns of all frames.
   ScoreScan (*scan)(const ScoreRows<Real>& scores, const int32_t* columns, int32_t count);

@@ -1,6 +1,7 @@
 // Forward, backward and posteriors on a linear graph, a frame at a time (../forward_backward.h). Numbers are pairs
 // (mantissa, exponent) in two arrays; each pass reads rows that lie in the first-level cache.
 #include "kernels.h"
+#include "lookup.h"
 #include "scaled_simd.h"
 
 namespace streamhmm {
@@ -25,9 +26,9 @@ struct Emissions {
   }
   STREAMHMM_KERNEL ScaledVec<Real> at(const Emissions& emissions, const LinearSums<Real>& g, int64_t first) {
     using S = ScaledVec<Real>;
-    const uint8_t* index = g.narrow_pdf + first;
-    return {(typename S::Mantissa)Table::at(emissions.mantissa, index).v,
-            (typename S::Power)Table::at(emissions.exponent, index).v};
+    const auto index = Table::index(g.narrow_pdf + first);
+    return {(typename S::Mantissa)Table::at(emissions.mantissa, index, 0).v,
+            (typename S::Power)Table::at(emissions.exponent, index, 0).v};
   }
 };
 

@@ -1,206 +1,139 @@
-// Viterbi on a linear graph: one pass over the states a frame, from the last state down, so that α is updated in place
-// (state j reads j, j−1 and j−2 of the frame before). Recursion and tie rule: ../viterbi.h.
+// Viterbi on a linear graph: passes over the states, from the first pair of groups up, each of several frames at once,
+// so that arcs and pdfs are read once for all of them and α is read and written once. A pair's α before a frame are
+// kept until the next pair has read them. Recursion and tie rule: ../viterbi.h; the order of states: linear_viterbi.h.
 #include "kernels.h"
-#include "linear_viterbi.h"
-#include "simd.h"
+#include "linear_entries.h"
+#include "linear_step.h"
 
 namespace streamhmm {
 namespace STREAMHMM_TARGET {
 namespace {
 
-constexpr int32_t kGroupsPerTile = kTile / kGroup;
+// Frames that a pass computes.
+template <class Real>
+constexpr int kFrames = kMasksLanes<Real> ? 4 : 1;
 
-// α of the states that lie kSteps before those at `first`, as their tile sees it.
-template <class Real, bool kEdge, int kSteps>
-STREAMHMM_KERNEL Vec<Real> before(const LinearViterbi<Real>& d, int64_t first) {
-  using V = Vec<Real>;
-  const V alpha = V::template load_before<kSteps>(d.alpha + first);
-  if constexpr (!kEdge) return alpha;
-  return V::add(alpha, V::first_lanes(d.shift[first / kTile], kSteps));
+template <class Real>
+STREAMHMM_KERNEL Pair<Real> as_seen_from_next_tile(const Pair<Real>& below, Real shift) {
+  using L = Lanes<Real>;
+  return {L::add(below.even, L::fill(shift)), L::add(below.odd, L::fill(shift))};
 }
 
-// The winners' bits of some states: lower quarter advance, then skip, then the slots' lists.
-using Winners = uint64_t;
-
-// What is known of the band's weights: nothing; 0 or −inf, so that masks say it all, in a tenth of the memory; the
-// same, and every stay and advance is there.
-enum class Band { weighted, masked, complete };
-
-// α of the predecessors with the arcs' weights added, and which lanes have such an arc.
-template <class Real, Band kBand>
-STREAMHMM_KERNEL Vec<Real> stayed(const LinearViterbi<Real>& d, int64_t first) {
-  using V = Vec<Real>;
-  const V alpha = V::load(d.alpha + first);
-  if constexpr (kBand == Band::weighted) return V::add(alpha, V::load(d.stay + first));
-  if constexpr (kBand == Band::masked) return V::only(d.moves[first / kGroup].stay, alpha);
-  return alpha;
-}
-
-template <class Real, Band kBand, bool kEdge>
-STREAMHMM_KERNEL uint32_t consider_advance(const LinearViterbi<Real>& d, int64_t first, Vec<Real>& best) {
-  using V = Vec<Real>;
-  V advanced = before<Real, kEdge, 1>(d, first);
-  if constexpr (kBand == Band::weighted) advanced = V::add(advanced, V::load(d.advance + first));
-  const V stay = best;
-  if constexpr (kBand == Band::masked) {
-    const uint16_t mask = d.moves[first / kGroup].advance;
-    best = V::max(mask, stay, advanced);
-    return V::not_less(mask, advanced, stay);
-  } else {
-    best = V::max(stay, advanced);
-    return V::not_less(advanced, stay);
-  }
-}
-
-template <class Real, Band kBand, bool kEdge>
-STREAMHMM_KERNEL uint32_t consider_skip(const LinearViterbi<Real>& d, int64_t first, Vec<Real>& best) {
-  using V = Vec<Real>;
-  const V skipped = before<Real, kEdge, 2>(d, first), other = best;
-  if constexpr (kMasksLanes<Real> && kBand != Band::weighted) {
-    const uint16_t mask = d.moves[first / kGroup].skip;
-    best = V::max(mask, other, skipped);
-    return V::not_less(mask, skipped, other);
-  } else {
-    const V weighted = V::add(skipped, V::load(d.skip + first));
-    best = V::max(other, weighted);
-    return V::not_less(weighted, other);
-  }
-}
-
-template <class Table, class Real>
-STREAMHMM_KERNEL const typename Table::Index* pdfs(const LinearViterbi<Real>& d) {
-  if constexpr (sizeof(typename Table::Index) == 1) {
-    return d.narrow_pdf;
-  } else {
-    return d.pdf;
-  }
-}
-
-template <class Real, bool kSkip, Band kBand, bool kSlots, bool kEdge, class Table>
-STREAMHMM_KERNEL Winners advance_vector(const LinearViterbi<Real>& d, const Table& table, int64_t first) {
-  using V = Vec<Real>;
-  V best = stayed<Real, kBand>(d, first);
-  Winners winners = consider_advance<Real, kBand, kEdge>(d, first, best);
-  if constexpr (kSkip) winners |= consider_skip<Real, kBand, kEdge>(d, first, best) << kGroup;
-  if constexpr (kSlots) {
-    const V entry = V::load(d.entry + first);
-    winners |= static_cast<Winners>(V::not_less(entry, best)) << 2 * kGroup;
-    best = V::max(best, entry);
-  }
-  V::store(d.alpha + first, V::add(best, Table::at(table, pdfs<Table>(d) + first)));
-  return winners;
-}
-
-template <class Real, bool kSkip, Band kBand, bool kSlots, bool kEdge, class Table>
-STREAMHMM_KERNEL Winners advance_group(const LinearViterbi<Real>& d, const Table& table, int64_t first) {
-  constexpr int kLanes = Vec<Real>::kLanes;
-  Winners winners = 0;
-  for (int lane = kGroup - kLanes; lane > 0; lane -= kLanes) {
-    winners |= advance_vector<Real, kSkip, kBand, kSlots, false>(d, table, first + lane) << lane;
-  }
-  return winners | advance_vector<Real, kSkip, kBand, kSlots, kEdge>(d, table, first);
-}
-
-// Where a frame's back-pointers go.
-struct FrameBits {
-  Bits* advance;
-  Bits* skip;
-  Bits* listed;
-};
-
-template <bool kSkip, bool kSlots>
-STREAMHMM_KERNEL void keep(Winners winners, int64_t group, const FrameBits& out) {
-  out.advance[group] = static_cast<Bits>(winners);
-  if constexpr (kSkip) out.skip[group] = static_cast<Bits>(winners >> kGroup);
-  if constexpr (kSlots) out.listed[group] = static_cast<Bits>(winners >> 2 * kGroup);
-}
-
-template <class Real, bool kSkip, Band kBand, bool kSlots, class Table>
-STREAMHMM_KERNEL void advance_frame(const LinearViterbi<Real>& d, const Table& table, int64_t groups,
-                                    const FrameBits& out) {
+// `frames` frames from `first` on, all pairs of the stretch below `high`.
+template <class F, int frames>
+STREAMHMM_KERNEL void pass(const LinearViterbi<typename F::Real>& d, const ScoreRows<typename F::Real>& scores,
+                           const typename F::Table::Layout& layout, const Stretch<typename F::Real>& work,
+                           int64_t first, int32_t high, Bits* pointers) {
+  using Real = typename F::Real;
+  using L = Lanes<Real>;
+  using Table = typename F::Table;
+  constexpr Real never = static_cast<Real>(-__builtin_inf());
   constexpr bool kShifted = sizeof(Real) == sizeof(float);  // double precision has no offsets
-  for (int64_t group = groups - 1; group >= 0; --group) {
-    for (; group % kGroupsPerTile != 0; --group) {
-      keep<kSkip, kSlots>(advance_group<Real, kSkip, kBand, kSlots, false>(d, table, group * kGroup), group, out);
+  Table rows[frames];
+  Real blank[frames];
+  Pair<Real> below[frames];
+  for (int f = 0; f < frames; ++f) {
+    const Real* row = scores.data + (first + f) * scores.stride;
+    rows[f] = Table::over(row, layout);
+    blank[f] = F::kSkips == Skips::ctc ? row[d.pdf[0]] : Real(0);
+    const Real* carried = work.below != nullptr ? work.below + 2 * (first + f - work.first) : nullptr;
+    below[f] = {L::fill(carried != nullptr ? carried[0] : never), L::fill(carried != nullptr ? carried[1] : never)};
+  }
+  const int64_t needed = (work.needed - d.reach * (work.last - first)) / kPair;  // of α before; rounds up below 0
+  const int32_t low = needed > work.low ? static_cast<int32_t>(needed) : work.low;
+  for (int32_t pair = low; pair < high; ++pair) {
+    const int64_t cell = int64_t{pair} * kPair;
+    const auto even = GroupArcs<F>::of(d, cell), odd = GroupArcs<F>::of(d, cell + kGroup);
+    const auto odd_pdfs = Table::index(pdfs<F>(d) + cell + kGroup);
+    const auto even_pdfs = F::kSkips == Skips::ctc ? odd_pdfs : Table::index(pdfs<F>(d) + cell);
+    Pair<Real> alpha{L::load(d.alpha + cell), L::load(d.alpha + cell + kGroup)};
+    for (int f = 0; f < frames; ++f) {
+      if (kShifted && pair % kPairsPerTile == 0) {
+        below[f] = as_seen_from_next_tile(below[f], d.shift[pair / kPairsPerTile]);
+      }
+      Bits* won = F::kTrace ? pointers + f * work.frame_size + int64_t{pair} * d.layout.stride : nullptr;
+      const Pair<Real> best = arrive<F>(d, even, odd, alpha, below[f], cell, won);
+      below[f] = alpha;
+      if constexpr (F::kSkips == Skips::ctc) {
+        alpha.even = L::add(best.even, L::fill(blank[f]));
+      } else {
+        alpha.even = L::add(best.even, L::look_up(rows[f], even_pdfs));
+      }
+      alpha.odd = L::add(best.odd, L::look_up(rows[f], odd_pdfs));
     }
-    keep<kSkip, kSlots>(advance_group<Real, kSkip, kBand, kSlots, kShifted>(d, table, group * kGroup), group, out);
+    L::store(d.alpha + cell, alpha.even);
+    L::store(d.alpha + cell + kGroup, alpha.odd);
+  }
+  if (work.above == nullptr) return;
+  const bool complete = high == work.high;  // else the highest states are still out of reach
+  for (int f = 0; f < frames; ++f) {
+    Real* above = work.above + 2 * (first + f - work.first);
+    above[0] = complete ? L::last(below[f].even) : never;
+    above[1] = complete ? L::last(below[f].odd) : never;
   }
 }
 
-// The best arc of some slots' lists, from the α that the band is about to overwrite; sets the layers' bits at `lane`.
-template <class Real>
-STREAMHMM_KERNEL Vec<Real> best_entry(const LinearViterbi<Real>& d, int32_t begin, int32_t end, int lane,
-                                      Bits* beaten) {
-  using V = Vec<Real>;
-  constexpr uint32_t kAll = (1u << V::kLanes) - 1;
-  V best = V::fill(static_cast<Real>(-__builtin_inf()));
-  for (int32_t layer = begin; layer < end; ++layer) {
-    const int64_t arc = static_cast<int64_t>(layer) * kGroup + lane;
-    const V alpha = V::add(V::gather(d.alpha, d.arc_source + arc), V::load(d.arc_shift + arc));
-    const V candidate = V::add(alpha, V::load(d.arc_weight + arc));
-    const uint32_t bits = (~V::not_less(best, candidate) & kAll) << lane;
-    beaten[layer] = static_cast<Bits>(lane == 0 ? bits : beaten[layer] | bits);
-    best = V::max(best, candidate);
-  }
-  return best;
-}
-
-template <class Real>
-STREAMHMM_KERNEL void enter_slots(const LinearViterbi<Real>& d, Bits* beaten) {
-  using V = Vec<Real>;
-  for (int32_t group = 0; group < d.slot_groups; ++group) {
-    for (int lane = 0; lane < kGroup; lane += V::kLanes) {
-      const V best = best_entry(d, d.first_layer[group], d.first_layer[group + 1], lane, beaten);
-      V::scatter(d.entry, d.slot_state + group * kGroup + lane, best);
+template <class F>
+void run(const LinearViterbi<typename F::Real>& decoder, const ScoreRows<typename F::Real>& scores,
+         const Stretch<typename F::Real>& given) {
+  constexpr int kStep = F::kSlots ? 1 : kFrames<typename F::Real>;  // slots read all α of the frame before
+  const LinearViterbi<typename F::Real> d = decoder;                // copies that no store can change stay in registers
+  const Stretch<typename F::Real> work = given;
+  const auto layout = F::Table::layout(scores.columns);
+  const int64_t to_pairs = d.layout.layers - int64_t{work.base} * d.layout.stride;
+  Bits* pointers = work.pointers;
+  for (int64_t t = work.first; t < work.last;) {
+    const int step = work.last - t >= kStep ? kStep : 1;
+    const int64_t reached = (work.live + d.reach * (t + step - work.first) + kPair - 1) / kPair;
+    const auto high = static_cast<int32_t>(reached < work.high ? reached : work.high);
+    if constexpr (F::kSlots) enter<F>(d, work, pointers);
+    if (step == kStep) {
+      pass<F, kStep>(d, scores, layout, work, t, high, pointers + to_pairs);
+    } else {
+      pass<F, 1>(d, scores, layout, work, t, high, pointers + to_pairs);
     }
+    t += step;
+    if constexpr (F::kTrace) pointers += step * work.frame_size;
   }
 }
 
-template <class Real, bool kSkip, Band kBand, bool kSlots, int kTables>
-void run(LinearViterbi<Real>& decoder, const ScoreRows<Real>& scores, int64_t first, int64_t last, Bits* pointers) {
-  using Table = Lookup<Real, kTables>;
-  const LinearViterbi<Real> d = decoder;  // a copy that no store can change: its pointers stay in registers
-  const FrameLayout layout = d.layout;
-  const auto rows = Table::layout(scores.columns);
-  int64_t live = d.live;
-  for (int64_t t = first; t < last; ++t, pointers += layout.size) {
-    const Table table = Table::over(scores.data + t * scores.stride, rows);
-    live = live + d.reach < d.states ? live + d.reach : d.states;
-    if constexpr (kSlots) enter_slots(d, pointers + layout.layers);
-    const FrameBits out{pointers, pointers + layout.skip, pointers + layout.listed};
-    advance_frame<Real, kSkip, kBand, kSlots>(d, table, linear_groups(live), out);
-  }
-  decoder.live = static_cast<int32_t>(live);
+// The kernel for a graph and a stretch of work.
+template <class Real, Skips kSkips, BandWeights kBand, bool kSlots, int kTables>
+STREAMHMM_KERNEL LinearRun<Real> runner(bool trace) {
+  return trace ? run<Form<Real, kSkips, kBand, kSlots, true, kTables>>
+               : run<Form<Real, kSkips, kBand, kSlots, false, kTables>>;
 }
 
-template <class Real>
-using Runner = void (*)(LinearViterbi<Real>&, const ScoreRows<Real>&, int64_t, int64_t, Bits*);
-
-// The kernel for a graph's shape: with skip arcs, with slots.
-template <class Real, Band kBand, int kTables>
-STREAMHMM_KERNEL Runner<Real> runner(const LinearViterbi<Real>& d) {
-  const bool slots = d.slot_groups > 0;
-  if (d.skip != nullptr) return slots ? run<Real, true, kBand, true, kTables> : run<Real, true, kBand, false, kTables>;
-  return slots ? run<Real, false, kBand, true, kTables> : run<Real, false, kBand, false, kTables>;
+template <class Real, Skips kSkips, int kTables>
+STREAMHMM_KERNEL LinearRun<Real> runner(BandWeights band, bool slots, bool trace) {
+  constexpr BandWeights kMasked = kMasksLanes<Real> ? BandWeights::masked : BandWeights::weighted;
+  if (band == BandWeights::weighted) {
+    return slots ? runner<Real, kSkips, BandWeights::weighted, true, kTables>(trace)
+                 : runner<Real, kSkips, BandWeights::weighted, false, kTables>(trace);
+  }
+  if (slots) return runner<Real, kSkips, kMasked, true, kTables>(trace);
+  return band == BandWeights::masked ? runner<Real, kSkips, kMasked, false, kTables>(trace)
+                                     : runner<Real, kSkips, BandWeights::complete, false, kTables>(trace);
 }
 
 template <class Real, int kTables>
-STREAMHMM_KERNEL Runner<Real> runner(const LinearViterbi<Real>& d) {
-  if (d.weighted) return runner<Real, Band::weighted, kTables>(d);
-  if (d.complete) return runner<Real, Band::complete, kTables>(d);
-  constexpr Band kMasked = kMasksLanes<Real> ? Band::masked : Band::weighted;
-  return runner<Real, kMasked, kTables>(d);
+STREAMHMM_KERNEL LinearRun<Real> runner(const LinearViterbi<Real>& d, bool slots, bool trace) {
+  if (d.skips == Skips::none) return runner<Real, Skips::none, kTables>(d.band, slots, trace);
+  if (d.skips == Skips::ctc && !slots) return runner<Real, Skips::ctc, BandWeights::complete, false, kTables>(trace);
+  return runner<Real, Skips::any, kTables>(d.band, slots, trace);
 }
 
 template <class Real>
-void viterbi(LinearViterbi<Real>& d, const ScoreRows<Real>& scores, int64_t first, int64_t last, Bits* pointers) {
-  Runner<Real> run_frames = runner<Real, 0>(d);
+LinearRun<Real> viterbi(const LinearViterbi<Real>& d, int64_t columns, bool slots, bool trace) {
 #if defined(__AVX512F__)
   if constexpr (sizeof(Real) == sizeof(float)) {
-    if (scores.columns <= 64) run_frames = scores.columns <= 32 ? runner<Real, 2>(d) : runner<Real, 4>(d);
+    if (columns <= 32) return runner<Real, 2>(d, slots, trace);
+    if (columns <= 48) return runner<Real, 3>(d, slots, trace);
+    if (columns <= 64) return runner<Real, 4>(d, slots, trace);
   }
 #endif
-  run_frames(d, scores, first, last, pointers);
+  static_cast<void>(columns);
+  return runner<Real, 0>(d, slots, trace);
 }
 
 }  // namespace

@@ -34,7 +34,7 @@ class NarrowPathFinder {
         alpha_(count * lanes_, kNever),
         winners_(count * scores[0].frames * lanes_),
         offset_(count, 0.0),
-        empty_(1) {}
+        moved_(1) {}
 
   bool find(int64_t* const* states, double* score) {
     if (!start() && !checked_) return false;
@@ -89,7 +89,7 @@ class NarrowPathFinder {
     d.sequences = active(t);
     for (int q = 0; q < d.sequences; ++q) {
       if (sizeof(Real) == sizeof(float) && t % kRecentre == 0) {
-        recentre(alpha(q), graph_.states, offset_.data() + q, empty_);
+        recentre(alpha(q), graph_.states, std::numeric_limits<double>::infinity(), offset_.data() + q, moved_.data());
       }
       d.scores[q] = scores_[q].data + t * scores_[q].stride;
       d.stride[q] = scores_[q].stride;
@@ -126,7 +126,7 @@ class NarrowPathFinder {
   DensePdfs pdfs_;
   Buffer<Real> alpha_, winners_;
   Buffer<double> offset_;
-  Buffer<bool> empty_;
+  Buffer<Real> moved_;
 };
 
 }  // namespace streamhmm

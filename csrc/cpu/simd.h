@@ -1,6 +1,5 @@
 // Vec<Real>: a vector of kLanes numbers, with the few operations that the Viterbi kernels need, for each target.
-// Comparisons give bit masks, lane 0 in bit 0. Lookup finds a row's entries by index: from registers where the row
-// fits, by gather elsewhere.
+// Comparisons give bit masks, lane 0 in bit 0.
 #pragma once
 
 #include <cstdint>
@@ -33,18 +32,15 @@ template <>
 struct Vec<float> {
   static constexpr int kLanes = 16;
   __m512 v;
-  // Loads once, into a register: folded into every use, a load that crosses cache lines is paid for several times.
-  STREAMHMM_KERNEL Vec load(const float* p) {
-    __m512 v = _mm512_loadu_ps(p);
-    __asm__("" : "+v"(v));
-    return {v};
-  }
+  STREAMHMM_KERNEL Vec load(const float* p) { return {_mm512_loadu_ps(p)}; }
   STREAMHMM_KERNEL Vec fill(float x) { return {_mm512_set1_ps(x)}; }
-  STREAMHMM_KERNEL Vec first_lanes(float x, int lanes) {
-    return {_mm512_maskz_mov_ps(static_cast<__mmask16>((1u << lanes) - 1), _mm512_set1_ps(x))};
-  }
   STREAMHMM_KERNEL Vec gather(const float* p, const int32_t* index) {
     return {_mm512_i32gather_ps(_mm512_loadu_si512(index), p, 4)};
+  }
+  // Lane i takes lane i − 1 of x; lane 0 takes the last of `before`.
+  STREAMHMM_KERNEL Vec shift_in(Vec x, Vec before) {
+    const __m512i low = _mm512_castps_si512(before.v), high = _mm512_castps_si512(x.v);
+    return {_mm512_castsi512_ps(_mm512_alignr_epi32(high, low, kLanes - 1))};
   }
   STREAMHMM_KERNEL void store(float* p, Vec x) { _mm512_storeu_ps(p, x.v); }
   STREAMHMM_KERNEL void scatter(float* p, const int32_t* index, Vec x) {
@@ -82,13 +78,6 @@ struct Vec<float> {
   }
   STREAMHMM_KERNEL uint32_t not_less(Vec a, Vec b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_GE_OQ); }
 
-  // What lies kSteps before p, from two aligned loads: one that straddles recent stores would wait for them.
-  template <int kSteps>
-  STREAMHMM_KERNEL Vec load_before(const float* p) {
-    const __m512i last = _mm512_castps_si512(load(p - kLanes).v), current = _mm512_castps_si512(load(p).v);
-    return {_mm512_castsi512_ps(_mm512_alignr_epi32(current, last, kLanes - kSteps))};
-  }
-
   // The same in the lanes of the mask; elsewhere −inf, a, and false.
   STREAMHMM_KERNEL Vec only(uint16_t mask, Vec a) {
     return {_mm512_mask_mov_ps(_mm512_set1_ps(-__builtin_inff()), mask, a.v)};
@@ -104,16 +93,13 @@ struct Vec<double> {
   static constexpr int kLanes = 8;
   __m512d v;
   STREAMHMM_KERNEL Vec load(const double* p) { return {_mm512_loadu_pd(p)}; }
-  template <int kSteps>
-  STREAMHMM_KERNEL Vec load_before(const double* p) {
-    return load(p - kSteps);
-  }
   STREAMHMM_KERNEL Vec fill(double x) { return {_mm512_set1_pd(x)}; }
-  STREAMHMM_KERNEL Vec first_lanes(double x, int lanes) {
-    return {_mm512_maskz_mov_pd(static_cast<__mmask8>((1u << lanes) - 1), _mm512_set1_pd(x))};
-  }
   STREAMHMM_KERNEL Vec gather(const double* p, const int32_t* index) {
     return {_mm512_i32gather_pd(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(index)), p, 8)};
+  }
+  STREAMHMM_KERNEL Vec shift_in(Vec x, Vec before) {
+    const __m512i low = _mm512_castpd_si512(before.v), high = _mm512_castpd_si512(x.v);
+    return {_mm512_castsi512_pd(_mm512_alignr_epi64(high, low, kLanes - 1))};
   }
   STREAMHMM_KERNEL void store(double* p, Vec x) { _mm512_storeu_pd(p, x.v); }
   STREAMHMM_KERNEL void scatter(double* p, const int32_t* index, Vec x) {
@@ -158,16 +144,14 @@ struct Vec<float> {
   static constexpr int kLanes = 8;
   __m256 v;
   STREAMHMM_KERNEL Vec load(const float* p) { return {_mm256_loadu_ps(p)}; }
-  template <int kSteps>
-  STREAMHMM_KERNEL Vec load_before(const float* p) {
-    return load(p - kSteps);
-  }
   STREAMHMM_KERNEL Vec fill(float x) { return {_mm256_set1_ps(x)}; }
-  STREAMHMM_KERNEL Vec first_lanes(float x, int lanes) {
-    return {_mm256_setr_ps(x, lanes > 1 ? x : 0.0f, 0, 0, 0, 0, 0, 0)};
-  }
   STREAMHMM_KERNEL Vec gather(const float* p, const int32_t* index) {
     return {_mm256_i32gather_ps(p, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(index)), 4)};
+  }
+  STREAMHMM_KERNEL Vec shift_in(Vec x, Vec before) {
+    const __m256 middle = _mm256_permute2f128_ps(before.v, x.v, 0x21);
+    const __m256i joined = _mm256_alignr_epi8(_mm256_castps_si256(x.v), _mm256_castps_si256(middle), 12);
+    return {_mm256_castsi256_ps(joined)};
   }
   STREAMHMM_KERNEL void store(float* p, Vec x) { _mm256_storeu_ps(p, x.v); }
   STREAMHMM_KERNEL void scatter(float* p, const int32_t* index, Vec x) {
@@ -214,14 +198,13 @@ struct Vec<double> {
   static constexpr int kLanes = 4;
   __m256d v;
   STREAMHMM_KERNEL Vec load(const double* p) { return {_mm256_loadu_pd(p)}; }
-  template <int kSteps>
-  STREAMHMM_KERNEL Vec load_before(const double* p) {
-    return load(p - kSteps);
-  }
   STREAMHMM_KERNEL Vec fill(double x) { return {_mm256_set1_pd(x)}; }
-  STREAMHMM_KERNEL Vec first_lanes(double x, int lanes) { return {_mm256_setr_pd(x, lanes > 1 ? x : 0.0, 0, 0)}; }
   STREAMHMM_KERNEL Vec gather(const double* p, const int32_t* index) {
     return {_mm256_i32gather_pd(p, _mm_loadu_si128(reinterpret_cast<const __m128i*>(index)), 8)};
+  }
+  STREAMHMM_KERNEL Vec shift_in(Vec x, Vec before) {
+    const __m256d middle = _mm256_permute2f128_pd(before.v, x.v, 0x21);
+    return {_mm256_shuffle_pd(middle, x.v, 0x5)};
   }
   STREAMHMM_KERNEL void store(double* p, Vec x) { _mm256_storeu_pd(p, x.v); }
   STREAMHMM_KERNEL void scatter(double* p, const int32_t* index, Vec x) {
@@ -273,20 +256,18 @@ struct Vec {
   typedef Real Unaligned __attribute__((vector_size(16), aligned(sizeof(Real)), may_alias));
   Native v;
   STREAMHMM_KERNEL Vec load(const Real* p) { return {*reinterpret_cast<const Unaligned*>(p)}; }
-  template <int kSteps>
-  STREAMHMM_KERNEL Vec load_before(const Real* p) {
-    return load(p - kSteps);
-  }
   STREAMHMM_KERNEL Vec fill(Real x) { return {Native{} + x}; }
-  STREAMHMM_KERNEL Vec first_lanes(Real x, int lanes) {
-    Vec result = {Native{}};
-    for (int lane = 0; lane < lanes; ++lane) result.v[lane] = x;
-    return result;
-  }
   STREAMHMM_KERNEL Vec gather(const Real* p, const int32_t* index) {
     Vec result = {Native{}};
     for (int lane = 0; lane < kLanes; ++lane) result.v[lane] = p[index[lane]];
     return result;
+  }
+  STREAMHMM_KERNEL Vec shift_in(Vec x, Vec before) {
+    if constexpr (kLanes == 4) {
+      return {__builtin_shufflevector(before.v, x.v, 3, 4, 5, 6)};
+    } else {
+      return {__builtin_shufflevector(before.v, x.v, 1, 2)};
+    }
   }
   STREAMHMM_KERNEL void store(Real* p, Vec x) { *reinterpret_cast<Unaligned*>(p) = x.v; }
   STREAMHMM_KERNEL void scatter(Real* p, const int32_t* index, Vec x) {
@@ -329,61 +310,6 @@ struct Vec {
     return bits;
   }
 };
-
-#endif
-
-// Entries of one row by index. kTables = 0: gather from memory. kTables = 2, 4: rows of up to 32, 64 floats held in
-// registers and looked up by permutation, several times faster than a gather.
-template <class Real, int kTables>
-struct Lookup {
-  using Index = int32_t;
-  const Real* row;
-  struct Layout {};
-  STREAMHMM_KERNEL Layout layout(int64_t) { return {}; }
-  STREAMHMM_KERNEL Lookup over(const Real* row, const Layout&) { return {row}; }
-  STREAMHMM_KERNEL Vec<Real> at(const Lookup& lookup, const int32_t* index) {
-    return Vec<Real>::gather(lookup.row, index);
-  }
-};
-
-#if defined(__AVX512F__)
-
-template <class Table, int kTables>
-struct RegisterLookup {
-  using Index = uint8_t;
-  __m512 table[kTables];
-  // Which lanes of each register a row fills: found once, not for every row.
-  struct Layout {
-    __mmask16 filled[kTables];
-  };
-  STREAMHMM_KERNEL Layout layout(int64_t columns) {
-    Layout result;
-    for (int i = 0; i < kTables; ++i) {
-      const int64_t left = columns - 16 * i;
-      result.filled[i] = static_cast<__mmask16>(left >= 16 ? 0xffffu : left > 0 ? (1u << left) - 1 : 0u);
-    }
-    return result;
-  }
-  STREAMHMM_KERNEL Table over(const float* row, const Layout& layout) {
-    Table result;
-    for (int i = 0; i < kTables; ++i) result.table[i] = _mm512_maskz_loadu_ps(layout.filled[i], row + 16 * i);
-    return result;
-  }
-  STREAMHMM_KERNEL Vec<float> at(const Table& lookup, const uint8_t* index) {
-    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(index));
-    const __m512i lanes = _mm512_cvtepu8_epi32(bytes);  // of which the permutation reads the lowest five bits
-    const __m512 low = _mm512_permutex2var_ps(lookup.table[0], lanes, lookup.table[1]);
-    if constexpr (kTables == 2) return {low};
-    const __m512 high = _mm512_permutex2var_ps(lookup.table[kTables - 2], lanes, lookup.table[kTables - 1]);
-    const __mmask16 use_high = _mm_movepi8_mask(bytes);
-    return {_mm512_mask_blend_ps(use_high, low, high)};
-  }
-};
-
-template <>
-struct Lookup<float, 2> : RegisterLookup<Lookup<float, 2>, 2> {};
-template <>
-struct Lookup<float, 4> : RegisterLookup<Lookup<float, 4>, 4> {};
 
 #endif
 

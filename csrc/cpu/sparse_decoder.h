@@ -16,12 +16,14 @@ namespace streamhmm {
 template <class Real>
 class SparseDecoder {
  public:
-  explicit SparseDecoder(const SparseGraph<Real>& graph)
+  SparseDecoder(const SparseGraph<Real>& graph, double beam)
       : graph_(graph),
+        beam_(beam),
+        tiles_(tile_count(graph.states)),
         alpha_(graph.states, kNever),
         next_(graph.states),
-        offset_(tile_count(graph.states), 0.0),
-        empty_(offset_.size()),
+        offset_(tiles_, 0.0),
+        moved_(tiles_),
         arc_shift_(graph.arcs, Real(0)) {
     int32_t widest = 1;
     for (int32_t j = 0; j < graph.states; ++j) widest = std::max(widest, graph.begin[j + 1] - graph.begin[j]);
@@ -29,9 +31,7 @@ class SparseDecoder {
   }
 
   int64_t frame_bytes() const { return packed_bytes(graph_.states, bits_); }
-  int64_t state_bytes() const {
-    return static_cast<int64_t>(graph_.states * sizeof(Real) + offset_.size() * sizeof(double));
-  }
+  int64_t state_bytes() const { return static_cast<int64_t>(graph_.states * sizeof(Real) + tiles_ * sizeof(double)); }
 
   void start(const ScoreRows<Real>& scores) {
     for (int32_t j = 0; j < graph_.states; ++j) alpha_[j] = graph_.initial[j] + scores.data[graph_.pdf[j]];
@@ -39,8 +39,8 @@ class SparseDecoder {
 
   void advance(const ScoreRows<Real>& scores, int64_t first, int64_t last, uint8_t* pointers) {
     for (int64_t t = first; t < last; ++t, pointers += frame_bytes()) {
-      if (sizeof(Real) == sizeof(float) && t % kRecentre == 0) {
-        recentre(alpha_.data(), graph_.states, offset_.data(), empty_);
+      if (t % kRecentre == 0 && has_recentring<Real>(beam_)) {
+        recentre(alpha_.data(), graph_.states, beam_, offset_.data(), moved_.data());
         refresh_shifts();
       }
       advance_frame(scores.data + t * scores.stride, pointers);
@@ -58,12 +58,12 @@ class SparseDecoder {
   }
 
   void save(uint8_t* out) const {
-    std::memcpy(out, offset_.data(), offset_.size() * sizeof(double));
-    std::memcpy(out + offset_.size() * sizeof(double), alpha_.data(), graph_.states * sizeof(Real));
+    std::memcpy(out, offset_.data(), tiles_ * sizeof(double));
+    std::memcpy(out + tiles_ * sizeof(double), alpha_.data(), graph_.states * sizeof(Real));
   }
   void restore(const uint8_t* in) {
-    std::memcpy(offset_.data(), in, offset_.size() * sizeof(double));
-    std::memcpy(alpha_.data(), in + offset_.size() * sizeof(double), graph_.states * sizeof(Real));
+    std::memcpy(offset_.data(), in, tiles_ * sizeof(double));
+    std::memcpy(alpha_.data(), in + tiles_ * sizeof(double), graph_.states * sizeof(Real));
     refresh_shifts();
   }
 
@@ -98,10 +98,12 @@ class SparseDecoder {
   }
 
   SparseGraph<Real> graph_;
+  double beam_;
+  int32_t tiles_;
   int bits_;
   Buffer<Real> alpha_, next_;
   Buffer<double> offset_;
-  Buffer<bool> empty_;
+  Buffer<Real> moved_;
   Buffer<Real> arc_shift_;
 };
 

@@ -11,6 +11,7 @@
 #include "dense_tiles.h"
 #include "dense_viterbi.h"
 #include "linear_decoder.h"
+#include "linear_path.h"
 #include "sparse_decoder.h"
 #include "thread_pool.h"
 #include "widened.h"
@@ -20,10 +21,12 @@ namespace {
 
 constexpr double kImpossible = -std::numeric_limits<double>::infinity();
 
-template <class Graph>
-double initial_weight(const Graph& graph, int32_t state) {
-  return static_cast<double>(graph.initial[state]);
-}
+// How a path is looked for.
+struct Search {
+  double beam;
+  int64_t memory_budget;
+  int threads;  // that may work on this sequence
+};
 
 // The best last state, the lowest one among equals; −1 if no path ends.
 template <class Decoder, class Graph>
@@ -31,7 +34,9 @@ int32_t best_last_state(const Decoder& decoder, const Graph& graph) {
   double best = kImpossible;
   int32_t state = -1;
   for (int32_t j = 0; j < graph.states; ++j) {
-    const double total = decoder.alpha(j) + static_cast<double>(graph.final[j]);
+    const auto final = static_cast<double>(graph.final[j]);
+    if (final == kImpossible) continue;
+    const double total = decoder.alpha(j) + final;
     if (total > best) {
       best = total;
       state = j;
@@ -40,35 +45,47 @@ int32_t best_last_state(const Decoder& decoder, const Graph& graph) {
   return state;
 }
 
-template <class Decoder, class Graph, class Real>
-class PathFinder {
+// The path as it is found, last frame first, and its score, summed in double.
+template <class Graph, class Real>
+class PathWriter {
  public:
-  PathFinder(const Graph& graph, const ScoreRows<Real>& scores, int64_t budget)
-      : graph_(graph),
-        scores_(scores),
-        decoder_(graph),
-        segment_(segment_frames(scores.frames - 1, decoder_.frame_bytes(), decoder_.state_bytes(), budget)),
+  PathWriter(const Graph& graph, const ScoreRows<Real>& scores, int32_t last_state, int64_t* states)
+      : graph_(graph), scores_(scores), states_(states), total_(static_cast<double>(graph.final[last_state])) {}
+
+  void operator()(int64_t t, int32_t state, const Step& step) {
+    states_[t] = state;
+    total_ += emission(t, state) + step.weight;
+  }
+  double finish(int32_t first_state) {
+    states_[0] = first_state;
+    return total_ + emission(0, first_state) + static_cast<double>(graph_.initial[first_state]);
+  }
+
+ private:
+  double emission(int64_t t, int32_t state) const {
+    return static_cast<double>(scores_.data[t * scores_.stride + graph_.pdf[state]]);
+  }
+
+  const Graph& graph_;
+  const ScoreRows<Real>& scores_;
+  int64_t* states_;
+  double total_;
+};
+
+// Back-pointers of every frame, kept segment by segment as the budget allows.
+template <class Decoder, class Graph, class Real>
+class StoredPath {
+ public:
+  StoredPath(const Graph& graph, const ScoreRows<Real>& scores, const Search& search)
+      : scores_(scores),
+        decoder_(graph, search.beam),
+        segment_(
+            segment_frames(scores.frames - 1, decoder_.frame_bytes(), decoder_.state_bytes(), search.memory_budget)),
         segments_(std::max<int64_t>((scores.frames - 2 + segment_) / segment_, 1)),
         pointers_(std::min(segment_, scores.frames) * decoder_.frame_bytes()),
         saved_((segments_ - 1) * decoder_.state_bytes()) {}
 
-  // Fills `states` and returns the path's score.
-  double find(int64_t* states) {
-    forward();
-    int32_t state = best_last_state(decoder_, graph_);
-    if (state < 0) return kImpossible;
-    double total = static_cast<double>(graph_.final[state]);
-    for (int64_t s = segments_ - 1; s >= 0; --s) {
-      if (s < segments_ - 1) recompute(s);
-      state = trace(s, state, states, total);
-    }
-    states[0] = state;
-    return total + emission(0, state) + initial_weight(graph_, state);
-  }
-
- private:
-  // Segment s holds the back-pointers of frames begin(s) … begin(s+1)−1.
-  int64_t begin(int64_t s) const { return std::min(1 + s * segment_, scores_.frames); }
+  const Decoder& decoder() const { return decoder_; }
 
   void forward() {
     decoder_.start(scores_);
@@ -78,26 +95,36 @@ class PathFinder {
     }
   }
 
+  // Calls visit(t, state, step) for frames T−1 … 1, `state` being the path's in the last; returns its state in frame 0.
+  template <class Visit>
+  int32_t back(int32_t state, Visit& visit) {
+    for (int64_t s = segments_ - 1; s >= 0; --s) {
+      if (s < segments_ - 1) recompute(s);
+      state = trace(s, state, visit);
+    }
+    return state;
+  }
+
+ private:
+  // Segment s holds the back-pointers of frames begin(s) … begin(s+1)−1.
+  int64_t begin(int64_t s) const { return std::min(1 + s * segment_, scores_.frames); }
+
   void recompute(int64_t s) {
     decoder_.restore(saved_.data() + s * decoder_.state_bytes());
     decoder_.advance(scores_, begin(s), begin(s + 1), pointers_.data());
   }
 
-  int32_t trace(int64_t s, int32_t state, int64_t* states, double& total) const {
+  template <class Visit>
+  int32_t trace(int64_t s, int32_t state, Visit& visit) const {
+    const int64_t frame_bytes = decoder_.frame_bytes();
     for (int64_t t = begin(s + 1) - 1; t >= begin(s); --t) {
-      states[t] = state;
-      const Step step = decoder_.step(pointers_.data() + (t - begin(s)) * decoder_.frame_bytes(), state);
-      total += emission(t, state) + step.weight;
+      const Step step = decoder_.step(pointers_.data() + (t - begin(s)) * frame_bytes, state);
+      visit(t, state, step);
       state = step.source;
     }
     return state;
   }
 
-  double emission(int64_t t, int32_t state) const {
-    return static_cast<double>(scores_.data[t * scores_.stride + graph_.pdf[state]]);
-  }
-
-  Graph graph_;
   ScoreRows<Real> scores_;
   Decoder decoder_;
   int64_t segment_;
@@ -106,25 +133,45 @@ class PathFinder {
   Buffer<uint8_t> saved_;
 };
 
-template <class Real>
-double find_path(const GraphRecord& record, const ScoreRows<Real>& scores, const Real* weights, int64_t budget,
-                 int64_t* states) {
-  if (record.family == Family::linear) {
-    const auto graph = linear_graph(record, weights);
-    return PathFinder<LinearDecoder<Real>, LinearGraph<Real>, Real>(graph, scores, budget).find(states);
-  }
-  const auto graph = sparse_graph(record, weights);
-  return PathFinder<SparseDecoder<Real>, SparseGraph<Real>, Real>(graph, scores, budget).find(states);
+// Fills `states` and returns the path's score.
+template <class Finder, class Graph, class Real>
+double follow(Finder&& finder, const Graph& graph, const ScoreRows<Real>& scores, int64_t* states) {
+  finder.forward();
+  const int32_t last = best_last_state(finder.decoder(), graph);
+  if (last < 0) return kImpossible;
+  PathWriter<Graph, Real> path(graph, scores, last, states);
+  return path.finish(finder.back(last, path));
 }
 
 template <class Real>
-InvalidScore viterbi_batch(const Batch& batch, int64_t* states, double* score) {
+double find_path(const LinearGraph<Real>& graph, const ScoreRows<Real>& scores, const Search& search, int64_t* states) {
+  if (LinearPath<Real>::suits(graph, scores.frames, search.memory_budget)) {
+    return follow(LinearPath<Real>(graph, scores, search.beam, search.threads), graph, scores, states);
+  }
+  return follow(StoredPath<LinearDecoder<Real>, LinearGraph<Real>, Real>(graph, scores, search), graph, scores, states);
+}
+
+template <class Real>
+double find_path(const SparseGraph<Real>& graph, const ScoreRows<Real>& scores, const Search& search, int64_t* states) {
+  return follow(StoredPath<SparseDecoder<Real>, SparseGraph<Real>, Real>(graph, scores, search), graph, scores, states);
+}
+
+template <class Real>
+double find_path(const GraphRecord& record, const ScoreRows<Real>& scores, const Real* weights, const Search& search,
+                 int64_t* states) {
+  if (record.family == Family::linear) return find_path(linear_graph(record, weights), scores, search, states);
+  return find_path(sparse_graph(record, weights), scores, search, states);
+}
+
+template <class Real>
+InvalidScore viterbi_batch(const Batch& batch, double beam, int64_t* states, double* score) {
   FirstInvalid invalid;
   const BatchRows<Real> rows(batch);
+  const Search search{beam, rows.budget(), batch.batch == 1 ? batch.threads : 1};
   std::fill_n(states, batch.batch * batch.frames, int64_t{-1});
   std::fill_n(score, batch.batch, kImpossible);
   if (shares_dense_graph(batch)) {
-    dense_viterbi_batch<Real>(batch, invalid, states, score);
+    dense_viterbi_batch<Real>(batch, beam, invalid, states, score);
     return invalid.result();
   }
   parallel_for(batch.batch, batch.threads, [&](int64_t b) {
@@ -132,25 +179,28 @@ InvalidScore viterbi_batch(const Batch& batch, int64_t* states, double* score) {
     const ScoreRows<Real> scores = rows.sequence(b);
     if (scores.frames == 0) return;
     const GraphRecord record = graph_record(batch, b);
-    if (record.family == Family::dense) return dense_viterbi<Real>(batch, record, &b, 1, invalid, states, score);
+    if (record.family == Family::dense) {
+      return dense_viterbi<Real>(batch, record, beam, &b, 1, invalid, states, score);
+    }
     const ScoreScan scan = scan_scores(scores, ColumnsRead(record, batch.columns));
     if (scan.invalid_frame >= 0) return invalid.report(b, scan.invalid_frame);
     if constexpr (sizeof(Real) == sizeof(float)) {
       if (scan.large || has_large(rows.weights() + record.weights_offset, record.weights_size)) {
         const Widened wide(record, scores, rows.weights());
-        score[b] = find_path(wide.record(), wide.scores(), wide.weights(), rows.budget(), out);
+        score[b] = find_path(wide.record(), wide.scores(), wide.weights(), search, out);
         return;
       }
     }
-    score[b] = find_path(record, scores, rows.weights(), rows.budget(), out);
+    score[b] = find_path(record, scores, rows.weights(), search, out);
   });
   return invalid.result();
 }
 
 }  // namespace
 
-InvalidScore viterbi(const Batch& batch, int64_t* states, double* score) {
-  return batch.is_double ? viterbi_batch<double>(batch, states, score) : viterbi_batch<float>(batch, states, score);
+InvalidScore viterbi(const Batch& batch, double beam, int64_t* states, double* score) {
+  return batch.is_double ? viterbi_batch<double>(batch, beam, states, score)
+                         : viterbi_batch<float>(batch, beam, states, score);
 }
 
 }  // namespace streamhmm

@@ -25,7 +25,7 @@ Batch batch_of(const Arguments& a) {
 }
 
 bool run_viterbi(const Arguments& a) {
-  return viterbi(batch_of(a), a.buffer<int64_t>("states"), a.buffer<double>("score")).sequence < 0;
+  return viterbi(batch_of(a), a.real("beam"), a.buffer<int64_t>("states"), a.buffer<double>("score")).sequence < 0;
 }
 
 bool run_forward_backward(const Arguments& a) {
