@@ -44,10 +44,8 @@ class NarrowPathFinder {
       if (advance(t, end) && !checked_) return false;
       t = end;
     }
-    for (int q = 0; q < count_; ++q) {
-      trace(q, states[q]);
-      score[q] = score_of_path(graph_, scores_[q], states[q]);
-    }
+    trace(states);
+    for (int q = 0; q < count_; ++q) score[q] = score_of_path(graph_, scores_[q], states[q]);
     return true;
   }
 
@@ -99,7 +97,8 @@ class NarrowPathFinder {
     return kernels_of<Real>().dense_narrow(d);
   }
 
-  void trace(int q, int64_t* states) {
+  // −1 if no path ends.
+  int64_t best_last_state(int q) {
     double best = -std::numeric_limits<double>::infinity();
     int64_t state = -1;
     for (int32_t j = 0; j < graph_.states; ++j) {
@@ -109,12 +108,30 @@ class NarrowPathFinder {
         state = j;
       }
     }
-    if (state < 0) return;
-    for (int64_t t = scores_[q].frames - 1; t > 0; --t) {
-      states[t] = state;
-      state = static_cast<int64_t>(winners(q, t)[state]);
+    return state;
+  }
+
+  // All sequences at once: a step back waits for the one before it, but not for those of other sequences.
+  void trace(int64_t* const* states) {
+    int64_t last[kDenseTile], state[kDenseTile];
+    for (int q = 0; q < count_; ++q) {
+      last[q] = best_last_state(q);
+      state[q] = std::max<int64_t>(last[q], 0);
     }
-    states[0] = state;
+    for (int64_t t = scores_[0].frames - 1; t > 0;) {
+      const int running = active(t);
+      const int64_t others = running < count_ ? scores_[running].frames : 1;  // from below this frame on there are more
+      for (; t >= others; --t) {
+        for (int q = 0; q < running; ++q) {
+          states[q][t] = state[q];
+          state[q] = static_cast<int32_t>(winners(q, t)[state[q]]);
+        }
+      }
+    }
+    for (int q = 0; q < count_; ++q) {
+      states[q][0] = state[q];
+      if (last[q] < 0) std::fill_n(states[q], scores_[q].frames, int64_t{-1});
+    }
   }
 
   DenseGraph<Real> graph_;
