@@ -7,7 +7,7 @@ and ``weights`` are the packed graphs of csrc/graph.h.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -211,6 +211,21 @@ CONSTRAINED_VITERBI = torch.ops.streamhmm.constrained_viterbi.default
 LOG_LIKELIHOOD = torch.ops.streamhmm.log_likelihood.default
 POSTERIORS = torch.ops.streamhmm.posteriors.default
 GRADIENTS = torch.ops.streamhmm.gradients.default
+
+
+def _shortcut(operation: Callable[..., Any], kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """``operation``; where the dispatcher would lead to the CPU's ``kernel`` anyway, without it: it takes as long as a
+    short sequence. For operations that no gradient passes."""
+
+    def call(scores: Tensor, *rest: Any) -> Any:
+        direct = type(scores) is Tensor and scores.is_cpu and not torch.compiler.is_compiling()
+        return (kernel if direct else operation)(scores, *rest)
+
+    return call
+
+
+call_viterbi = _shortcut(VITERBI, _viterbi_cpu)
+call_posteriors = _shortcut(POSTERIORS, _posteriors_cpu)
 
 
 @torch.library.register_fake("streamhmm::viterbi", lib=_LIBRARY)

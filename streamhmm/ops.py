@@ -12,7 +12,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from streamhmm.arguments import Durations, GraphOrGraphs, Lengths, check_beam, check_by, check_constraints, prepare
-from streamhmm.library import CONSTRAINED_VITERBI, LOG_LIKELIHOOD, POSTERIORS, VITERBI
+from streamhmm.library import CONSTRAINED_VITERBI, LOG_LIKELIHOOD, call_posteriors, call_viterbi
 from streamhmm.library_semi_markov import SEMI_MARKOV_LOG_LIKELIHOOD, SEMI_MARKOV_POSTERIORS, SEMI_MARKOV_VITERBI
 
 
@@ -76,7 +76,7 @@ def viterbi(
         if beam is not None:
             raise ValueError("a beam does not go with allowed or fixed")
         return Path(*CONSTRAINED_VITERBI(*call.constants, *check_constraints(call, allowed, fixed)))
-    return Path(*VITERBI(*call.constants, check_beam(beam)))
+    return Path(*call_viterbi(*call.constants, check_beam(beam)))
 
 
 def log_likelihood(
@@ -131,5 +131,5 @@ def posteriors(
     if durations is not None:
         result = SEMI_MARKOV_POSTERIORS(*call.constants_with(durations), width)
     else:
-        result = POSTERIORS(*call.constants, width)
+        result = call_posteriors(*call.constants, width)
     return result

@@ -36,7 +36,7 @@ def calls(scores: Tensor, *rest: Any) -> dict[str, tuple[Any, tuple[Any, ...]]]:
     masks = torch.ones((12, 6), dtype=torch.bool), torch.full((*batch, 12), -1)
     uniforms = torch.full((*batch, 2, 12), 0.5, dtype=torch.float64)
     return {
-        "viterbi": (library.VITERBI, ()),
+        "viterbi": (library.VITERBI, (float("inf"),)),
         "constrained_viterbi": (library.CONSTRAINED_VITERBI, masks),
         "log_likelihood": (library.LOG_LIKELIHOOD, ()),
         "posteriors": (library.POSTERIORS, (states,)),
