@@ -384,7 +384,7 @@ def test_a_beam_gives_up_what_the_reference_does(size: int, family: str, dtype: 
     scores = random_scores(rng, 300, 5)
     exact = reference.viterbi(scores, arcs)
     for beam in (0.5, 5, 40, 1e6):
-        expected = reference.viterbi(scores, arcs, beam)
+        expected = reference.viterbi(scores, arcs, beam=beam)
         assert beam < 1e6 or expected.score == exact.score
         for budget in (None, 1, 100_000):
             path = sh.viterbi(scores.to(dtype), graph, beam=beam, memory_budget=budget)
