@@ -237,7 +237,7 @@ def test_it_agrees_with_hmmlearn(size: int) -> None:
     model.means_, model.covars_ = rng.normal(size=(size, 3)), rng.uniform(0.5, 2.0, (size, 3))
     observed = rng.normal(size=(200, 3))
     density = torch.distributions.Normal(
-        torch.from_numpy(model.means_), torch.from_numpy(model.covars_.diagonal(0, 1, 2)).sqrt()
+        torch.from_numpy(model.means_), torch.from_numpy(model.covars_.diagonal(0, 1, 2).copy()).sqrt()
     )
     scores = density.log_prob(torch.from_numpy(observed)[:, None]).sum(-1)
     graph = sh.Graph.dense(torch.from_numpy(model.transmat_).log(), torch.from_numpy(model.startprob_).log())

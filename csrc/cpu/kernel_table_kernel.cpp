@@ -9,7 +9,8 @@ namespace streamhmm {
 namespace STREAMHMM_TARGET {
 
 void fill_dense_narrow(Kernels& table);
-void fill_dense_sums(Kernels& table);
+void fill_dense_product(Kernels& table);
+void fill_dense_rows(Kernels& table);
 void fill_dense_viterbi(Kernels& table);
 void fill_linear_viterbi(Kernels& table);
 void fill_linear_sums(Kernels& table);
@@ -25,7 +26,8 @@ void fill_tiles(Kernels& table);
 void fill_table(Kernels& table) {
   table.name = STREAMHMM_TEXT(STREAMHMM_TARGET);
   fill_dense_narrow(table);
-  fill_dense_sums(table);
+  fill_dense_product(table);
+  fill_dense_rows(table);
   fill_dense_viterbi(table);
   fill_linear_viterbi(table);
   fill_linear_sums(table);
