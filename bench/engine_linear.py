@@ -20,7 +20,8 @@ ALIGNMENTS: dict[Alignment, Mapping[int, float]] = {
     Alignment(3000, 300, 7.0e-3): {1: 20, 2: 30},
     Alignment(60000, 6000, 2.914): {1: 20, 2: 30},
 }
-MIDDLE, LARGEST = list(ALIGNMENTS)[1:]
+SMALLEST, MIDDLE, LARGEST = ALIGNMENTS
+WITH_GRAPH = ", the graph made in the call"
 OVERHEAD_BAR_S = 15e-6
 ALIGNER_BAR = 1 / 1.5
 CTC_BATCH = CtcBatch(32, 1000, 100, 40)
@@ -41,9 +42,12 @@ def rows(torchaudio: Torchaudio) -> dict[str, Callable[[], Case]]:
     result = {"call overhead, 1 frame, 1 state": partial(overhead, torchaudio)}
     for problem, bars in ALIGNMENTS.items():
         result[f"CTC alignment {_name(problem)}"] = partial(alignment, problem, bars, torchaudio)
+    for problem in (SMALLEST, MIDDLE):
+        result[f"CTC alignment {_name(problem)}{WITH_GRAPH}"] = partial(alignment_with_graph, problem, torchaudio)
     result[f"the aligner's graph, {WORDS} words"] = aligner_graph
     size = f"{CTC_BATCH.batch}×{CTC_BATCH.frames}, {CTC_BATCH.labels} labels, {CTC_BATCH.classes} classes"
     result[f"CTC log_likelihood + gradient, {size}"] = ctc_gradient
+    result[f"CTC log_likelihood + gradient, {size}{WITH_GRAPH}"] = ctc_gradient_with_graphs
     for name in SUMS:
         result[f"CTC {_name(MIDDLE)}: {name}"] = partial(sums, name)
     return result
@@ -61,6 +65,13 @@ def alignment(problem: Alignment, bars: Mapping[int, float], torchaudio: Torchau
     scores, graph = problem.tensors()[0], problem.graph()
     yardsticks = [limit(ADD_MAX, cells(graph, scores)), *torchaudio.yardstick(problem, bars)]
     return Case(lambda: sh.viterbi(scores, graph), yardsticks, lambda: sh.viterbi(scores, graph).score)
+
+
+def alignment_with_graph(problem: Alignment, torchaudio: Torchaudio) -> Case:
+    """For information: what aligning one text once costs, as torchaudio is asked."""
+    scores, labels = problem.tensors()
+    yardsticks = torchaudio.yardstick(problem, {}, compare=False)
+    return Case(lambda: sh.viterbi(scores, sh.Graph.ctc(labels)), yardsticks, threads=(1,))
 
 
 def aligner_graph() -> Case:
@@ -93,6 +104,18 @@ def ctc_gradient() -> Case:
         yardsticks,
         lambda: -sh.log_likelihood(CTC_BATCH.scores, graphs),
     )
+
+
+def ctc_gradient_with_graphs() -> Case:
+    """For information: a step of training, whose labels are new."""
+    leaf = CTC_BATCH.scores.clone().requires_grad_()
+    loss_and_gradient, _ = ctc_loss(CTC_BATCH)
+
+    def ours() -> tuple[torch.Tensor, ...]:
+        graphs = [sh.Graph.ctc(labels) for labels in CTC_BATCH.sequences]
+        return torch.autograd.grad(sh.log_likelihood(leaf, graphs).sum(), leaf)
+
+    return Case(ours, [peer("torch.nn.functional.ctc_loss", loss_and_gradient)])
 
 
 def _gradient(scores: torch.Tensor, graph: sh.Graph) -> object:
