@@ -62,8 +62,8 @@ def overhead(torchaudio: Torchaudio) -> Case:
 
 
 def alignment(problem: Alignment, bars: Mapping[int, float], torchaudio: Torchaudio) -> Case:
-    scores, graph = problem.tensors()[0], problem.graph()
-    yardsticks = [limit(ADD_MAX, cells(graph, scores)), *torchaudio.yardstick(problem, bars)]
+    (scores, labels), graph = problem.tensors(), problem.graph()
+    yardsticks = [limit(ADD_MAX, ctc_cells(labels, len(scores))), *torchaudio.yardstick(problem, bars)]
     return Case(lambda: sh.viterbi(scores, graph), yardsticks, lambda: sh.viterbi(scores, graph).score)
 
 
@@ -83,7 +83,7 @@ def aligner_graph() -> Case:
     ctc = sh.Graph.ctc(torch.randint(1, CLASSES, (graph.num_states // 2,), generator=random))
     name = f"CTC of {ctc.num_states} states (ours: {graph.num_states}, {graph.num_arcs} arcs)"
     yardsticks = [
-        limit(ADD_MAX, cells(graph, scores)),
+        limit(ADD_MAX, (len(scores) - 1) * graph.num_arcs),
         peer(name, lambda: sh.viterbi(scores, ctc), {1: ALIGNER_BAR}),
     ]
     return Case(lambda: sh.viterbi(scores, graph), yardsticks)
@@ -93,7 +93,7 @@ def ctc_gradient() -> Case:
     leaf = CTC_BATCH.scores.clone().requires_grad_()
     graphs = [sh.Graph.ctc(labels) for labels in CTC_BATCH.sequences]
     loss_and_gradient, losses = ctc_loss(CTC_BATCH)
-    passes = 2 * sum(cells(graph, sequence) for graph, sequence in zip(graphs, CTC_BATCH.scores, strict=True))
+    passes = 2 * sum(ctc_cells(labels, CTC_BATCH.frames) for labels in CTC_BATCH.sequences)
     name = "torch.nn.functional.ctc_loss"
     yardsticks = [
         limit(MULTIPLY_ADD, passes),
@@ -133,14 +133,23 @@ SUMS: dict[str, tuple[Callable[[torch.Tensor, sh.Graph], object], int]] = {
 
 def sums(name: str) -> Case:
     """For information; an arc of each pass is a multiplication and an addition."""
-    scores, graph = MIDDLE.tensors()[0].requires_grad_(), MIDDLE.graph()
-    call, passes = SUMS[name]
-    return Case(lambda: call(scores, graph), [limit(MULTIPLY_ADD, passes * cells(graph, scores))], threads=(1,))
+    (scores, labels), graph = MIDDLE.tensors(), MIDDLE.graph()
+    leaf, (call, passes) = scores.requires_grad_(), SUMS[name]
+    yardstick = limit(MULTIPLY_ADD, passes * ctc_cells(labels, len(scores)))
+    return Case(lambda: call(leaf, graph), [yardstick], threads=(1,))
 
 
-def cells(graph: sh.Graph, scores: torch.Tensor) -> float:
-    """Arcs followed in one pass over the scores (T, V)."""
-    return (len(scores) - 1) * graph.num_arcs
+def ctc_cells(labels: torch.Tensor, frames: int) -> float:
+    """Arcs that a pass must follow: into the states that can be reached by then and can still reach the end in time.
+
+    No path gets ahead by more than two states a frame.
+    """
+    states = 2 * len(labels) + 1
+    arcs = states + (states - 1) + int((labels[1:] != labels[:-1]).sum())
+    frame = torch.arange(1, frames)
+    highest = (1 + 2 * frame).clamp(max=states - 1)
+    lowest = (states - 2 - 2 * (frames - 1 - frame)).clamp(min=0)
+    return arcs / states * int((highest - lowest + 1).clamp(min=0).sum())
 
 
 def _name(problem: Alignment) -> str:

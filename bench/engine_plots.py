@@ -25,7 +25,7 @@ def plot_all(file: Path) -> list[tuple[Panel, list[Series]]]:
 
 def draw(file: Path, grid: Sequence[Sequence[Panel]], measured: Sequence[Sequence[list[Series]]]) -> None:
     """One figure with the panels in their rows and columns."""
-    size = (5.2 * len(grid[0]), 4.2 * len(grid))
+    size = (5.2 * len(grid[0]), 4.8 * len(grid))
     figure, axes = plt.subplots(len(grid), len(grid[0]), figsize=size, layout="constrained", squeeze=False)
     for row in zip(grid, measured, axes, strict=True):
         for panel, series, one in zip(*row, strict=True):
@@ -43,4 +43,4 @@ def _draw_panel(axes: Axes, panel: Panel, series: Sequence[Series]) -> None:
     axes.loglog(panel.sizes, promised, ":", color="grey", label=f"slope {panel.expected:g}")
     axes.set(title=panel.title, xlabel=panel.axis, ylabel="time of a call on one thread (s)")
     axes.grid(alpha=0.3)
-    axes.legend(fontsize="small")
+    axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2)

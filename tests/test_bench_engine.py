@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from streamhmm import _C
 
@@ -153,3 +154,14 @@ def test_a_dense_row_agrees_with_hmmlearn():
     case = engine_dense.viterbi(DenseProblem(2, 10, 3), engine_dense.Bars({}))
     measured = engine_case.measure(case, rounds=1)
     assert measured["differences"]["hmmlearn"]["relative"] < 1e-6
+
+
+def test_cells_of_ctc_are_the_arcs_that_paths_can_take():
+    pytest.importorskip("hmmlearn", reason="needs the extra bench")
+    pytest.importorskip("librosa", reason="needs the extra bench")
+    pytest.importorskip("dtaidistance", reason="needs the extra bench")
+    import engine_linear
+
+    # 5 states with 2 arcs each on average; those of frames 1, 2, 3 that can matter: 0 to 3, 1 to 4, 3 to 4.
+    assert engine_linear.ctc_cells(torch.tensor([1, 2]), 4) == pytest.approx(2 * (4 + 4 + 2))
+    assert engine_linear.ctc_cells(torch.tensor([1, 2]), 1) == 0.0
