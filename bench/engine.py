@@ -54,11 +54,12 @@ def plot(console: Console) -> None:
     """Measure and draw how time grows, and print the slopes."""
     from engine_plots import plot_all  # matplotlib is for this alone
 
+    file = RESULTS / "engine-scaling.png"
     lines = []
-    for file, panel, series in plot_all(RESULTS):
-        console.print(f"{file.name}: {panel.title} against {panel.axis}")
+    for panel, series in plot_all(file):
         lines += [[f"{panel.title}: {s.name}", panel.axis, f"{s.slope:.2f}", f"{panel.expected:g}"] for s in series]
     show(console, "Growth of time, the larger half of the sizes", ["work", "against", "slope", "promised"], lines)
+    console.print(f"wrote {file}")
 
 
 def run(torchaudio: Torchaudio, options: argparse.Namespace, console: Console) -> dict[str, Any]:
@@ -67,7 +68,7 @@ def run(torchaudio: Torchaudio, options: argparse.Namespace, console: Console) -
     for name, prepare in rows(torchaudio).items():
         if options.only.lower() in name.lower():
             with console.status(name):
-                results["rows"].append({"name": name, **measure_row(prepare, options.rounds)})
+                results["rows"].append({"name": name, **measure(prepare(), options.rounds)})
     if not options.only:
         with console.status("memory"):
             results["memory"] = memory(torchaudio, options.hour)
@@ -82,14 +83,6 @@ def rows(torchaudio: Torchaudio) -> dict[str, Callable[[], Case]]:
         **engine_semi_markov.rows(),
         **engine_dtw.rows(),
     }
-
-
-def measure_row(prepare: Callable[[], Case], rounds: int) -> dict[str, Any]:
-    """A row's figures, or why there are none yet."""
-    try:
-        return measure(prepare(), rounds)
-    except (AttributeError, TypeError) as error:
-        return {"missing": str(error)}
 
 
 def _rates(rounds: int) -> list[dict[str, Any]]:
@@ -110,7 +103,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--peer-python", metavar="PATH", help="Python of the environment that bench/peers.sh made")
     parser.add_argument("--only", metavar="TEXT", default="", help="only the rows whose name contains TEXT")
     parser.add_argument("--rounds", type=int, default=7, help="measurements of each, of which the median counts")
-    parser.add_argument("--hour", action="store_true", help="memory and time of an hour with 170,000 states too")
+    parser.add_argument("--hour", action="store_true", help="memory and time of an hour with 170,001 states too")
     parser.add_argument("--json", metavar="FILE", help="write the figures here too")
     parser.add_argument("--results", action="store_true", help=f"write {RESULTS.name}/engine.md beside this file")
     parser.add_argument("--plots", action="store_true", help="instead, plot time against T, S and B there")

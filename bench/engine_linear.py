@@ -20,7 +20,8 @@ ALIGNMENTS: dict[Alignment, Mapping[int, float]] = {
     Alignment(3000, 300, 7.0e-3): {1: 20, 2: 30},
     Alignment(60000, 6000, 2.914): {1: 20, 2: 30},
 }
-MIDDLE, LARGEST = list(ALIGNMENTS)[1:]
+SMALLEST, MIDDLE, LARGEST = ALIGNMENTS
+WITH_GRAPH = ", the graph made in the call"
 OVERHEAD_BAR_S = 15e-6
 ALIGNER_BAR = 1 / 1.5
 CTC_BATCH = CtcBatch(32, 1000, 100, 40)
@@ -41,9 +42,12 @@ def rows(torchaudio: Torchaudio) -> dict[str, Callable[[], Case]]:
     result = {"call overhead, 1 frame, 1 state": partial(overhead, torchaudio)}
     for problem, bars in ALIGNMENTS.items():
         result[f"CTC alignment {_name(problem)}"] = partial(alignment, problem, bars, torchaudio)
+    for problem in (SMALLEST, MIDDLE):
+        result[f"CTC alignment {_name(problem)}{WITH_GRAPH}"] = partial(alignment_with_graph, problem, torchaudio)
     result[f"the aligner's graph, {WORDS} words"] = aligner_graph
     size = f"{CTC_BATCH.batch}×{CTC_BATCH.frames}, {CTC_BATCH.labels} labels, {CTC_BATCH.classes} classes"
     result[f"CTC log_likelihood + gradient, {size}"] = ctc_gradient
+    result[f"CTC log_likelihood + gradient, {size}{WITH_GRAPH}"] = ctc_gradient_with_graphs
     for name in SUMS:
         result[f"CTC {_name(MIDDLE)}: {name}"] = partial(sums, name)
     return result
@@ -58,9 +62,16 @@ def overhead(torchaudio: Torchaudio) -> Case:
 
 
 def alignment(problem: Alignment, bars: Mapping[int, float], torchaudio: Torchaudio) -> Case:
-    scores, graph = problem.tensors()[0], problem.graph()
-    yardsticks = [limit(ADD_MAX, cells(graph, scores)), *torchaudio.yardstick(problem, bars)]
+    (scores, labels), graph = problem.tensors(), problem.graph()
+    yardsticks = [limit(ADD_MAX, ctc_cells(labels, len(scores))), *torchaudio.yardstick(problem, bars)]
     return Case(lambda: sh.viterbi(scores, graph), yardsticks, lambda: sh.viterbi(scores, graph).score)
+
+
+def alignment_with_graph(problem: Alignment, torchaudio: Torchaudio) -> Case:
+    """For information: what aligning one text once costs, as torchaudio is asked."""
+    scores, labels = problem.tensors()
+    yardsticks = torchaudio.yardstick(problem, {}, compare=False)
+    return Case(lambda: sh.viterbi(scores, sh.Graph.ctc(labels)), yardsticks, threads=(1,))
 
 
 def aligner_graph() -> Case:
@@ -72,7 +83,7 @@ def aligner_graph() -> Case:
     ctc = sh.Graph.ctc(torch.randint(1, CLASSES, (graph.num_states // 2,), generator=random))
     name = f"CTC of {ctc.num_states} states (ours: {graph.num_states}, {graph.num_arcs} arcs)"
     yardsticks = [
-        limit(ADD_MAX, cells(graph, scores)),
+        limit(ADD_MAX, (len(scores) - 1) * graph.num_arcs),
         peer(name, lambda: sh.viterbi(scores, ctc), {1: ALIGNER_BAR}),
     ]
     return Case(lambda: sh.viterbi(scores, graph), yardsticks)
@@ -82,7 +93,7 @@ def ctc_gradient() -> Case:
     leaf = CTC_BATCH.scores.clone().requires_grad_()
     graphs = [sh.Graph.ctc(labels) for labels in CTC_BATCH.sequences]
     loss_and_gradient, losses = ctc_loss(CTC_BATCH)
-    passes = 2 * sum(cells(graph, sequence) for graph, sequence in zip(graphs, CTC_BATCH.scores, strict=True))
+    passes = 2 * sum(ctc_cells(labels, CTC_BATCH.frames) for labels in CTC_BATCH.sequences)
     name = "torch.nn.functional.ctc_loss"
     yardsticks = [
         limit(MULTIPLY_ADD, passes),
@@ -93,6 +104,18 @@ def ctc_gradient() -> Case:
         yardsticks,
         lambda: -sh.log_likelihood(CTC_BATCH.scores, graphs),
     )
+
+
+def ctc_gradient_with_graphs() -> Case:
+    """For information: a step of training, whose labels are new."""
+    leaf = CTC_BATCH.scores.clone().requires_grad_()
+    loss_and_gradient, _ = ctc_loss(CTC_BATCH)
+
+    def ours() -> tuple[torch.Tensor, ...]:
+        graphs = [sh.Graph.ctc(labels) for labels in CTC_BATCH.sequences]
+        return torch.autograd.grad(sh.log_likelihood(leaf, graphs).sum(), leaf)
+
+    return Case(ours, [peer("torch.nn.functional.ctc_loss", loss_and_gradient)])
 
 
 def _gradient(scores: torch.Tensor, graph: sh.Graph) -> object:
@@ -110,14 +133,23 @@ SUMS: dict[str, tuple[Callable[[torch.Tensor, sh.Graph], object], int]] = {
 
 def sums(name: str) -> Case:
     """For information; an arc of each pass is a multiplication and an addition."""
-    scores, graph = MIDDLE.tensors()[0].requires_grad_(), MIDDLE.graph()
-    call, passes = SUMS[name]
-    return Case(lambda: call(scores, graph), [limit(MULTIPLY_ADD, passes * cells(graph, scores))], threads=(1,))
+    (scores, labels), graph = MIDDLE.tensors(), MIDDLE.graph()
+    leaf, (call, passes) = scores.requires_grad_(), SUMS[name]
+    yardstick = limit(MULTIPLY_ADD, passes * ctc_cells(labels, len(scores)))
+    return Case(lambda: call(leaf, graph), [yardstick], threads=(1,))
 
 
-def cells(graph: sh.Graph, scores: torch.Tensor) -> float:
-    """Arcs followed in one pass over the scores (T, V)."""
-    return (len(scores) - 1) * graph.num_arcs
+def ctc_cells(labels: torch.Tensor, frames: int) -> float:
+    """Arcs that a pass must follow: into the states that can be reached by then and can still reach the end in time.
+
+    No path gets ahead by more than two states a frame.
+    """
+    states = 2 * len(labels) + 1
+    arcs = states + (states - 1) + int((labels[1:] != labels[:-1]).sum())
+    frame = torch.arange(1, frames)
+    highest = (1 + 2 * frame).clamp(max=states - 1)
+    lowest = (states - 2 - 2 * (frames - 1 - frame)).clamp(min=0)
+    return arcs / states * int((highest - lowest + 1).clamp(min=0).sum())
 
 
 def _name(problem: Alignment) -> str:

@@ -1,6 +1,6 @@
 """Rows of bench/engine.py about memory: a call in a process of its own, its peak and its time.
 
-python bench/engine_memory.py ctc|hour      prints one line of JSON
+python bench/engine_memory.py ctc|hour THREADS      prints one line of JSON
 """
 
 from __future__ import annotations
@@ -13,46 +13,43 @@ from typing import Any
 
 import torch
 from engine_linear import LARGEST
-from engine_torchaudio import CLASSES, Torchaudio
+from engine_torchaudio import Alignment, Torchaudio
 from measure import peak_bytes, reset_peak, resident_bytes, run_child
 
 import streamhmm as sh
 
 EXTRA_BAR_BYTES = 300e6
 HOUR_BAR_BYTES = 2**30
-HOUR_FRAMES, HOUR_STATES = 360_000, 170_000
+HOUR = Alignment(360_000, 85_000)  # at 10 ms; 170,001 states
+PROBLEMS = {"ctc": LARGEST, "hour": HOUR}
 
 
 def memory(torchaudio: Torchaudio, with_hour: bool) -> list[dict[str, Any]]:
     """What was measured, with the bars; torchaudio's memory beside ours."""
-    ours, theirs = run_child(Path(__file__), "ctc"), torchaudio.extra_bytes(LARGEST)
-    name = f"CTC ({LARGEST.frames}, {LARGEST.labels})"
-    results = [{"name": name, **ours, "bar": EXTRA_BAR_BYTES, "peer": torchaudio.name, "peer_bytes": theirs}]
+    peer = {"peer": torchaudio.name, "peer_bytes": torchaudio.extra_bytes(LARGEST)}
+    results = [{**_in_a_process("ctc", 1), **peer, "bar": EXTRA_BAR_BYTES}]
     if with_hour:
-        name = f"an hour: {HOUR_FRAMES} frames, {HOUR_STATES} states"
-        results.append({"name": name, **run_child(Path(__file__), "hour"), "bar": HOUR_BAR_BYTES})
+        results += [{**_in_a_process("hour", threads), "bar": HOUR_BAR_BYTES} for threads in (1, 2)]
     return results
 
 
+def _in_a_process(which: str, threads: int) -> dict[str, Any]:
+    problem = PROBLEMS[which]
+    name = f"CTC, {problem.frames:,} frames, {2 * problem.labels + 1:,} states"
+    return {"name": name, "threads": threads, **run_child(Path(__file__), which, str(threads))}
+
+
 def main() -> int:
-    scores, graph = {"ctc": _ctc, "hour": _hour}[sys.argv[1]]()
+    problem = PROBLEMS[sys.argv[1]]
+    torch.set_num_threads(int(sys.argv[2]))
+    scores, graph = problem.tensors()[0], problem.graph()
     sh.viterbi(scores[:20], sh.Graph.linear([0, 1]))
     reset_peak()
     before, begin = resident_bytes(), time.perf_counter()
     sh.viterbi(scores, graph)
     seconds = time.perf_counter() - begin
-    print(json.dumps({"extra_bytes": peak_bytes() - before, "seconds": seconds}))
+    print(json.dumps({"extra_bytes": peak_bytes() - before, "peak_bytes": peak_bytes(), "seconds": seconds}))
     return 0
-
-
-def _ctc() -> tuple[torch.Tensor, sh.Graph]:
-    return LARGEST.tensors()[0], LARGEST.graph()
-
-
-def _hour() -> tuple[torch.Tensor, sh.Graph]:
-    random = torch.Generator().manual_seed(0)
-    scores = torch.randn(HOUR_FRAMES, CLASSES, generator=random).log_softmax(-1)
-    return scores, sh.Graph.linear(torch.randint(0, CLASSES, (HOUR_STATES,), generator=random))
 
 
 if __name__ == "__main__":

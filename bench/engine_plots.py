@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
-from engine_scaling import Panel, Series, figures, measure
+from engine_scaling import Panel, Series, measure, panels
 
 matplotlib.use("Agg")
 
@@ -14,22 +14,22 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
 
-def plot_all(folder: Path) -> Iterator[tuple[Path, Panel, list[Series]]]:
-    """Measures and draws every figure; tells of each panel when its file is written."""
-    folder.mkdir(exist_ok=True)
-    for stem, panels in figures().items():
-        measured = [measure(panel) for panel in panels]
-        file = folder / f"{stem}.png"
-        draw(file, panels, measured)
-        for panel, series in zip(panels, measured, strict=True):
-            yield file, panel, series
+def plot_all(file: Path) -> list[tuple[Panel, list[Series]]]:
+    """Measures every panel and draws them into one figure."""
+    grid = panels()
+    measured = [[measure(panel) for panel in row] for row in grid]
+    file.parent.mkdir(exist_ok=True)
+    draw(file, grid, measured)
+    return [pair for row in zip(grid, measured, strict=True) for pair in zip(*row, strict=True)]
 
 
-def draw(file: Path, panels: Sequence[Panel], measured: Sequence[Sequence[Series]]) -> None:
-    """One figure, its panels side by side."""
-    figure, axes = plt.subplots(1, len(panels), figsize=(6 * len(panels), 4.5), layout="constrained", squeeze=False)
-    for panel, series, one in zip(panels, measured, axes[0], strict=True):
-        _draw_panel(one, panel, series)
+def draw(file: Path, grid: Sequence[Sequence[Panel]], measured: Sequence[Sequence[list[Series]]]) -> None:
+    """One figure with the panels in their rows and columns."""
+    size = (5.2 * len(grid[0]), 4.8 * len(grid))
+    figure, axes = plt.subplots(len(grid), len(grid[0]), figsize=size, layout="constrained", squeeze=False)
+    for row in zip(grid, measured, axes, strict=True):
+        for panel, series, one in zip(*row, strict=True):
+            _draw_panel(one, panel, series)
     figure.savefig(file, dpi=110)
     plt.close(figure)
 
@@ -41,6 +41,6 @@ def _draw_panel(axes: Axes, panel: Panel, series: Sequence[Series]) -> None:
     end = series[0].seconds[-1] / 2
     promised = [end * (size / panel.sizes[-1]) ** panel.expected for size in panel.sizes]
     axes.loglog(panel.sizes, promised, ":", color="grey", label=f"slope {panel.expected:g}")
-    axes.set(title=panel.title, xlabel=panel.axis, ylabel="seconds a call, one thread")
+    axes.set(title=panel.title, xlabel=panel.axis, ylabel="time of a call on one thread (s)")
     axes.grid(alpha=0.3)
-    axes.legend(fontsize="small")
+    axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2)

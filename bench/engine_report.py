@@ -18,8 +18,10 @@ NOTE = (
     "reached; best/best: of the shortest times, which other work disturbs least; (recorded): on another machine. One "
     "thread: processor time; two: wall."
 )
-
-
+SUMMARY_NOTE = (
+    "ratio: their time ÷ ours in one run; (recorded): theirs on another machine; share of limit: the time that the "
+    "arithmetic alone takes ÷ ours, on one thread."
+)
 BUSY_LOAD = 0.5
 
 
@@ -38,8 +40,6 @@ def print_report(console: Console, results: dict[str, Any]) -> None:
     for table in tables(results):
         rows = [[*map(escape, cells), "" if met is None else verdict(met)] for cells, met in table.rows]
         show(console, table.title, table.columns, rows, table.note)
-    for name, reason in _missing(results):
-        console.print(f"[yellow]not measured: {escape(name)}: {escape(reason)}[/]")
 
 
 def write_markdown(path: Path, results: dict[str, Any]) -> None:
@@ -48,19 +48,48 @@ def write_markdown(path: Path, results: dict[str, Any]) -> None:
     for table in tables(results):
         lines += [f"## {table.title}", "", *_markdown(table), ""]
         lines += [table.note, ""] if table.note else []
-    lines += [f"Not measured: {name}: {reason}." for name, reason in _missing(results)]
     path.parent.mkdir(exist_ok=True)
     path.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
 
 
 def tables(results: dict[str, Any]) -> Iterator[Table]:
     """What a run has to show."""
+    yield _summary(results["rows"])
     yield _rates(results["rates"])
     yield _times(results["rows"])
-    if any(row.get("differences") for row in results["rows"]):
+    if any(row["differences"] for row in results["rows"]):
         yield _differences(results["rows"])
     if "memory" in results:
         yield _memory(results["memory"])
+
+
+def _summary(measured: list[dict[str, Any]]) -> Table:
+    """Every bar: the ratios to peers line by line, and the share of the limit in a row's first line."""
+    rows = []
+    for row in measured:
+        share, share_met = _share_on_one_thread(row["runs"][0])
+        lines = [(run, one) for run in row["runs"] for one in run["compared"] if not one["is_limit"] and one["bar"]]
+        for run, one in lines:
+            cells = [_times_as_fast(one["ratio"]), f"≥ {one['bar']:.3g}", share]
+            rows.append(([*_head(row, run), one["with"], *cells], one["met"] and share_met is not False))
+            share, share_met = "", None
+        if not lines and share_met is not None:
+            rows.append(([*_head(row, row["runs"][0]), "", "", "", share], share_met))
+    columns = ["work (float32)", "time", "beside", "ratio", "bar", "share of limit", "met"]
+    return Table("What is to be reached", columns, rows, SUMMARY_NOTE)
+
+
+def _head(row: dict[str, Any], run: dict[str, Any]) -> list[str]:
+    return [f"{row['name']}; {_threads(run['threads'])}", f"{_ms(run['seconds'])} ms"]
+
+
+def _share_on_one_thread(run: dict[str, Any]) -> tuple[str, bool | None]:
+    """The share of the limit with its bar, and whether that is met."""
+    for one in run["compared"]:
+        if one["is_limit"]:
+            bar = "" if one["bar"] is None else f" (≥ {_share(one['bar'])})"
+            return _share(one["ratio"]) + bar, one["met"]
+    return "", None
 
 
 def _rates(rates: list[dict[str, Any]]) -> Table:
@@ -73,7 +102,7 @@ def _rates(rates: list[dict[str, Any]]) -> Table:
 def _times(measured: list[dict[str, Any]]) -> Table:
     rows = []
     for row in measured:
-        for run in row.get("runs", ()):
+        for run in row["runs"]:
             head = [row["name"], str(run["threads"]), _ms(run["seconds"])]
             for compared in run["compared"]:
                 rows.append((head + _comparison(compared), compared["met"]))
@@ -92,7 +121,7 @@ def _comparison(compared: dict[str, Any]) -> list[str]:
 def _differences(measured: list[dict[str, Any]]) -> Table:
     rows = []
     for row in measured:
-        for name, difference in row.get("differences", {}).items():
+        for name, difference in row["differences"].items():
             tolerance = difference["tolerance"]
             bar = "" if tolerance is None else f"≤ {tolerance:.0e}"
             rows.append(([row["name"], name, f"{difference['relative']:.1e}", bar], difference["met"]))
@@ -103,16 +132,12 @@ def _differences(measured: list[dict[str, Any]]) -> Table:
 def _memory(measured: list[dict[str, Any]]) -> Table:
     rows = []
     for row in measured:
-        cells = [row["name"], f"{row['extra_bytes'] / 1e6:.0f}", f"≤ {row['bar'] / 1e6:.0f}", f"{row['seconds']:.2f}"]
-        rows.append((cells, row["extra_bytes"] <= row["bar"]))
+        cells = [_mb(row["extra_bytes"]), f"≤ {_mb(row['bar'])}", _mb(row["peak_bytes"]), f"{row['seconds']:.2f}"]
+        rows.append(([f"{row['name']}; {_threads(row['threads'])}", *cells], row["extra_bytes"] <= row["bar"]))
         if "peer" in row:
-            rows.append(([f"  {row['peer']}", f"{row['peer_bytes'] / 1e6:.0f}", "", ""], None))
-    title = "Memory above what was held before the call, default budget, one thread, a process of its own"
-    return Table(title, ["Viterbi", "MB", "bar", "s", "met"], rows)
-
-
-def _missing(results: dict[str, Any]) -> list[tuple[str, str]]:
-    return [(row["name"], row["missing"]) for row in results["rows"] if "missing" in row]
+            rows.append(([f"  {row['peer']}", _mb(row["peer_bytes"]), "", "", ""], None))
+    title = "Memory above what was held before the call, default budget, a process of its own"
+    return Table(title, ["Viterbi", "MB", "bar", "MB of the whole process", "s", "met"], rows)
 
 
 def _markdown(table: Table) -> Iterator[str]:
@@ -132,6 +157,14 @@ def _commit() -> str:
     command = ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty"]
     done = subprocess.run(command, capture_output=True, text=True)
     return f"{time.strftime('%Y-%m-%d')}, commit {done.stdout.strip() or 'unknown'}"
+
+
+def _threads(count: int) -> str:
+    return "one thread" if count == 1 else f"{count} threads"
+
+
+def _mb(size: float) -> str:
+    return f"{size / 1e6:.0f}"
 
 
 def _ms(seconds: float) -> str:

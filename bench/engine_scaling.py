@@ -47,22 +47,21 @@ class Series(NamedTuple):
     slope: float
 
 
-def figures() -> dict[str, list[Panel]]:
-    """The panels of each figure, by its file's stem."""
-    return {
-        "engine_frames": [
-            Panel("dense, 64 states", "T", FRAMES, lambda frames: dense(1, frames, 64), 1),
-            Panel("left to right, 1000 states", "T", FRAMES, lambda frames: linear(frames, 1000), 1),
+def panels() -> list[list[Panel]]:
+    """The panels in two rows; the columns are T, S and B."""
+    frames, states, sequences = "frames T", "states S", "sequences B"
+    return [
+        [
+            Panel("dense, 64 states", frames, FRAMES, lambda frames: dense(1, frames, 64), 1),
+            Panel("dense, 200 frames", states, DENSE_STATES, lambda states: dense(1, 200, states), 2),
+            Panel("dense, 100 frames, 5 states", sequences, SEQUENCES, lambda batch: dense(batch, 100, 5), 1),
         ],
-        "engine_states": [
-            Panel("dense, 200 frames", "S", DENSE_STATES, lambda states: dense(1, 200, states), 2),
-            Panel("left to right, 1000 frames", "S", LINEAR_STATES, lambda states: linear(1000, states), 1),
+        [
+            Panel("left to right, 1000 states", frames, FRAMES, lambda frames: linear(frames, 1000), 1),
+            Panel("left to right, 1000 frames", states, LINEAR_STATES, lambda states: linear(1000, states), 1),
+            Panel("dense, 100 frames, 64 states", sequences, SEQUENCES, lambda batch: dense(batch, 100, 64), 1),
         ],
-        "engine_batch": [
-            Panel("dense, 100 frames, 5 states", "B", SEQUENCES, lambda batch: dense(batch, 100, 5), 1),
-            Panel("dense, 100 frames, 64 states", "B", SEQUENCES, lambda batch: dense(batch, 100, 64), 1),
-        ],
-    }
+    ]
 
 
 def measure(panel: Panel) -> list[Series]:
