@@ -18,10 +18,10 @@ from streamhmm.packing import (
     NEVER,
     Piece,
     Weights,
+    barred_but,
     index_tensor,
     make_matrix,
     make_piece,
-    only,
     pack_structure,
     pdf_tensor,
     state_pdfs,
@@ -29,6 +29,7 @@ from streamhmm.packing import (
     tracing,
 )
 
+FIRST, FIRST_TWO, LAST, LAST_TWO = slice(1), slice(2), slice(-1, None), slice(-2, None)
 BAND = 3  # a linear graph's arcs go 0, 1 or 2 states ahead
 MOST_DENSE_STATES = 2048  # beyond, a matrix outgrows the caches
 DENSE_CELLS_AN_ARC = 24  # cells of a matrix that take as long as one arc of a list
@@ -84,11 +85,10 @@ class Graph:
         if skip is not None:
             band.append(make_piece(skip, states, "skip"))
         ends = [
-            make_piece(only(states, [0]) if initial is None else initial, states, "initial"),
-            make_piece(only(states, [states - 1]) if final is None else final, states, "final"),
+            barred_but(states, FIRST, "initial") if initial is None else make_piece(initial, states, "initial"),
+            barred_but(states, LAST, "final") if final is None else make_piece(final, states, "final"),
         ]
-        arcs = sum(max(states - step, 0) for step in range(len(band)))
-        return _linear(columns, band, arcs, ends)
+        return _linear(columns, band, ends)
 
     @staticmethod
     def ctc(labels: Sequence[int] | Tensor, blank: int = 0) -> Graph:
@@ -112,8 +112,10 @@ class Graph:
         pdfs[1::2] = sequence
         skip = torch.full((states,), NEVER, dtype=torch.float64)
         skip[1:-2:2] = torch.where(sequence[1:] != sequence[:-1], 0.0, NEVER)
-        ends = [only(states, [0, min(1, states - 1)]), only(states, [states - 1, max(states - 2, 0)])]
-        return Graph.linear(pdfs, skip=skip, initial=ends[0], final=ends[1])
+        band = [make_piece(0.0, states, "self_loop"), make_piece(0.0, states, "advance")]
+        band.append(Piece("skip", skip, states, settled=True))
+        ends = [barred_but(states, FIRST_TWO, "initial"), barred_but(states, LAST_TWO, "final")]
+        return _linear(pdfs, band, ends)
 
     @staticmethod
     def dense(
@@ -245,8 +247,9 @@ class Graph:
         return sum(piece.size for piece in self.pieces)
 
 
-def _linear(pdfs: Tensor, band: Sequence[Piece], arcs: int, ends: Sequence[Piece]) -> Graph:
+def _linear(pdfs: Tensor, band: Sequence[Piece], ends: Sequence[Piece]) -> Graph:
     states = len(pdfs)
+    arcs = sum(max(states - step, 0) for step in range(len(band)))
     record = (states, 0, int(len(band) == BAND))
     return Graph("linear", states, arcs, pdfs, record, pdfs.to(torch.int32), (*band, *ends))
 

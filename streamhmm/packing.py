@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 NEVER = float("-inf")
 FAMILIES = ("linear", "sparse", "dense")  # in the order of csrc/graph.h
 
+LARGEST_EVERYWHERE = 1e38  # smaller numbers are finite in single precision, too
+
 Weights = float | Sequence[float] | Tensor
 
 
@@ -27,12 +29,14 @@ class Piece:
     size: int
     places: Tensor | None = None
     given: bool = False  # the user's own tensor, which may change between calls
+    settled: bool = False  # known to be weights in every type
 
     def packed(self, dtype: torch.dtype) -> Tensor:
         values = self.values.to(dtype)
         if values.dim() > 1:
             values = values.reshape(-1)
-        check_weights(values, self.name)
+        if not self.settled:
+            check_weights(values, self.name)
         if self.places is None:
             return values.expand(self.size)
         return values.new_full((self.size,), NEVER).index_put((self.places,), values)
@@ -49,7 +53,7 @@ def tracing() -> bool:
 
 def check_weights(values: Tensor, name: str) -> None:
     """Raises ValueError for NaN or +inf."""
-    if tracing():
+    if tracing() or values.numel() == 0 or float(values.detach().max()) < float("inf"):  # not so with a NaN
         return
     wrong = ~(values.detach() < float("inf"))
     if bool(wrong.any()):
@@ -58,6 +62,8 @@ def check_weights(values: Tensor, name: str) -> None:
 
 
 def make_piece(weights: Weights, size: int, name: str) -> Piece:
+    if isinstance(weights, (int, float)) and (abs(weights) < LARGEST_EVERYWHERE or weights == NEVER):
+        return Piece(name, torch.tensor(float(weights), dtype=torch.float64), size, settled=True)
     given = isinstance(weights, Tensor)
     if isinstance(weights, Tensor):
         values = weights if weights.is_floating_point() else weights.to(torch.float64)
@@ -89,10 +95,11 @@ def make_matrix(weights: Tensor | Sequence[Sequence[float]], name: str) -> Piece
     return Piece(name, values, values.numel(), given=given)
 
 
-def only(states: int, allowed: list[int]) -> Tensor:
+def barred_but(states: int, allowed: slice, name: str) -> Piece:
+    """0 for some states, −inf for the others."""
     weights = torch.full((states,), NEVER, dtype=torch.float64)
     weights[allowed] = 0.0
-    return weights
+    return Piece(name, weights, states, settled=True)
 
 
 @torch.inference_mode(False)
