@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <type_traits>
 
 #include "buffer.h"
 #include "dense.h"
@@ -10,10 +11,11 @@
 
 namespace streamhmm {
 
-template <class Real>
+// `Given`: the weights' type, no wider than Real.
+template <class Real, class Given = Real>
 class DenseProbabilities {
  public:
-  DenseProbabilities(const DenseGraph<Real>& graph, bool transposed)
+  DenseProbabilities(const DenseGraph<Given>& graph, bool transposed)
       : graph_(graph),
         transposed_(transposed),
         matrix_(int64_t{graph.states} * graph.states),
@@ -32,7 +34,7 @@ class DenseProbabilities {
 
  private:
   void prepare(int64_t frame) {
-    const Real* weights = graph_.step_to(frame);
+    const Real* weights = widened(graph_.step_to(frame));
     const Real top = *std::max_element(weights, weights + matrix_.size());
     top_ = top == -std::numeric_limits<Real>::infinity() ? 0 : static_cast<double>(top);
     kernels_of<Real>().exponentials_below(weights, static_cast<Real>(top_), matrix_.size(), matrix_.data());
@@ -40,7 +42,16 @@ class DenseProbabilities {
     frame_ = frame;
   }
 
-  DenseGraph<Real> graph_;
+  const Real* widened(const Given* weights) {
+    if constexpr (std::is_same_v<Given, Real>) {
+      return weights;
+    } else {
+      std::copy_n(weights, matrix_.size(), matrix_.data());
+      return matrix_.data();
+    }
+  }
+
+  DenseGraph<Given> graph_;
   bool transposed_;
   Buffer<Real> matrix_, panels_;
   double top_ = 0;

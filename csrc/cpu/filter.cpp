@@ -31,7 +31,7 @@ class Delivery {
   }
 
   template <class Summer>
-  void operator()(const Summer& summer, int64_t t, const uint8_t* alpha) {
+  void operator()(Summer& summer, int64_t t, const uint8_t* alpha) {
     Real* out = out_ + t * width_;
     summer.posterior(alpha, gamma_.data());
     std::fill_n(out, width_, Real(0));
@@ -117,9 +117,10 @@ template <class Real>
 InvalidScore filter_batch(const Batch& batch, const Window& window, const Filtered& result) {
   return for_each_sequence<Real>(batch, [&](const Sequence<Real>& sequence) {
     Delivery<Real> deliver(batch, result, sequence);
-    with_summer(sequence.record, sequence.scores, sequence.weights, sequence.columns, [&](auto& summer) {
-      WindowFinder<std::decay_t<decltype(summer)>, Real>(summer, sequence, window, deliver).find();
-    });
+    with_summer<DenseNumbers::as_scores>(
+        sequence.record, sequence.scores, sequence.weights, sequence.columns, [&](auto& summer) {
+          WindowFinder<std::decay_t<decltype(summer)>, Real>(summer, sequence, window, deliver).find();
+        });
   });
 }
 

@@ -133,8 +133,9 @@ void sum_sequence(const Batch& batch, const Sums& sums, int64_t b, bool dense_tr
   const int64_t bad = scan_scores(scores, columns).invalid_frame;
   if (bad >= 0) return invalid.report(b, bad);
   const auto to = targets_of<Real>(sums, batch, record, b);
-  const double result = with_summer(record, scores, rows.weights(), columns, [&](auto& summer) {
-    return sum_with(summer, record, scores, columns, rows.budget(), to);
+  double result = kImpossible;
+  with_summer<DenseNumbers::logarithms>(record, scores, rows.weights(), columns, [&](auto& summer) {
+    result = sum_with(summer, record, scores, columns, rows.budget(), to);
   });
   clear_behind<Real>(sums, batch, b, result > kImpossible ? scores.frames : 0, record.states);
   if (sums.log_likelihood != nullptr) sums.log_likelihood[b] = result;

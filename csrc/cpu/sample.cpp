@@ -112,9 +112,11 @@ template <class Real>
 InvalidScore sample_batch(const Batch& batch, const Samples& result) {
   std::fill_n(result.states, batch.batch * result.samples * batch.frames, int64_t{-1});
   return for_each_sequence<Real>(batch, [&](const Sequence<Real>& sequence) {
-    with_summer(sequence.record, sequence.scores, sequence.weights, sequence.columns, [&](auto& summer) {
-      Sampler<std::decay_t<decltype(summer)>, Real>(summer, sequence, result, batch.frames).draw();
-    });
+    // In double, so that how sums are rounded, which instruction sets do differently, hardly ever decides a draw.
+    with_summer<DenseNumbers::in_double>(
+        sequence.record, sequence.scores, sequence.weights, sequence.columns, [&](auto& summer) {
+          Sampler<std::decay_t<decltype(summer)>, Real>(summer, sequence, result, batch.frames).draw();
+        });
   });
 }
 

@@ -8,6 +8,8 @@
 #include "arc_summer.h"
 #include "batch_rows.h"
 #include "dense_log_summer.h"
+#include "dense_summer.h"
+#include "flush_denormals.h"
 #include "linear_summer.h"
 
 namespace streamhmm {
@@ -28,14 +30,37 @@ ArcList<Real> all_arcs(const GraphRecord& record, const Real* weights) {
   return arc_list(sparse_graph(record, weights));
 }
 
-// use(summer) with one that suits the graph's family and whose numbers hold every path's weight.
-template <class Real, class Use>
-auto with_summer(const GraphRecord& record, const ScoreRows<Real>& scores, const Real* weights,
-                 const ColumnsRead& columns, Use use) {
-  if (record.family == Family::dense) {
-    DenseLogSummer<Real> summer(dense_graph(record, weights));
-    return use(summer);
+// What to try for a dense graph, narrower numbers before wider ones.
+enum class DenseNumbers { as_scores, in_double, logarithms };
+
+// Whether use(summer) went right with rows of `Number`.
+template <class Number, class Real, class Use>
+bool try_dense(const DenseGraph<Real>& graph, const Use& use) {
+  const FlushDenormals flush;
+  DenseSummer<Real, Number> summer(graph);
+  use(summer);
+  return summer.right();
+}
+
+template <DenseNumbers kFirst, class Real, class Use>
+void with_dense_summer(const DenseGraph<Real>& graph, const Use& use) {
+  if constexpr (kFirst == DenseNumbers::as_scores) {
+    if (try_dense<Real>(graph, use)) return;
   }
+  constexpr bool kTried = kFirst == DenseNumbers::as_scores && sizeof(Real) == sizeof(double);
+  if constexpr (kFirst != DenseNumbers::logarithms && !kTried) {
+    if (try_dense<double>(graph, use)) return;
+  }
+  DenseLogSummer<Real> summer(graph);
+  use(summer);
+}
+
+// use(summer) with one that suits the graph's family and whose numbers hold every path's weight. On a dense graph it may
+// be used again: what it does then must replace what it did before.
+template <DenseNumbers kFirst, class Real, class Use>
+void with_summer(const GraphRecord& record, const ScoreRows<Real>& scores, const Real* weights,
+                 const ColumnsRead& columns, const Use& use) {
+  if (record.family == Family::dense) return with_dense_summer<kFirst>(dense_graph(record, weights), use);
   const bool linear = record.family == Family::linear;
   const bool fits = fits_range(record, scores, weights, columns);
   if (linear && fits) {
