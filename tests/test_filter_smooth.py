@@ -9,6 +9,7 @@ from cases import (
     FAMILIES,
     NEVER,
     Case,
+    dense_arcs,
     random_case,
     random_scores,
     small_cases,
@@ -19,10 +20,11 @@ from cases import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import enumerate_paths
+from test_threads import instruction_set
 from torch import Tensor
 
 import streamhmm as sh
-from streamhmm import reference
+from streamhmm import _C, reference
 
 DTYPES = (torch.float32, torch.float64)
 CLOSE = {torch.float32: 1e-4, torch.float64: 1e-9}
@@ -164,6 +166,43 @@ def test_transitions_that_change_with_time(dtype: torch.dtype) -> None:
     for result, unrolled in pairs:
         expected = torch.stack([row.reshape(12, 3)[t] for t, row in enumerate(unrolled)])
         np.testing.assert_allclose(result, expected, atol=CLOSE[dtype])
+
+
+# What α loses to its largest value before the scores turn round: beyond single precision, and beyond double.
+@pytest.mark.parametrize("fall", [150.0, 2000.0])
+@pytest.mark.parametrize("apart", [NEVER, -100.0, -10.0])
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_a_state_comes_back_from_far_below(dtype: torch.dtype, apart: float, fall: float) -> None:
+    scores = torch.zeros(30, 2, dtype=torch.float64)
+    scores[:15, 0], scores[15:, 1] = -fall / 15, -fall / 12
+    transitions = torch.tensor([[0.0, apart], [apart, 0.0]], dtype=torch.float64)
+    filtered = reference.filter(scores, dense_arcs(transitions))
+    smoothed = reference.smooth(scores, dense_arcs(transitions), 3)
+    for weights in (transitions, transitions.expand(30, 2, 2).contiguous()):
+        graph, given = sh.Graph.dense(weights), scores.to(dtype)
+        np.testing.assert_allclose(sh.filter(given, graph), filtered, atol=CLOSE[dtype])
+        np.testing.assert_allclose(sh.smooth(given, graph, lag=3), smoothed, atol=CLOSE[dtype])
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("spread", [1.0, 10.0, 60.0, 300.0])
+@pytest.mark.parametrize("forbidden", [0.0, 0.5])
+def test_dense_graphs_of_any_spread(forbidden: float, spread: float, dtype: torch.dtype) -> None:
+    rng = np.random.default_rng(9)
+    weights = torch.from_numpy(rng.normal(scale=spread, size=(11, 9)))
+    weights[torch.from_numpy(rng.random((11, 9)) < forbidden)] = NEVER
+    weights[:9].diagonal().zero_()
+    pdfs = torch.from_numpy(rng.integers(0, 5, 9))
+    scores = torch.from_numpy(rng.normal(scale=spread, size=(12, 5))).to(dtype)
+    rounded = weights.to(dtype).double()
+    parts = rounded[:9], rounded[9], rounded[10], pdfs
+    graph, arcs = sh.Graph.dense(*parts), dense_arcs(*parts)
+    filtered = reference.filter(scores.double(), arcs)
+    smoothed = reference.smooth(scores.double(), arcs, 3)
+    for name in _C.available_isas():
+        with instruction_set(name):
+            np.testing.assert_allclose(sh.filter(scores, graph), filtered, atol=CLOSE[dtype])
+            np.testing.assert_allclose(sh.smooth(scores, graph, lag=3), smoothed, atol=CLOSE[dtype])
 
 
 def test_a_dead_end_shows_only_where_it_is_known() -> None:

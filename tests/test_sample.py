@@ -11,6 +11,7 @@ from cases import (
     FAMILIES,
     NEVER,
     Case,
+    dense_arcs,
     explicit_case,
     random_case,
     random_scores,
@@ -175,6 +176,17 @@ def test_scores_beyond_the_range_of_scaled_numbers(family: str) -> None:
     states = sh.sample(scores, case.graph(), num_samples=3, generator=seeded())
     for path, uniforms in zip(states, numbers(3, 9), strict=True):
         assert path.tolist() == reference.sample(scores, case.arcs(), uniforms).tolist()
+
+
+@pytest.mark.parametrize("fall", [150.0, 2000.0])  # beyond single precision, and beyond double
+@pytest.mark.parametrize("apart", [NEVER, -100.0, -10.0])
+def test_a_state_comes_back_from_far_below(apart: float, fall: float) -> None:
+    scores = torch.zeros(30, 2, dtype=torch.float64)
+    scores[:15, 0], scores[15:, 1] = -fall / 15, -fall / 15
+    transitions = torch.tensor([[0.0, apart], [apart, 0.0]], dtype=torch.float64)
+    states = sh.sample(scores, sh.Graph.dense(transitions), num_samples=20, generator=seeded())
+    for path, uniforms in zip(states, numbers(20, 30), strict=True):
+        assert path.tolist() == reference.sample(scores, dense_arcs(transitions), uniforms).tolist()
 
 
 def test_no_frames_and_an_empty_batch() -> None:

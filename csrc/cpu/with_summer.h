@@ -55,8 +55,8 @@ void with_dense_summer(const DenseGraph<Real>& graph, const Use& use) {
   use(summer);
 }
 
-// use(summer) with one that suits the graph's family and whose numbers hold every path's weight. On a dense graph it may
-// be used again: what it does then must replace what it did before.
+// use(summer) with one that suits the graph's family and whose numbers hold every path's weight. On a dense graph it
+// may be used again: what it does then must replace what it did before.
 template <DenseNumbers kFirst, class Real, class Use>
 void with_summer(const GraphRecord& record, const ScoreRows<Real>& scores, const Real* weights,
                  const ColumnsRead& columns, const Use& use) {
