@@ -5,9 +5,9 @@
 #include <limits>
 
 #include "batch_rows.h"
-#include "checkpoints.h"
 #include "dense_sums.h"
 #include "dense_tiles.h"
+#include "forward_rows.h"
 #include "pdf_summer.h"
 #include "sum_targets.h"
 #include "thread_pool.h"
@@ -26,56 +26,24 @@ class SumFinder {
       : summer_(summer),
         record_(record),
         scores_(scores),
-        segment_(forward_only ? std::min<int64_t>(scores.frames, kRolling)
-                              : segment_frames(scores.frames, summer.row_bytes(), summer.row_bytes(), budget)),
-        segments_((scores.frames + segment_ - 1) / segment_),
-        rows_(segment_ * summer.row_bytes()),
-        saved_(forward_only ? summer.row_bytes() : segments_ * summer.row_bytes()),
-        forward_only_(forward_only),
+        rows_(forward_only ? ForwardRows<Summer, Real>::last_only(summer, scores)
+                           : ForwardRows<Summer, Real>(summer, scores, budget)),
         by_pdf_(forward_only ? PdfSummer<Real>() : PdfSummer<Real>(record, columns)) {}
 
-  double log_likelihood() {
-    for (int64_t s = 0; s < segments_; ++s) {
-      if (s > 0) std::copy_n(row(begin(s) - 1, s - 1), summer_.row_bytes(), before(s));
-      fill_segment(s);
-    }
-    return summer_.finish(row(scores_.frames - 1, segments_ - 1));
-  }
+  double log_likelihood() { return summer_.finish(rows_.run()); }
 
   void posteriors(const Targets<Real>& to) {
     summer_.start_backward();
-    for (int64_t s = segments_ - 1; s >= 0; --s) {
-      if (s < segments_ - 1) fill_segment(s);
-      for (int64_t t = begin(s + 1) - 1; t >= begin(s); --t) {
-        summer_.posterior(row(t, s), by_pdf_.gamma(t));
-        deliver(to, t);
-        if (t == 0) continue;
-        summer_.enter(t);
-        summer_.backward(score_row(t), t > begin(s) ? row(t - 1, s) : before(s), to.counts);
-      }
-    }
+    rows_.backwards([&](int64_t t, const uint8_t* alpha, const uint8_t* previous) {
+      summer_.posterior(alpha, by_pdf_.gamma(t));
+      deliver(to, t);
+      if (t == 0) return;
+      summer_.enter(t);
+      summer_.backward(scores_.data + t * scores_.stride, previous, to.counts);
+    });
   }
 
  private:
-  static constexpr int64_t kRolling = 16;  // rows kept when nothing has to come back
-
-  int64_t begin(int64_t s) const { return std::min(s * segment_, scores_.frames); }
-  const Real* score_row(int64_t t) const { return scores_.data + t * scores_.stride; }
-  uint8_t* row(int64_t t, int64_t s) { return rows_.data() + (t - s * segment_) * summer_.row_bytes(); }
-  // The row of the frame before segment s.
-  uint8_t* before(int64_t s) { return saved_.data() + (forward_only_ ? 0 : s) * summer_.row_bytes(); }
-
-  void fill_segment(int64_t s) {
-    for (int64_t t = begin(s); t < begin(s + 1); ++t) {
-      if (t == 0) {
-        summer_.start(score_row(0), row(0, 0));
-      } else {
-        summer_.enter(t);
-        summer_.forward(score_row(t), t > begin(s) ? row(t - 1, s) : before(s), row(t, s));
-      }
-    }
-  }
-
   void deliver(const Targets<Real>& to, int64_t t) {
     const int32_t states = record_.states;
     const Real* gamma = by_pdf_.gamma(t);
@@ -91,11 +59,7 @@ class SumFinder {
   Summer& summer_;
   GraphRecord record_;
   ScoreRows<Real> scores_;
-  int64_t segment_;
-  int64_t segments_;
-  Buffer<uint8_t> rows_;
-  Buffer<uint8_t> saved_;
-  bool forward_only_;
+  ForwardRows<Summer, Real> rows_;
   PdfSummer<Real> by_pdf_;
 };
 

@@ -1,6 +1,6 @@
 // ForwardRows: the rows α of a stretch of frames, for who goes through them from the last to the first. All are kept
 // where the budget allows; else the row before each segment is, and a segment is computed once more when its turn
-// comes.
+// comes. Who wants the last row only keeps a few.
 #pragma once
 
 #include <algorithm>
@@ -17,14 +17,14 @@ class ForwardRows {
   // Frames first … frames−1. `before` is the row of frame first−1; null where first is 0.
   ForwardRows(Summer& summer, const ScoreRows<Real>& scores, int64_t budget, int64_t first = 0,
               const uint8_t* before = nullptr)
-      : summer_(summer),
-        scores_(scores),
-        first_(first),
-        segment_(segment_frames(scores.frames - first, summer.row_bytes(), summer.row_bytes(), budget)),
-        segments_((scores.frames - first + segment_ - 1) / segment_),
-        rows_(segment_ * summer.row_bytes()),
-        saved_(segments_ * summer.row_bytes()) {
+      : ForwardRows(summer, scores, first,
+                    segment_frames(scores.frames - first, summer.row_bytes(), summer.row_bytes(), budget), true) {
     if (before != nullptr) std::copy_n(before, summer.row_bytes(), saved_.data());
+  }
+
+  // For run() alone.
+  static ForwardRows last_only(Summer& summer, const ScoreRows<Real>& scores) {
+    return {summer, scores, 0, std::min(scores.frames, kRolling), false};
   }
 
   // Computes all of them; returns the last.
@@ -46,10 +46,22 @@ class ForwardRows {
   }
 
  private:
+  static constexpr int64_t kRolling = 16;  // rows kept when nothing has to come back
+
+  ForwardRows(Summer& summer, const ScoreRows<Real>& scores, int64_t first, int64_t segment, bool save)
+      : summer_(summer),
+        scores_(scores),
+        first_(first),
+        segment_(segment),
+        segments_((scores.frames - first + segment - 1) / segment),
+        save_(save),
+        rows_(segment_ * summer.row_bytes()),
+        saved_((save ? segments_ : 1) * summer.row_bytes()) {}
+
   int64_t begin(int64_t s) const { return std::min(first_ + s * segment_, scores_.frames); }
   uint8_t* row(int64_t t, int64_t s) { return rows_.data() + (t - begin(s)) * summer_.row_bytes(); }
   // The row of the frame before segment s.
-  uint8_t* before(int64_t s) { return saved_.data() + s * summer_.row_bytes(); }
+  uint8_t* before(int64_t s) { return saved_.data() + (save_ ? s : 0) * summer_.row_bytes(); }
   const uint8_t* previous(int64_t t, int64_t s) {
     if (t == 0) return nullptr;
     return t > begin(s) ? row(t - 1, s) : before(s);
@@ -72,6 +84,7 @@ class ForwardRows {
   int64_t first_;
   int64_t segment_;
   int64_t segments_;
+  bool save_;  // the row before each segment, not just before the one at hand
   Buffer<uint8_t> rows_;
   Buffer<uint8_t> saved_;
 };
