@@ -73,8 +73,7 @@ def test_the_build_ships_the_package_its_types_and_its_model_and_nothing_else(tm
 
 
 def stub_signatures() -> dict[str, list[str]]:
-    """Names in the stub of the compiled core with their parameters; a class has those of its initialiser, an enumeration its
-    members."""
+    """Names in the stub with their parameters; a class has those of its initialiser, an enumeration its members."""
     signatures = {}
     for node in ast.parse((ROOT / "streamhmm/_C.pyi").read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ClassDef) and [ast.unparse(base) for base in node.bases] == ["Enum"]:
