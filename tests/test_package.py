@@ -73,10 +73,12 @@ def test_the_build_ships_the_package_its_types_and_its_model_and_nothing_else(tm
 
 
 def stub_signatures() -> dict[str, list[str]]:
-    """Names in the stub of the compiled core with their parameters; a class has those of its initialiser."""
+    """Names in the stub with their parameters; a class has those of its initialiser, an enumeration its members."""
     signatures = {}
     for node in ast.parse((ROOT / "streamhmm/_C.pyi").read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.ClassDef):
+        if isinstance(node, ast.ClassDef) and [ast.unparse(base) for base in node.bases] == ["Enum"]:
+            signatures[node.name] = [ast.unparse(item.targets[0]) for item in node.body if isinstance(item, ast.Assign)]
+        elif isinstance(node, ast.ClassDef):
             (function,) = (item for item in node.body if isinstance(item, ast.FunctionDef))
             signatures[node.name] = [argument.arg for argument in function.args.args[1:]]
         elif isinstance(node, ast.FunctionDef):
@@ -88,7 +90,9 @@ def compiled_signatures() -> dict[str, list[str]]:
     """The same as pybind11 writes them into docstrings: ``name(first: type, second: type) -> type``."""
     signatures = {}
     for name, item in vars(_C).items():
-        if not name.startswith("_"):
+        if hasattr(item, "__members__"):
+            signatures[name] = list(item.__members__)
+        elif not name.startswith("_"):
             docstring = item.__init__.__doc__ if isinstance(item, type) else item.__doc__
             parameters = re.findall(r"[(,] ?(\w+): ", docstring.splitlines()[0])
             signatures[name] = [parameter for parameter in parameters if parameter != "self"]
