@@ -31,6 +31,8 @@ class DenseProbabilities {
   // exp(w − top) row by row, of the frame asked for last.
   const Real* matrix() const { return matrix_.data(); }
   double top() const { return top_; }
+  // Whether every transition of the step weighs at least `least` of the heaviest.
+  bool connected(Real least) const { return lightest_ >= least; }
 
  private:
   void prepare(int64_t frame) {
@@ -39,6 +41,7 @@ class DenseProbabilities {
     top_ = top == -std::numeric_limits<Real>::infinity() ? 0 : static_cast<double>(top);
     kernels_of<Real>().exponentials_below(weights, static_cast<Real>(top_), matrix_.size(), matrix_.data());
     kernels_of<Real>().pack_panels(matrix_.data(), graph_.states, transposed_, Real(0), panels_.data());
+    lightest_ = *std::min_element(matrix_.data(), matrix_.data() + matrix_.size());
     frame_ = frame;
   }
 
@@ -55,6 +58,7 @@ class DenseProbabilities {
   bool transposed_;
   Buffer<Real> matrix_, panels_;
   double top_ = 0;
+  Real lightest_ = 0;
   int64_t frame_ = -1;
 };
 

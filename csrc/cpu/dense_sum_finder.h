@@ -4,7 +4,8 @@
 // that (2^−1022 in double). It can have mattered only if a row shrank much before it was scaled, or if α̂ and β̂ hardly
 // overlap: with both factors above 2^−40 (2^−400), what a frame has lost is at most S² · 2^−46 (2^−222) of the
 // total. Otherwise the results are refused, and the caller takes numbers of a wider range. Without the backward pass
-// the overlap is not known; then every α̂ must be well within the range.
+// the overlap is not known. Then either every transition weighs at least 2^−40 (2^−400) of the heaviest, so that no
+// state's future differs by more from that of the row's largest; or every α̂ was well within the range before scaling.
 #pragma once
 
 #include <algorithm>
@@ -32,6 +33,7 @@ class DenseSumFinder {
         row_(dense_row_size(graph.states)),
         pdfs_(graph.pdf, graph.states),
         ahead_(graph, false),
+        checks_faintest_(forward_only && (graph.slices > 0 || !ahead_.connected(least()))),
         segment_(forward_only ? std::min<int64_t>(scores[0].frames, kRolling)
                               : segment_frames(scores[0].frames, 2 * count * row_bytes(), count * row_bytes(), budget)),
         segments_((scores[0].frames + segment_ - 1) / segment_),
@@ -72,8 +74,12 @@ class DenseSumFinder {
   static constexpr int64_t kRolling = 16;  // rows kept when nothing has to come back
   static constexpr int64_t kBlock = 16;    // frames whose emissions are made at once
   static constexpr int32_t kLeastExponent = sizeof(Real) == sizeof(float) ? -40 : -400;
-  static constexpr Real kFaint = sizeof(Real) == sizeof(float) ? Real(0x1p-80) : Real(0x1p-600);
+  static constexpr Real kFaint = sizeof(Real) == sizeof(float) ? Real(0x1p-90) : Real(0x1p-900);
 
+  // A row's smallest value before it was scaled.
+  Real faintest(const Real* row, int32_t exponent) const {
+    return std::ldexp(kernels_of<Real>().lowest(row, graph_.states), exponent);
+  }
   static Real least() { return std::ldexp(Real(1), kLeastExponent); }
 
   int64_t row_bytes() const { return row_ * static_cast<int64_t>(sizeof(Real)); }
@@ -161,7 +167,7 @@ class DenseSumFinder {
         d.exponent[q] = kernels_of<Real>().scale_row(d.out[q], d.factors[q], graph_.states);
       }
       right &= d.exponent[q] >= kLeastExponent;
-      right &= !forward_only_ || kernels_of<Real>().lowest(d.out[q], graph_.states) >= kFaint;
+      right &= !checks_faintest_ || faintest(d.out[q], d.exponent[q]) >= kFaint;
       shrunk_[q] = d.exponent[q];
     }
     return right;
@@ -189,6 +195,7 @@ class DenseSumFinder {
   int64_t row_;
   DensePdfs pdfs_;
   DenseProbabilities<Real> ahead_;
+  bool checks_faintest_;
   int64_t segment_;
   int64_t segments_;
   Buffer<Real> alpha_, emission_, saved_, ends_;

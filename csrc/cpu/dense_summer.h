@@ -39,7 +39,6 @@ class DenseSummer {
         scores_(row_) {
     initial_top_ = load_end(graph.initial, ends_.data());
     final_top_ = load_end(graph.final, ends_.data() + row_);
-    if (!varying_) connected_ = all_connected(ahead_.matrix());
   }
 
   // Whether the results so far are. Those that are not are −inf and 0.
@@ -157,14 +156,7 @@ class DenseSummer {
   }
 
   // Whether every transition of the step weighs enough.
-  bool connected(const DenseProbabilities<Number, Real>& weights) const {
-    return varying_ ? all_connected(weights.matrix()) : connected_;
-  }
-  bool all_connected(const Number* matrix) const {
-    bool all = true;
-    for (int64_t i = 0; i < states_; ++i) all &= kernels_of<Number>().lowest(matrix + i * states_, states_) >= kLeast;
-    return all;
-  }
+  static bool connected(const DenseProbabilities<Number, Real>& weights) { return weights.connected(kLeast); }
 
   void check(int32_t exponent) { right_ &= exponent >= kLeastExponent; }
   void check_faintest(const Number* row, int32_t exponent) {
@@ -192,7 +184,6 @@ class DenseSummer {
   Buffer<Number> ends_, beta_, emission_, emitted_, scores_;
   double initial_top_ = 0, final_top_ = 0, log_beta_ = 0, top_ = 0;
   int64_t frame_ = 0;
-  bool connected_ = false;  // where transitions are constant
   bool right_ = true;
 };
 
