@@ -219,7 +219,7 @@ PYBIND11_MODULE(_C, m) {
       .def(py::init([](uintptr_t weights, int64_t states, int64_t longest) {
              return Durations{pointer<double>(weights), states, longest};
            }),
-           py::arg("weights"), py::arg("states"), py::arg("longest"));
+           py::arg("durations"), py::arg("num_states"), py::arg("longest"));
 
   m.def("semi_markov_viterbi", &run_semi_markov_viterbi, py::arg("batch"), py::arg("durations"), py::arg("states"),
         py::arg("score"));

@@ -68,7 +68,7 @@ def run_arithmetic(arithmetic: Arithmetic, is_double: bool, steps: int) -> int:
 class Durations:
     """Log-weights of durations, (states, longest) float64, see csrc/semi_markov.h; keeps no tensor alive."""
 
-    def __init__(self, weights: int, states: int, longest: int) -> None: ...
+    def __init__(self, durations: int, num_states: int, longest: int) -> None: ...
 
 def semi_markov_viterbi(batch: Batch, durations: Durations, states: int, score: int) -> None:
     """As ``viterbi``. Raises ValueError for invalid scores or graphs."""

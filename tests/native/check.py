@@ -20,6 +20,7 @@ from streamhmm import _C
 
 HERE = Path(__file__).resolve().parent
 TESTS = ("viterbi", "log_likelihood", "posteriors", "memory_budget", "engine_errors", "raw_operations")
+RECORDED_TOO = ("constraints", "sample", "semi_markov", "dtw")
 
 
 def run(*words: object, **environment: str) -> None:
@@ -32,13 +33,13 @@ def run(*words: object, **environment: str) -> None:
 
 
 def check(folder: Path, mutations: int, seed: int) -> None:
-    tests = [f"tests/test_{name}.py" for name in TESTS]
+    tests, more = ([f"tests/test_{name}.py" for name in names] for names in (TESTS, RECORDED_TOO))
     calls = folder / "calls"
     for sanitizer in ("address", "thread"):
         run(sys.executable, HERE / "build.py", sanitizer, folder / sanitizer)
     for isa in _C.available_isas()[1:-1]:
         run(sys.executable, "-m", "pytest", *tests, STREAMHMM_ISA=isa)
-    run(sys.executable, HERE / "record.py", calls, *tests, STREAMHMM_ISA="baseline")
+    run(sys.executable, HERE / "record.py", calls, *tests, *more, STREAMHMM_ISA="baseline")
     run(folder / "address" / "replay", calls)
     run(folder / "address" / "replay", calls, "--mutations", mutations, seed)
     run(folder / "thread" / "replay", calls, "--threads")

@@ -1,9 +1,11 @@
 #include "operations.h"
 
 #include "../../csrc/constrained_viterbi.h"
+#include "../../csrc/dtw.h"
 #include "../../csrc/filter.h"
 #include "../../csrc/forward_backward.h"
 #include "../../csrc/sample.h"
+#include "../../csrc/semi_markov.h"
 #include "../../csrc/viterbi.h"
 
 namespace streamhmm {
@@ -55,6 +57,48 @@ bool run_sample(const Arguments& a) {
   return sample(batch_of(a), result).sequence < 0;
 }
 
+Durations durations_of(const Arguments& a) {
+  return {a.buffer<double>("durations"), a.integer("num_states"), a.integer("longest")};
+}
+
+bool run_semi_markov_viterbi(const Arguments& a) {
+  int64_t* states = a.buffer<int64_t>("states");
+  return semi_markov_viterbi(batch_of(a), durations_of(a), states, a.buffer<double>("score")).sequence < 0;
+}
+
+bool run_semi_markov_sums(const Arguments& a) {
+  const Sums sums{a.buffer<double>("log_likelihood"), a.buffer<void>("by_state"), a.integer("states_wide"),
+                  a.buffer<void>("by_pdf"),           a.buffer<double>("counts"), a.integer("counts_stride")};
+  return semi_markov_sums(batch_of(a), durations_of(a), sums, a.buffer<double>("segment_counts")).sequence < 0;
+}
+
+bool run_dtw(const Arguments& a) {
+  const Band band{static_cast<Band::Shape>(a.integer("band")), a.real("width")};
+  const DtwBatch batch{a.buffer<void>("x"),
+                       a.buffer<void>("y"),
+                       a.integer("is_double") != 0,
+                       a.integer("batch"),
+                       a.integer("rows"),
+                       a.integer("columns"),
+                       a.integer("dims"),
+                       a.integer("x_batch_stride"),
+                       a.integer("x_stride"),
+                       a.integer("y_batch_stride"),
+                       a.integer("y_stride"),
+                       a.buffer<int64_t>("x_lengths"),
+                       a.buffer<int64_t>("y_lengths"),
+                       static_cast<Metric>(a.integer("metric")),
+                       static_cast<int32_t>(a.integer("pattern")),
+                       band,
+                       a.integer("open_begin") != 0,
+                       a.integer("open_end") != 0,
+                       a.integer("memory_budget"),
+                       static_cast<int32_t>(a.integer("threads"))};
+  const DtwResult result{a.buffer<int64_t>("path"), a.buffer<int64_t>("path_size"), a.buffer<double>("distance"),
+                         a.buffer<double>("normalized")};
+  return dtw(batch, result).sequence < 0;
+}
+
 // Paths are equal to the bit whatever computes them, sums are not.
 constexpr Operation kOperations[] = {
     {"viterbi", 0, 0, run_viterbi},
@@ -62,6 +106,9 @@ constexpr Operation kOperations[] = {
     {"constrained_viterbi", 0, 0, run_constrained_viterbi},
     {"filter", 1e-4, 1e-9, run_filter},
     {"sample", 0, 0, run_sample},
+    {"semi_markov_viterbi", 0, 0, run_semi_markov_viterbi},
+    {"semi_markov_sums", 1e-4, 1e-9, run_semi_markov_sums},
+    {"dtw", 0, 0, run_dtw},
 };
 
 }  // namespace
