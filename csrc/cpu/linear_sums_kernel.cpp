@@ -110,7 +110,8 @@ void emit_with(const LinearSums<Real>& model, ConstScaledRow<Real> row, ConstSca
   const auto emissions = Emissions<Real, kTables>::over(g, row);
   S::store(out, -S::kLanes, S::zero());
   for (int64_t j = 0; j < g.states; j += S::kLanes) {
-    S::store(out, j, S::multiply(S::load(in, j), emissions.at(emissions, g, j)));
+    const S product = S::multiply(S::load(in, j), emissions.at(emissions, g, j));
+    S::store(out, j, {product.m, S::larger(product.e, S::zero().e)});  // so that three factors more fit the exponent
   }
 }
 
@@ -258,6 +259,7 @@ void posterior(int32_t states, ConstScaledRow<Real> a, ConstScaledRow<Real> b, S
   for (; j + S::kLanes <= states; j += S::kLanes) {
     *reinterpret_cast<InMemory*>(out + j) = share(S::load(a, j), S::load(b, j), reciprocal);
   }
+  if (j == states) return;  // rows of α end with the vector of the last state
   const auto last = share(S::load(a, j), S::load(b, j), reciprocal);
   for (int lane = 0; j + lane < states; ++lane) out[j + lane] = last[lane];
 }
@@ -287,6 +289,7 @@ void count_band(int32_t states, ConstScaledRow<Real> a, ConstScaledRow<Real> w, 
   for (; i + S::kLanes <= states; i += S::kLanes) {
     add_to<Real>(counts + i, at(i));
   }
+  if (i == states) return;  // rows of α end with the vector of the last state
   const auto last = at(i);
   for (int lane = 0; i + lane < states; ++lane) counts[i + lane] += static_cast<double>(last[lane]);
 }
