@@ -230,18 +230,18 @@ call_posteriors = _shortcut(POSTERIORS, _posteriors_cpu)
 
 @torch.library.register_fake("streamhmm::viterbi", lib=_LIBRARY)
 @torch.library.register_fake("streamhmm::constrained_viterbi", lib=_LIBRARY)
-def _viterbi_fake(scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
+def path_fake(scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
     shape = scores.shape
     return scores.new_empty(shape[:-1], dtype=torch.int64), scores.new_empty(shape[:-2], dtype=torch.float64)
 
 
 @torch.library.register_fake("streamhmm::log_likelihood", lib=_LIBRARY)
-def _log_likelihood_fake(scores: Tensor, *rest: Any) -> Tensor:
+def log_likelihood_fake(scores: Tensor, *rest: Any) -> Tensor:
     return scores.new_empty(scores.shape[:-2], dtype=torch.float64)
 
 
 @torch.library.register_fake("streamhmm::posteriors", lib=_LIBRARY)
-def _posteriors_fake(scores: Tensor, *rest: Any) -> Tensor:
+def posteriors_fake(scores: Tensor, *rest: Any) -> Tensor:
     return scores.new_empty((*scores.shape[:-1], rest[-1] or scores.shape[-1]))
 
 
@@ -251,7 +251,7 @@ def _gradients_fake(grad: Tensor, scores: Tensor, *rest: Any) -> tuple[Tensor, T
     return scores.new_empty(scores.shape), weights.new_empty(weights.numel() if rest[-1] else 0)
 
 
-def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+def keep_operands(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     *tensors, ctx.memory_budget = inputs
     ctx.save_for_backward(*tensors)
 
@@ -262,9 +262,9 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     return by_pdf if wants_scores else None, None, None, by_weight if wants_weights else None, None
 
 
-def _backward_of_backward(ctx: Any, *grads: Tensor) -> None:
+def refuse_second_derivatives(ctx: Any, *grads: Tensor) -> None:
     raise NotImplementedError("log_likelihood has first derivatives only")
 
 
-torch.library.register_autograd("streamhmm::log_likelihood", _backward, setup_context=_setup_context, lib=_LIBRARY)
-torch.library.register_autograd("streamhmm::gradients", _backward_of_backward, lib=_LIBRARY)
+torch.library.register_autograd("streamhmm::log_likelihood", _backward, setup_context=keep_operands, lib=_LIBRARY)
+torch.library.register_autograd("streamhmm::gradients", refuse_second_derivatives, lib=_LIBRARY)

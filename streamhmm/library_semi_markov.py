@@ -11,10 +11,21 @@ import torch
 from torch import Tensor
 
 from streamhmm import _C
-from streamhmm.library import batch_of, sizes, weight_gradient
+from streamhmm.library import (
+    batch_of,
+    check_operand,
+    keep_operands,
+    log_likelihood_fake,
+    path_fake,
+    posteriors_fake,
+    refuse_second_derivatives,
+    sizes,
+    weight_gradient,
+)
 
 
 def _durations(durations: Tensor) -> _C.Durations:
+    check_operand(durations, torch.float64, [tuple(durations.shape[-2:])])
     return _C.Durations(durations.data_ptr(), *durations.shape)
 
 
@@ -96,20 +107,9 @@ SEMI_MARKOV_POSTERIORS = torch.ops.streamhmm.semi_markov_posteriors.default
 _GRADIENTS = torch.ops.streamhmm.semi_markov_gradients.default
 
 
-@torch.library.register_fake("streamhmm::semi_markov_viterbi", lib=_LIBRARY)
-def _viterbi_fake(scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
-    shape = scores.shape
-    return scores.new_empty(shape[:-1], dtype=torch.int64), scores.new_empty(shape[:-2], dtype=torch.float64)
-
-
-@torch.library.register_fake("streamhmm::semi_markov_log_likelihood", lib=_LIBRARY)
-def _log_likelihood_fake(scores: Tensor, *rest: Any) -> Tensor:
-    return scores.new_empty(scores.shape[:-2], dtype=torch.float64)
-
-
-@torch.library.register_fake("streamhmm::semi_markov_posteriors", lib=_LIBRARY)
-def _posteriors_fake(scores: Tensor, *rest: Any) -> Tensor:
-    return scores.new_empty((*scores.shape[:-1], rest[-1] or scores.shape[-1]))
+torch.library.register_fake("streamhmm::semi_markov_viterbi", path_fake, lib=_LIBRARY)
+torch.library.register_fake("streamhmm::semi_markov_log_likelihood", log_likelihood_fake, lib=_LIBRARY)
+torch.library.register_fake("streamhmm::semi_markov_posteriors", posteriors_fake, lib=_LIBRARY)
 
 
 @torch.library.register_fake("streamhmm::semi_markov_gradients", lib=_LIBRARY)
@@ -117,11 +117,6 @@ def _gradients_fake(grad: Tensor, scores: Tensor, durations: Tensor, *rest: Any)
     *_, weights, _, wants_weights, wants_durations = rest
     by_weight = weights.new_empty(weights.numel() if wants_weights else 0)
     return scores.new_empty(scores.shape), by_weight, durations.new_empty(durations.shape if wants_durations else (0,))
-
-
-def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    *tensors, ctx.memory_budget = inputs
-    ctx.save_for_backward(*tensors)
 
 
 def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
@@ -139,11 +134,7 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     )
 
 
-def _backward_of_backward(ctx: Any, *grads: Tensor) -> None:
-    raise NotImplementedError("log_likelihood has first derivatives only")
-
-
 torch.library.register_autograd(
-    "streamhmm::semi_markov_log_likelihood", _backward, setup_context=_setup_context, lib=_LIBRARY
+    "streamhmm::semi_markov_log_likelihood", _backward, setup_context=keep_operands, lib=_LIBRARY
 )
-torch.library.register_autograd("streamhmm::semi_markov_gradients", _backward_of_backward, lib=_LIBRARY)
+torch.library.register_autograd("streamhmm::semi_markov_gradients", refuse_second_derivatives, lib=_LIBRARY)

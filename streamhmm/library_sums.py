@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from streamhmm import _C
-from streamhmm.library import OPERANDS, batch_of, check_operand, parts, sizes
+from streamhmm.library import OPERANDS, batch_of, check_operand, parts, posteriors_fake, sizes
 
 
 def _expected_counts_cpu(
@@ -68,15 +68,13 @@ SMOOTH = torch.ops.streamhmm.smooth.default
 SAMPLE = torch.ops.streamhmm.sample.default
 
 
+torch.library.register_fake("streamhmm::smooth", posteriors_fake, lib=_LIBRARY)
+
+
 @torch.library.register_fake("streamhmm::expected_counts", lib=_LIBRARY)
 def _expected_counts_fake(scores: Tensor, *rest: Any) -> Tensor:
     weights, rows = rest[2], rest[-1]
     return scores.new_empty((rows, weights.numel()), dtype=torch.float64)
-
-
-@torch.library.register_fake("streamhmm::smooth", lib=_LIBRARY)
-def _smooth_fake(scores: Tensor, *rest: Any) -> Tensor:
-    return scores.new_empty((*scores.shape[:-1], rest[-1] or scores.shape[-1]))
 
 
 @torch.library.register_fake("streamhmm::sample", lib=_LIBRARY)

@@ -90,6 +90,25 @@ def test_posteriors_narrower_than_a_graph() -> None:
         torch.ops.streamhmm.posteriors(*GOOD.values(), 2)
 
 
+DURATIONS = torch.zeros(3, 4, dtype=torch.float64)
+
+
+def semi_markov(durations: Tensor, states: int) -> Tensor:
+    result: Tensor = torch.ops.streamhmm.semi_markov_posteriors(SCORES, durations, *list(GOOD.values())[1:], states)
+    return result
+
+
+def test_semi_markov_posteriors_narrower_than_a_graph() -> None:
+    with pytest.raises(ValueError, match=r"states must be at least 3, got 2"):
+        semi_markov(DURATIONS, 2)
+
+
+@pytest.mark.parametrize("durations", [DURATIONS.float(), DURATIONS.T, DURATIONS[None]], ids=("float", "T", "3 axes"))
+def test_durations_that_the_core_cannot_read(durations: Tensor) -> None:
+    with pytest.raises(ValueError, match=r"an operand must be contiguous and torch.float64 of shape"):
+        semi_markov(durations, 3)
+
+
 def test_good_operands() -> None:
     states, _ = torch.ops.streamhmm.viterbi(*GOOD.values(), float("inf"))
     assert torch.equal(states, sh.viterbi(SCORES, GRAPHS, LENGTHS).states)

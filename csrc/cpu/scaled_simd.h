@@ -3,13 +3,6 @@
 // A normalised mantissa lies in [1, 2); products and sums of a few need not be normalised before they are used again.
 #pragma once
 
-#if defined(__AVX512F__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wuninitialized"  // false alarms from gcc 12's own header
-#include <immintrin.h>
-#pragma GCC diagnostic pop
-#endif
-
 #include "linear_sums.h"
 #include "simd.h"
 

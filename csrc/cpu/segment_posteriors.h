@@ -4,17 +4,14 @@
 #include <algorithm>
 #include <cmath>
 
+#include "sum_targets.h"
 #include "sums_from_left.h"
 
 namespace streamhmm {
 
-// Where one sequence's results go; null pointers are left out.
+// Where one sequence's results go; null pointers are left out. by_pdf is added to, and not scaled.
 template <class Real>
-struct SegmentTargets {
-  Real* by_state;
-  int64_t states_wide;
-  Real* by_pdf;
-  double* counts;  // of the graph's weights
+struct SegmentTargets : Targets<Real> {
   int64_t counts_size;
   double* segments;  // (states, segments_longest)
   int64_t segments_longest;

@@ -1,14 +1,13 @@
-// What the semi-Markov drivers share: the sequences of a batch, the tables of its graphs, the size of a chunk.
+// What the semi-Markov drivers share: the tables of a batch's graphs, the size of a chunk.
 #pragma once
 
 #include <memory>
 #include <stdexcept>
 
 #include "../graph.h"
-#include "batch_rows.h"
 #include "checkpoints.h"
 #include "semi_markov_tables.h"
-#include "thread_pool.h"
+#include "sequences.h"
 
 namespace streamhmm {
 
@@ -43,22 +42,6 @@ class SharedArcs {
   bool reversed_, sums_;
   std::shared_ptr<const ArcTable> shared_;
 };
-
-// Calls job(b, record, scores, budget) for every sequence that has frames, after the check of its scores.
-template <class Real, class Job>
-InvalidScore for_each_sequence(const Batch& batch, const Job& job) {
-  FirstInvalid invalid;
-  const BatchRows<Real> rows(batch);
-  parallel_for(batch.batch, batch.threads, [&](int64_t b) {
-    const ScoreRows<Real> scores = rows.sequence(b);
-    if (scores.frames == 0) return;
-    const GraphRecord record = graph_record(batch, b);
-    const int64_t bad = scan_scores(scores, ColumnsRead(record, batch.columns)).invalid_frame;
-    if (bad >= 0) return invalid.report(b, bad);
-    job(b, record, scores, rows.budget());
-  });
-  return invalid.result();
-}
 
 // Borders a chunk, a multiple of kBlock; sizes in doubles.
 inline int64_t chunk_borders(int64_t borders, int64_t row_size, int64_t saved_size, int64_t budget) {

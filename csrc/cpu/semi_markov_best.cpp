@@ -150,12 +150,12 @@ InvalidScore find_batch(const Batch& batch, const Durations& durations, int64_t*
   std::fill_n(score, batch.batch, kImpossible);
   const DurationTable table(durations, std::max<int64_t>(batch.frames, 1), false);
   const SharedArcs<Real> arcs(batch, durations, false, false);
-  return for_each_sequence<Real>(
-      batch, [&](int64_t b, const GraphRecord& record, const ScoreRows<Real>& rows, int64_t budget) {
-        const auto of_graph = arcs.of(b);
-        BestSegments<Real> finder(durations, table, *of_graph, rows, record.body, budget);
-        score[b] = finder.find(states + b * batch.frames);
-      });
+  return for_each_sequence<Real>(batch, [&](const Sequence<Real>& sequence) {
+    const int64_t b = sequence.index;
+    const auto of_graph = arcs.of(b);
+    BestSegments<Real> finder(durations, table, *of_graph, sequence.scores, sequence.record.body, sequence.budget);
+    score[b] = finder.find(states + b * batch.frames);
+  });
 }
 
 }  // namespace

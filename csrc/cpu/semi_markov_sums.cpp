@@ -9,19 +9,11 @@ namespace streamhmm {
 namespace {
 
 template <class Real>
-SegmentTargets<Real> targets_of(const Batch& batch, const Durations& durations, const Sums& sums,
-                                double* segment_counts, const GraphRecord& record, int64_t b) {
-  SegmentTargets<Real> to{};
-  if (sums.by_state != nullptr) {
-    to.by_state = static_cast<Real*>(sums.by_state) + b * batch.frames * sums.states_wide;
-    to.states_wide = sums.states_wide;
-  }
-  if (sums.by_pdf != nullptr) to.by_pdf = static_cast<Real*>(sums.by_pdf) + b * batch.frames * batch.columns;
-  if (sums.counts != nullptr) to.counts = sums.counts + b * sums.counts_stride + record.weights_offset;
-  to.counts_size = record.weights_size;
-  if (segment_counts != nullptr) to.segments = segment_counts + b * durations.states * durations.longest;
-  to.segments_longest = durations.longest;
-  return to;
+SegmentTargets<Real> segment_targets_of(const Batch& batch, const Durations& durations, const Sums& sums,
+                                        double* segment_counts, const GraphRecord& record, int64_t b) {
+  const int64_t size = durations.states * durations.longest;
+  return {targets_of<Real>(sums, batch, record, b), record.weights_size,
+          segment_counts == nullptr ? nullptr : segment_counts + b * size, durations.longest};
 }
 
 template <class Real>
@@ -33,16 +25,16 @@ InvalidScore sum_batch(const Batch& batch, const Durations& durations, const Sum
   const SharedArcs<Real> arcs(batch, durations, false, true);
   std::optional<SharedArcs<Real>> turned;
   if (!forward_only) turned.emplace(batch, durations, true, true);
-  return for_each_sequence<Real>(
-      batch, [&](int64_t b, const GraphRecord& record, const ScoreRows<Real>& rows, int64_t budget) {
-        const auto of_graph = arcs.of(b);
-        const auto to = targets_of<Real>(batch, durations, sums, segment_counts, record, b);
-        SumsFromLeft<Real> left(table, *of_graph, rows, record, budget, forward_only);
-        const double total = left.log_likelihood();
-        if (sums.log_likelihood != nullptr) sums.log_likelihood[b] = total + left.total_offset();
-        if (forward_only || !(total > kImpossible)) return;
-        SegmentPosteriors<Real>(table, *of_graph, *turned->of(b), rows, record, left, total, to).run();
-      });
+  return for_each_sequence<Real>(batch, [&](const Sequence<Real>& sequence) {
+    const int64_t b = sequence.index;
+    const auto of_graph = arcs.of(b);
+    const auto to = segment_targets_of<Real>(batch, durations, sums, segment_counts, sequence.record, b);
+    SumsFromLeft<Real> left(table, *of_graph, sequence.scores, sequence.record, sequence.budget, forward_only);
+    const double total = left.log_likelihood();
+    if (sums.log_likelihood != nullptr) sums.log_likelihood[b] = total + left.total_offset();
+    if (forward_only || !(total > kImpossible)) return;
+    SegmentPosteriors<Real>(table, *of_graph, *turned->of(b), sequence.scores, sequence.record, left, total, to).run();
+  });
 }
 
 }  // namespace
