@@ -10,6 +10,7 @@ from torch import Tensor
 
 import streamhmm as sh
 import streamhmm.library  # registers the operations
+import streamhmm.library_semi_markov
 from streamhmm.packing import pack_structure
 
 GRAPHS = [sh.Graph.linear([0, 1, 2], skip=0.0), sh.Graph.linear([2, 1])]
