@@ -88,10 +88,9 @@ STREAMHMM_KERNEL Octet exp(const Octet& x) {
       1 / 720.,        1 / 120.,       1 / 24.,       1 / 6.,       1 / 2.,      1,          1};
   Octet sum = fill(kTerms[0]);
   for (int i = 1; i < 14; ++i) sum = multiply_add(sum, rest, fill(kTerms[i]));
-  const Octet scaled = each_part([&](int i) {
-    typedef typename Octet::Bits Bits;
-    return (typename Octet::Native)((Bits)sum.part[i].v + ((Bits)shifted.part[i].v << 52));
-  });
+  typedef uint64_t Bits __attribute__((vector_size(sizeof(typename Octet::Native))));  // wraps where the rest is NaN
+  const Octet scaled =
+      each_part([&](int i) { return (typename Octet::Native)((Bits)sum.part[i].v + ((Bits)shifted.part[i].v << 52)); });
   return choose_not_less(x, least, scaled, fill(0.0));
 }
 
