@@ -7,6 +7,7 @@
 #include "as_sparse.h"
 #include "checkpoints.h"
 #include "constraint.h"
+#include "last_state.h"
 #include "sequences.h"
 #include "sparse_decoder.h"
 #include "widened.h"
@@ -38,7 +39,8 @@ class ConstrainedPath {
       if (s < segments_ - 1) decoder_.save(saved_.data() + s * decoder_.state_bytes());
       fill(s);
     }
-    const int32_t last = best_last_state();
+    const auto& graph = graph_.graph();
+    const int32_t last = best_last_state(graph.states, graph.final, [this](int32_t j) { return decoder_.alpha(j); });
     return last < 0 ? kImpossible : trace(last, states);
   }
 
@@ -53,19 +55,6 @@ class ConstrainedPath {
       decoder_.advance(scores_, t, t + 1, pointers(t, s));
       constraint_.apply(t, decoder_.row());
     }
-  }
-
-  int32_t best_last_state() const {
-    double best = kImpossible;
-    int32_t state = -1;
-    for (int32_t j = 0; j < graph_.graph().states; ++j) {
-      const double total = decoder_.alpha(j) + static_cast<double>(graph_.graph().final[j]);
-      if (total > best) {
-        best = total;
-        state = j;
-      }
-    }
-    return state;
   }
 
   double trace(int32_t state, int64_t* states) {

@@ -18,19 +18,38 @@ constexpr int64_t kRowUnit = 16;  // rows over the states are padded to a multip
 
 inline int64_t dense_row_size(int64_t states) { return (states + kRowUnit - 1) / kRowUnit * kRowUnit; }
 
+// Some frames, one after the other, within a block of frames with the same offsets. Rows over the states, (row), follow
+// each other frame by frame, −inf in the padding.
 template <class Real>
 struct DenseAdvance {
   int32_t states;
+  int64_t frames;
   const Real* panels;  // −inf in the padding
   const int32_t* pdf;  // (row), or null where state s emits column s
 
   // For each sequence of the tile:
   int32_t sequences;
-  const Real* scores[kDenseTile];    // of this frame
-  const Real* previous[kDenseTile];  // α of the frame before, (row), −inf in the padding
-  const Real* shift[kDenseTile];     // (tiles, tiles) from [target] to [source], or null: one tile, or double precision
-  Real* shifted;                     // (kDenseTile, row) scratch
-  Real* next[kDenseTile];            // α of this frame
+  const Real* scores[kDenseTile];  // of the first of the frames
+  int64_t stride[kDenseTile];
+  Real* alpha[kDenseTile];        // the row before them; the frames' own come behind it
+  const Real* shift[kDenseTile];  // (tiles, tiles) from [target] to [source], or null: one tile, or double precision
+  Real* shifted;                  // (kDenseTile, row) scratch
+};
+
+// The way back through such frames: state[q] is where sequence q stands in the last of them, and becomes where it
+// stands in the frame before the first.
+template <class Real>
+struct DenseWalk {
+  int32_t states;
+  int64_t frames;
+
+  int32_t sequences;
+  const Real* alpha[kDenseTile];   // the row before the first frame
+  const Real* shift[kDenseTile];   // as above
+  const Real* column[kDenseTile];  // of state 0: transitions into a state, (row); those into state s lie s · column_step
+  int64_t column_step;             // behind. 0: it is the column of the state that the sequence stands in
+  int64_t* path[kDenseTile];       // (frames) result
+  int32_t state[kDenseTile];
 };
 
 // Some frames, one after the other, where all states fit one vector of narrow_lanes numbers. Here every state notes who

@@ -1,5 +1,5 @@
 // DensePathFinder: Viterbi on a dense graph for a tile of sequences. α of every frame of a segment is kept; going back
-// finds the winners again.
+// finds the winners again. Kernels take runs of frames: those of a block, while the same sequences go on.
 #pragma once
 
 #include <algorithm>
@@ -10,6 +10,7 @@
 #include "checkpoints.h"
 #include "dense_path_score.h"
 #include "dense_transitions.h"
+#include "last_state.h"
 #include "tile_offsets.h"
 
 namespace streamhmm {
@@ -19,24 +20,24 @@ class DensePathFinder {
  public:
   // `scores` of up to kDenseTile sequences, the longest first, none empty; `checked`: they are known to be numbers that
   // Real can hold.
-  DensePathFinder(const DenseGraph<Real>& graph, const ScoreRows<Real>* scores, int count, int64_t budget, double beam,
-                  bool checked)
-      : graph_(graph),
+  DensePathFinder(const DenseTransitions<Real>& transitions, const ScoreRows<Real>* scores, int count, int64_t budget,
+                  double beam, bool checked)
+      : transitions_(transitions),
+        graph_(transitions.graph()),
         scores_(scores),
         count_(count),
         beam_(beam),
         checked_(checked),
-        row_(dense_row_size(graph.states)),
-        tiles_(tile_count(graph.states)),
-        panels_(graph, false, kNever),
-        columns_(graph),
-        pdfs_(graph.pdf, graph.states),
+        row_(dense_row_size(graph_.states)),
+        tiles_(tile_count(graph_.states)),
         segment_(segment_frames(scores[0].frames, count * frame_bytes(), count * frame_bytes(), budget)),
         segments_((scores[0].frames + segment_ - 1) / segment_),
         alpha_(count * (segment_ + 1) * row_),
         offset_(count * (segment_ / kRecentre + 2) * tiles_),
         saved_(count * segments_ * row_),
         saved_offset_(count * segments_ * tiles_),
+        panels_(transitions.varies() ? kernels_of<Real>().panel_cells(graph_.states) : 0),
+        columns_(transitions.varies() ? count * row_ : 0, kNever),
         shifted_(kDenseTile * row_),
         shift_(shifts() ? int64_t{count} * tiles_ * tiles_ : 0, Real(0)),
         moved_(tiles_),
@@ -48,19 +49,19 @@ class DensePathFinder {
       if (s > 0) save(s);
       if (!fill_segment(s, true)) return false;
     }
-    for (int q = 0; q < count_; ++q)
-      score[q] = last_[q] < 0 ? kImpossible : static_cast<double>(graph_.final[last_[q]]);
     for (int64_t s = segments_ - 1; s >= 0; --s) {
       if (s < segments_ - 1) fill_segment(s, false);
       trace(s, states);
     }
-    for (int q = 0; q < count_; ++q) score[q] = score_of_path(graph_, scores_[q], states[q]);
+    for (int q = 0; q < count_; ++q) {
+      if (!found_[q]) std::fill_n(states[q], scores_[q].frames, int64_t{-1});
+      score[q] = score_of_path(graph_, scores_[q], states[q]);
+    }
     return true;
   }
 
  private:
   static constexpr Real kNever = -std::numeric_limits<Real>::infinity();
-  static constexpr double kImpossible = -std::numeric_limits<double>::infinity();
 
   int64_t frame_bytes() const { return row_ * static_cast<int64_t>(sizeof(Real)); }
   bool shifts() const { return sizeof(Real) == sizeof(float) && tiles_ > 1; }
@@ -71,6 +72,20 @@ class DensePathFinder {
     return q;
   }
   const Real* score_row(int q, int64_t t) const { return scores_[q].data + t * scores_[q].stride; }
+
+  // The run that begins with frame t of segment s ends before this frame.
+  int64_t run_end(int64_t t, int64_t s) const {
+    if (transitions_.varies()) return t + 1;
+    const int64_t next_block = (t / kRecentre + 1) * kRecentre;
+    return std::min({next_block, begin(s + 1), scores_[active(t) - 1].frames});
+  }
+  // The first frame, from `first` on, of the run that ends with frame t.
+  int64_t run_begin(int64_t t, int64_t first) const {
+    if (transitions_.varies()) return t;
+    const int running = active(t);
+    const int64_t others = running < count_ ? scores_[running].frames : 0;  // before, there are more
+    return std::max({first, t / kRecentre * kRecentre, others});
+  }
 
   // Row 0 is the last of the segment before.
   Real* row(int q, int64_t t, int64_t s) { return alpha_.data() + (q * (segment_ + 1) + t - begin(s) + 1) * row_; }
@@ -101,9 +116,11 @@ class DensePathFinder {
     } else {
       restore(s);
     }
-    for (int64_t t = std::max<int64_t>(begin(s), 1); t < begin(s + 1); ++t) {
-      if (!advance(t, s)) return false;
-      if (first_time) note_ends(t, s);
+    for (int64_t t = std::max<int64_t>(begin(s), 1); t < begin(s + 1);) {
+      const int64_t end = run_end(t, s);
+      if (!advance(t, end, s)) return false;
+      if (first_time) note_ends(end - 1, s);
+      t = end;
     }
     return true;
   }
@@ -125,21 +142,29 @@ class DensePathFinder {
     return usual || checked_;
   }
 
-  bool advance(int64_t t, int64_t s) {
+  // Frames t … end−1 are of one run.
+  bool advance(int64_t t, int64_t end, int64_t s) {
     DenseAdvance<Real> d{};
     d.states = graph_.states;
-    d.panels = panels_.step_to(t);
-    d.pdf = pdfs_.data();
+    d.frames = end - t;
+    d.panels = panels_into(t);
+    d.pdf = transitions_.pdfs();
     d.sequences = active(t);
     d.shifted = shifted_.data();
     for (int q = 0; q < d.sequences; ++q) {
       if (t % kRecentre == 0) recentre_row(q, t, s);
       d.scores[q] = score_row(q, t);
-      d.previous[q] = row(q, t - 1, s);
-      d.next[q] = row(q, t, s);
-      d.shift[q] = shifts() ? shift_.data() + q * int64_t{tiles_} * tiles_ : nullptr;
+      d.stride[q] = scores_[q].stride;
+      d.alpha[q] = row(q, t - 1, s);
+      d.shift[q] = shift(q);
     }
     return !kernels_of<Real>().dense_advance(d) || checked_;
+  }
+
+  const Real* panels_into(int64_t t) {
+    if (!transitions_.varies()) return transitions_.panels();
+    transitions_.pack_panels(t, panels_.data());
+    return panels_.data();
   }
 
   // Frame t is the first of a block.
@@ -151,72 +176,82 @@ class DensePathFinder {
     refresh_shifts(q, t, s);
   }
 
+  const Real* shift(int q) const { return shifts() ? shift_.data() + q * int64_t{tiles_} * tiles_ : nullptr; }
+
   void refresh_shifts(int q, int64_t t, int64_t s) {
     if (!shifts()) return;
-    Real* shift = shift_.data() + q * int64_t{tiles_} * tiles_;
-    for (int32_t target = 0; target < tiles_; ++target) shifts_into(target, offset(q, t, s), shift + target * tiles_);
+    Real* out = shift_.data() + q * int64_t{tiles_} * tiles_;
+    const double* now = offset(q, t, s);
+    for (int32_t target = 0; target < tiles_; ++target) {
+      for (int32_t source = 0; source < tiles_; ++source) *out++ = static_cast<Real>(now[source] - now[target]);
+    }
   }
 
-  void shifts_into(int32_t target, const double* offset, Real* out) const {
-    for (int32_t source = 0; source < tiles_; ++source)
-      out[source] = static_cast<Real>(offset[source] - offset[target]);
-  }
-
-  // The best last state of the sequences that end with frame t; −1 if no path ends.
+  // Where the sequences end that end with frame t.
   void note_ends(int64_t t, int64_t s) {
     for (int q = active(t + 1); q < active(t); ++q) {
-      double best = kImpossible;
-      last_[q] = -1;
-      for (int32_t j = 0; j < graph_.states; ++j) {
-        const double alpha = offset(q, t, s)[j / kTile] + static_cast<double>(row(q, t, s)[j]);
-        const double total = alpha + static_cast<double>(graph_.final[j]);
-        if (total > best) {
-          best = total;
-          last_[q] = j;
-        }
-      }
+      const double* offsets = offset(q, t, s);
+      const Real* alpha = row(q, t, s);
+      last_[q] = best_last_state(graph_.states, graph_.final,
+                                 [=](int32_t j) { return offsets[j / kTile] + static_cast<double>(alpha[j]); });
+      found_[q] = last_[q] >= 0;
+      if (!found_[q]) last_[q] = 0;
     }
   }
 
   // Walks from the segment's end to its begin; `last_` holds the state of the frame that comes next.
   void trace(int64_t s, int64_t* const* states) {
-    for (int64_t t = begin(s + 1) - 1; t >= begin(s); --t) {
-      for (int q = 0; q < active(t); ++q) {
-        if (last_[q] < 0) continue;
-        states[q][t] = last_[q];
-        if (t > 0) step_back(q, t, s);
-      }
+    const int64_t first = std::max<int64_t>(begin(s), 1);
+    for (int64_t end = begin(s + 1); end > first;) {
+      const int64_t t = run_begin(end - 1, first);
+      walk_back(t, end, s, states);
+      end = t;
     }
+    for (int q = 0; s == 0 && q < count_; ++q) states[q][0] = last_[q];
   }
 
-  void step_back(int q, int64_t t, int64_t s) {
-    const int32_t state = last_[q];
-    const Real* shift = nullptr;
-    if (shifts()) {
-      shifts_into(state / kTile, offset(q, t, s), shifted_.data());
-      shift = shifted_.data();
+  void walk_back(int64_t t, int64_t end, int64_t s, int64_t* const* states) {
+    DenseWalk<Real> d{};
+    d.states = graph_.states;
+    d.frames = end - t;
+    d.column_step = transitions_.varies() ? 0 : row_;
+    d.sequences = active(t);
+    for (int q = 0; q < d.sequences; ++q) {
+      refresh_shifts(q, t, s);
+      d.alpha[q] = row(q, t - 1, s);
+      d.shift[q] = shift(q);
+      d.column[q] = column(q, t);
+      d.path[q] = states[q] + t;
+      d.state[q] = last_[q];
     }
-    last_[q] = kernels_of<Real>().dense_winner(row(q, t - 1, s), shift, columns_.column(t, state), graph_.states);
+    kernels_of<Real>().dense_walk_back(d);
+    std::copy_n(d.state, d.sequences, last_.data());
   }
 
-  DenseGraph<Real> graph_;
+  const Real* column(int q, int64_t t) {
+    if (!transitions_.varies()) return transitions_.columns();
+    transitions_.copy_column(t, last_[q], columns_.data() + q * row_);
+    return columns_.data() + q * row_;
+  }
+
+  const DenseTransitions<Real>& transitions_;
+  const DenseGraph<Real>& graph_;
   const ScoreRows<Real>* scores_;
   int count_;
   double beam_;
   bool checked_;
   int64_t row_;
   int32_t tiles_;
-  Panels<Real> panels_;
-  Columns<Real> columns_;
-  DensePdfs pdfs_;
   int64_t segment_;
   int64_t segments_;
   Buffer<Real> alpha_;
   Buffer<double> offset_;
   Buffer<Real> saved_;
   Buffer<double> saved_offset_;
+  Buffer<Real> panels_, columns_;  // of the step at hand, where transitions vary
   Buffer<Real> shifted_, shift_, moved_;
   Buffer<int32_t> last_;
+  bool found_[kDenseTile] = {};
 };
 
 }  // namespace streamhmm

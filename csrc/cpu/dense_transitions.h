@@ -1,4 +1,4 @@
-// The transitions of a dense graph as the kernels want them: in panels, and column by column.
+// A dense graph as the kernels of Viterbi want it: transitions in panels, and column by column.
 #pragma once
 
 #include <algorithm>
@@ -9,65 +9,6 @@
 #include "isa.h"
 
 namespace streamhmm {
-
-// Panels of the step into a frame: made once where transitions are constant, else anew for every frame asked for.
-template <class Real>
-class Panels {
- public:
-  Panels(const DenseGraph<Real>& graph, bool transposed, Real padding)
-      : graph_(graph),
-        transposed_(transposed),
-        padding_(padding),
-        cells_(kernels_of<Real>().panel_cells(graph.states)) {
-    if (graph.slices == 0) pack(0);
-  }
-
-  const Real* step_to(int64_t frame) {
-    if (graph_.slices > 0 && frame != packed_) pack(frame);
-    return cells_.data();
-  }
-
- private:
-  void pack(int64_t frame) {
-    kernels_of<Real>().pack_panels(graph_.step_to(frame), graph_.states, transposed_, padding_, cells_.data());
-    packed_ = frame;
-  }
-
-  DenseGraph<Real> graph_;
-  bool transposed_;
-  Real padding_;
-  Buffer<Real> cells_;
-  int64_t packed_ = -1;
-};
-
-// Columns of the transitions, each as a row padded with −inf.
-template <class Real>
-class Columns {
- public:
-  explicit Columns(const DenseGraph<Real>& graph)
-      : graph_(graph),
-        row_(dense_row_size(graph.states)),
-        cells_(graph.slices == 0 ? row_ * graph.states : row_, -std::numeric_limits<Real>::infinity()) {
-    for (int32_t j = 0; graph.slices == 0 && j < graph.states; ++j) copy(0, j, cells_.data() + j * row_);
-  }
-
-  // Good until the next call.
-  const Real* column(int64_t frame, int32_t state) {
-    if (graph_.slices == 0) return cells_.data() + state * row_;
-    copy(frame, state, cells_.data());
-    return cells_.data();
-  }
-
- private:
-  void copy(int64_t frame, int32_t state, Real* out) const {
-    const Real* matrix = graph_.step_to(frame);
-    for (int64_t i = 0; i < graph_.states; ++i) out[i] = matrix[i * graph_.states + state];
-  }
-
-  DenseGraph<Real> graph_;
-  int64_t row_;
-  Buffer<Real> cells_;
-};
 
 // Score columns by state for the kernels: null where state s emits column s.
 class DensePdfs {
@@ -83,6 +24,46 @@ class DensePdfs {
 
  private:
   Buffer<int32_t> padded_;
+};
+
+// What does not change from frame to frame, made once for all sequences that share the graph.
+template <class Real>
+class DenseTransitions {
+ public:
+  explicit DenseTransitions(const DenseGraph<Real>& graph)
+      : graph_(graph),
+        row_(dense_row_size(graph.states)),
+        pdfs_(graph.pdf, graph.states),
+        panels_(varies() ? 0 : kernels_of<Real>().panel_cells(graph.states)),
+        columns_(varies() ? 0 : row_ * graph.states, kNever) {
+    if (varies()) return;
+    pack_panels(0, panels_.data());
+    for (int32_t j = 0; j < graph.states; ++j) copy_column(0, j, columns_.data() + j * row_);
+  }
+
+  const DenseGraph<Real>& graph() const { return graph_; }
+  bool varies() const { return graph_.slices > 0; }
+  const int32_t* pdfs() const { return pdfs_.data(); }
+
+  // Of constant transitions.
+  const Real* panels() const { return panels_.data(); }
+  const Real* columns() const { return columns_.data(); }
+
+  void pack_panels(int64_t frame, Real* out) const {
+    kernels_of<Real>().pack_panels(graph_.step_to(frame), graph_.states, false, kNever, out);
+  }
+  void copy_column(int64_t frame, int32_t state, Real* out) const {
+    const Real* matrix = graph_.step_to(frame);
+    for (int64_t i = 0; i < graph_.states; ++i) out[i] = matrix[i * graph_.states + state];
+  }
+
+ private:
+  static constexpr Real kNever = -std::numeric_limits<Real>::infinity();
+
+  DenseGraph<Real> graph_;
+  int64_t row_;
+  DensePdfs pdfs_;
+  Buffer<Real> panels_, columns_;
 };
 
 }  // namespace streamhmm

@@ -18,75 +18,105 @@ struct Paths {
 };
 
 template <class Real>
-bool find_paths(const GraphRecord& record, const ScoreRows<Real>* scores, int count, const Real* weights,
-                int64_t budget, double beam, bool checked, Paths& paths) {
-  const auto graph = dense_graph(record, weights);
+bool find_paths(const DenseTransitions<Real>& transitions, const ScoreRows<Real>* scores, int count, int64_t budget,
+                double beam, bool checked, Paths& paths) {
   // With a beam too: so few states are one tile, which is never given up.
-  if (NarrowPathFinder<Real>::suits(graph, scores[0].frames, count, budget)) {
-    return NarrowPathFinder<Real>(graph, scores, count, checked).find(paths.states, paths.score);
+  if (NarrowPathFinder<Real>::suits(transitions.graph(), scores[0].frames, count, budget)) {
+    return NarrowPathFinder<Real>(transitions, scores, count, checked).find(paths.states, paths.score);
   }
-  return DensePathFinder<Real>(graph, scores, count, budget, beam, checked).find(paths.states, paths.score);
+  return DensePathFinder<Real>(transitions, scores, count, budget, beam, checked).find(paths.states, paths.score);
 }
 
-// One sequence whose scores have to be looked at first.
+// Viterbi for sequences of a batch that share one graph.
 template <class Real>
-void find_carefully(const Batch& batch, const GraphRecord& record, double beam, int64_t b, FirstInvalid& invalid,
-                    Paths& path) {
-  const BatchRows<Real> rows(batch);
-  const ScoreRows<Real> scores = rows.sequence(b);
-  const ScoreScan scan = scan_scores(scores, ColumnsRead(record, batch.columns));
-  if (scan.invalid_frame >= 0) return invalid.report(b, scan.invalid_frame);
-  if constexpr (sizeof(Real) == sizeof(float)) {
-    if (scan.large || has_large(rows.weights() + record.weights_offset, record.weights_size)) {
-      const Widened wide(record, scores, rows.weights());
-      const ScoreRows<double> in_double = wide.scores();
-      find_paths<double>(wide.record(), &in_double, 1, wide.weights(), rows.budget(), beam, true, path);
-      return;
-    }
+class DenseSearch {
+ public:
+  DenseSearch(const Batch& batch, const GraphRecord& record, double beam, FirstInvalid& invalid, int64_t* states,
+              double* score)
+      : batch_(batch),
+        record_(record),
+        rows_(batch),
+        beam_(beam),
+        large_(has_large(rows_.weights() + record.weights_offset, record.weights_size)),
+        transitions_(dense_graph(record, rows_.weights())),
+        invalid_(invalid),
+        states_(states),
+        score_(score) {}
+
+  void run(const int64_t* sequences, int count) const {
+    if (!large_ && run_together(sequences, count)) return;
+    for (int q = 0; q < count; ++q) run_carefully(sequences[q]);
   }
-  find_paths<Real>(record, &scores, 1, rows.weights(), rows.budget(), beam, true, path);
-}
+
+ private:
+  // False, and no score filled, if scores are not all finite and moderate.
+  bool run_together(const int64_t* sequences, int count) const {
+    ScoreRows<Real> scores[kDenseTile];
+    Paths paths;
+    for (int q = 0; q < count; ++q) {
+      scores[q] = rows_.sequence(sequences[q]);
+      paths.states[q] = path(sequences[q]);
+    }
+    if (!find_paths(transitions_, scores, count, rows_.budget(), beam_, false, paths)) return false;
+    for (int q = 0; q < count; ++q) score_[sequences[q]] = paths.score[q];
+    return true;
+  }
+
+  // One sequence whose scores have to be looked at first.
+  void run_carefully(int64_t b) const {
+    const ScoreRows<Real> scores = rows_.sequence(b);
+    const ScoreScan scan = scan_scores(scores, ColumnsRead(record_, batch_.columns));
+    if (scan.invalid_frame >= 0) return invalid_.report(b, scan.invalid_frame);
+    Paths paths{{path(b)}, {}};
+    if (sizeof(Real) == sizeof(double) || !(scan.large || large_)) {
+      find_paths(transitions_, &scores, 1, rows_.budget(), beam_, true, paths);
+    } else {
+      find_in_double(scores, paths);
+    }
+    score_[b] = paths.score[0];
+  }
+
+  void find_in_double(const ScoreRows<float>& scores, Paths& paths) const {
+    const Widened wide(record_, scores, rows_.weights());
+    const ScoreRows<double> in_double = wide.scores();
+    const DenseTransitions<double> transitions(dense_graph(wide.record(), wide.weights()));
+    find_paths(transitions, &in_double, 1, rows_.budget(), beam_, true, paths);
+  }
+  void find_in_double(const ScoreRows<double>&, Paths&) const {}
+
+  int64_t* path(int64_t b) const { return states_ + b * batch_.frames; }
+
+  const Batch& batch_;
+  const GraphRecord& record_;
+  BatchRows<Real> rows_;
+  double beam_;
+  bool large_;  // weights
+  DenseTransitions<Real> transitions_;
+  FirstInvalid& invalid_;
+  int64_t* states_;
+  double* score_;
+};
 
 }  // namespace
 
 template <class Real>
-void dense_viterbi(const Batch& batch, const GraphRecord& record, double beam, const int64_t* sequences, int count,
-                   FirstInvalid& invalid, int64_t* states, double* score) {
-  const BatchRows<Real> rows(batch);
-  ScoreRows<Real> scores[kDenseTile];
-  Paths paths;
-  for (int q = 0; q < count; ++q) {
-    scores[q] = rows.sequence(sequences[q]);
-    paths.states[q] = states + sequences[q] * batch.frames;
-  }
-  const bool moderate =
-      sizeof(Real) == sizeof(double) || !has_large(rows.weights() + record.weights_offset, record.weights_size);
-  if (moderate && find_paths(record, scores, count, rows.weights(), rows.budget(), beam, false, paths)) {
-    for (int q = 0; q < count; ++q) score[sequences[q]] = paths.score[q];
-    return;
-  }
-  for (int q = 0; q < count; ++q) {
-    Paths path;
-    path.states[0] = paths.states[q];
-    path.score[0] = score[sequences[q]];
-    find_carefully<Real>(batch, record, beam, sequences[q], invalid, path);
-    score[sequences[q]] = path.score[0];
-  }
+void dense_viterbi(const Batch& batch, const GraphRecord& record, double beam, int64_t b, FirstInvalid& invalid,
+                   int64_t* states, double* score) {
+  DenseSearch<Real>(batch, record, beam, invalid, states, score).run(&b, 1);
 }
 
 template <class Real>
 void dense_viterbi_batch(const Batch& batch, double beam, FirstInvalid& invalid, int64_t* states, double* score) {
   const GraphRecord record = graph_record(batch, 0);
   const DenseTiles<Real> tiles(batch);
-  parallel_for(tiles.count(), batch.threads, [&](int64_t tile) {
-    dense_viterbi<Real>(batch, record, beam, tiles.sequences(tile), tiles.size(tile), invalid, states, score);
-  });
+  const DenseSearch<Real> search(batch, record, beam, invalid, states, score);
+  parallel_for(tiles.count(), batch.threads,
+               [&](int64_t tile) { search.run(tiles.sequences(tile), tiles.size(tile)); });
 }
 
-template void dense_viterbi<float>(const Batch&, const GraphRecord&, double, const int64_t*, int, FirstInvalid&,
-                                   int64_t*, double*);
-template void dense_viterbi<double>(const Batch&, const GraphRecord&, double, const int64_t*, int, FirstInvalid&,
-                                    int64_t*, double*);
+template void dense_viterbi<float>(const Batch&, const GraphRecord&, double, int64_t, FirstInvalid&, int64_t*, double*);
+template void dense_viterbi<double>(const Batch&, const GraphRecord&, double, int64_t, FirstInvalid&, int64_t*,
+                                    double*);
 template void dense_viterbi_batch<float>(const Batch&, double, FirstInvalid&, int64_t*, double*);
 template void dense_viterbi_batch<double>(const Batch&, double, FirstInvalid&, int64_t*, double*);
 

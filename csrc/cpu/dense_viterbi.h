@@ -5,11 +5,10 @@
 
 namespace streamhmm {
 
-// For up to kDenseTile sequences of the batch that share `record`, the longest first, none empty. States and scores are
-// set to "no path" beforehand.
+// For sequence b of the batch, not empty, whose graph is `record`. States and scores are set to "no path" beforehand.
 template <class Real>
-void dense_viterbi(const Batch& batch, const GraphRecord& record, double beam, const int64_t* sequences, int count,
-                   FirstInvalid& invalid, int64_t* states, double* score);
+void dense_viterbi(const Batch& batch, const GraphRecord& record, double beam, int64_t b, FirstInvalid& invalid,
+                   int64_t* states, double* score);
 
 // For a whole batch that shares one dense graph.
 template <class Real>

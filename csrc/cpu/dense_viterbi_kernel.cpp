@@ -37,6 +37,8 @@ void pack_panels(const Real* matrix, int32_t states, bool transposed, Real paddi
   }
 }
 
+constexpr int64_t kFramesAhead = 2;  // that scores are asked for beforehand
+
 // Enough maxima side by side that none waits for the one before.
 template <int kSequences, int kVectors>
 constexpr int kChains = kSequences * kVectors >= 8 ? 1 : 8 / (kSequences * kVectors);
@@ -80,28 +82,36 @@ STREAMHMM_KERNEL void best_of_panel(const Real* const* alpha, const Real* panel,
   }
 }
 
+// A frame of a tile: α of the frame before as the targets see it, scores, and where α goes.
+template <class Real, int kSequences>
+struct Frame {
+  const Real* from[kSequences];
+  const Real* scores[kSequences];
+  Real* next[kSequences];
+};
+
 template <class Real>
-STREAMHMM_KERNEL Vec<Real> emission(const DenseAdvance<Real>& d, int q, int64_t first) {
+STREAMHMM_KERNEL Vec<Real> emission(const DenseAdvance<Real>& d, const Real* scores, int64_t first) {
   using V = Vec<Real>;
-  if (d.pdf != nullptr) return V::gather(d.scores[q], d.pdf + first);
-  if (first + V::kLanes <= d.states) return V::load(d.scores[q] + first);
-  return V::load_first(d.scores[q] + first, static_cast<int>(d.states - first));
+  if (d.pdf != nullptr) return V::gather(scores, d.pdf + first);
+  if (first + V::kLanes <= d.states) return V::load(scores + first);
+  return V::load_first(scores + first, static_cast<int>(d.states - first));
 }
 
 template <class Real, int kSequences, int kVectors>
-STREAMHMM_KERNEL uint32_t advance_panel(const DenseAdvance<Real>& d, const Real* const* alpha, const Real* panel,
-                                        int64_t first) {
+STREAMHMM_KERNEL uint32_t advance_panel(const DenseAdvance<Real>& d, const Frame<Real, kSequences>& f,
+                                        const Real* panel, int64_t first) {
   using V = Vec<Real>;
   constexpr uint32_t kAll = (1u << V::kLanes) - 1;
   const V largest = V::fill(static_cast<Real>(kLargestSingle));
   V best[kSequences][kVectors];
-  best_of_panel<Real, kSequences, kVectors>(alpha, panel, d.states, best);
+  best_of_panel<Real, kSequences, kVectors>(f.from, panel, d.states, best);
   uint32_t usual = kAll;
   for (int q = 0; q < kSequences; ++q) {
     for (int v = 0; v < kVectors; ++v) {
-      const V score = emission(d, q, first + v * V::kLanes);
+      const V score = emission(d, f.scores[q], first + v * V::kLanes);
       usual &= V::not_less(largest, V::magnitude(score));
-      V::store(d.next[q] + first + v * V::kLanes, V::add(best[q][v], score));
+      V::store(f.next[q] + first + v * V::kLanes, V::add(best[q][v], score));
     }
   }
   return usual ^ kAll;
@@ -109,42 +119,54 @@ STREAMHMM_KERNEL uint32_t advance_panel(const DenseAdvance<Real>& d, const Real*
 
 // α as a tile of targets sees it.
 template <class Real>
-STREAMHMM_KERNEL void shift_rows(const DenseAdvance<Real>& d, int64_t target_tile, const Real** alpha) {
+STREAMHMM_KERNEL void shift_rows(const DenseAdvance<Real>& d, int64_t t, int64_t target_tile, const Real** from) {
   using V = Vec<Real>;
   const int64_t row = dense_row_size(d.states), tiles = (d.states + kTile - 1) / kTile;
   for (int q = 0; q < d.sequences; ++q) {
+    const Real* previous = d.alpha[q] + t * row;
     Real* out = d.shifted + q * row;
     const Real* shift = d.shift[q] + target_tile * tiles;
     for (int64_t i = 0; i < row; i += V::kLanes) {
-      V::store(out + i, V::add(V::load(d.previous[q] + i), V::fill(shift[i / kTile])));
+      V::store(out + i, V::add(V::load(previous + i), V::fill(shift[i / kTile])));
     }
-    alpha[q] = out;
+    from[q] = out;
   }
 }
 
+// Asks for the scores of a frame that comes soon.
+template <class Real>
+STREAMHMM_KERNEL void prefetch(const Real* scores, int64_t count) {
+  for (int64_t j = 0; j < count; j += 64 / static_cast<int64_t>(sizeof(Real))) __builtin_prefetch(scores + j);
+}
+
 template <class Real, int kSequences>
-uint32_t advance_tile(const DenseAdvance<Real>& d) {
+STREAMHMM_KERNEL uint32_t advance_frame(const DenseAdvance<Real>& d, int64_t t) {
   constexpr int64_t kLanes = Vec<Real>::kLanes, kWidth = kPanelVectors * kLanes;
-  const Real* alpha[kDenseTile];
-  for (int q = 0; q < kSequences; ++q) alpha[q] = d.previous[q];
-  const int64_t padded = vectors<Real>(d.states) * kLanes;
+  const int64_t row = dense_row_size(d.states), padded = vectors<Real>(d.states) * kLanes;
+  Frame<Real, kSequences> f;
+  for (int q = 0; q < kSequences; ++q) {
+    f.from[q] = d.alpha[q] + t * row;
+    f.scores[q] = d.scores[q] + t * d.stride[q];
+    f.next[q] = d.alpha[q] + (t + 1) * row;
+    prefetch(f.scores[q] + kFramesAhead * d.stride[q], d.states);
+  }
   const Real* panel = d.panels;
   uint32_t unusual = 0;
   for (int64_t first = 0; first < padded; first += kWidth) {
-    if (d.shift[0] != nullptr && first % kTile == 0) shift_rows(d, first / kTile, alpha);
+    if (d.shift[0] != nullptr && first % kTile == 0) shift_rows(d, t, first / kTile, f.from);
     const int64_t width = padded - first < kWidth ? padded - first : kWidth;
     switch (width / kLanes) {
       case 1:
-        unusual |= advance_panel<Real, kSequences, 1>(d, alpha, panel, first);
+        unusual |= advance_panel<Real, kSequences, 1>(d, f, panel, first);
         break;
       case 2:
-        unusual |= advance_panel<Real, kSequences, 2>(d, alpha, panel, first);
+        unusual |= advance_panel<Real, kSequences, 2>(d, f, panel, first);
         break;
       case 3:
-        unusual |= advance_panel<Real, kSequences, 3>(d, alpha, panel, first);
+        unusual |= advance_panel<Real, kSequences, 3>(d, f, panel, first);
         break;
       default:
-        unusual |= advance_panel<Real, kSequences, 4>(d, alpha, panel, first);
+        unusual |= advance_panel<Real, kSequences, 4>(d, f, panel, first);
         break;
     }
     panel += width * d.states;
@@ -152,17 +174,24 @@ uint32_t advance_tile(const DenseAdvance<Real>& d) {
   return unusual;
 }
 
+template <class Real, int kSequences>
+bool advance_tile(const DenseAdvance<Real>& d) {
+  uint32_t unusual = 0;
+  for (int64_t t = 0; t < d.frames; ++t) unusual |= advance_frame<Real, kSequences>(d, t);
+  return unusual != 0;
+}
+
 template <class Real>
 bool advance(const DenseAdvance<Real>& d) {
   switch (d.sequences) {
     case 1:
-      return advance_tile<Real, 1>(d) != 0;
+      return advance_tile<Real, 1>(d);
     case 2:
-      return advance_tile<Real, 2>(d) != 0;
+      return advance_tile<Real, 2>(d);
     case 3:
-      return advance_tile<Real, 3>(d) != 0;
+      return advance_tile<Real, 3>(d);
     default:
-      return advance_tile<Real, 4>(d) != 0;
+      return advance_tile<Real, 4>(d);
   }
 }
 
@@ -201,7 +230,7 @@ struct Candidates {
 
 // The lowest i with the largest (α[i] + shift) + column[i].
 template <class Real>
-int32_t winner(const Real* alpha, const Real* shift, const Real* column, int32_t states) {
+STREAMHMM_KERNEL int32_t winner(const Real* alpha, const Real* shift, const Real* column, int32_t states) {
   using V = Vec<Real>;
   using C = Candidates<Real>;
   C tile = C::of(alpha, shift, column, 0, states);
@@ -219,12 +248,26 @@ int32_t winner(const Real* alpha, const Real* shift, const Real* column, int32_t
   }
 }
 
+// Sequences take their steps side by side: a step waits for the one before it, but not for those of others.
+template <class Real>
+void walk_back(DenseWalk<Real>& d) {
+  const int64_t row = dense_row_size(d.states), tiles = (d.states + kTile - 1) / kTile;
+  for (int64_t t = d.frames - 1; t >= 0; --t) {
+    for (int q = 0; q < d.sequences; ++q) {
+      const int32_t state = d.state[q];
+      const Real* shift = d.shift[q] != nullptr ? d.shift[q] + state / kTile * tiles : nullptr;
+      d.path[q][t] = state;
+      d.state[q] = winner(d.alpha[q] + t * row, shift, d.column[q] + state * d.column_step, d.states);
+    }
+  }
+}
+
 template <class Real>
 void fill(KernelsOf<Real>& table) {
   table.panel_cells = panel_cells<Real>;
   table.pack_panels = pack_panels<Real>;
   table.dense_advance = advance<Real>;
-  table.dense_winner = winner<Real>;
+  table.dense_walk_back = walk_back<Real>;
 }
 
 }  // namespace

@@ -46,8 +46,8 @@ struct KernelsOf {
   int32_t narrow_lanes;
   bool (*dense_narrow)(const DenseNarrow<Real>& d);
 
-  // The lowest i with the largest (alpha[i] + shift[tile of i]) + column[i]; rows padded with −inf; shift may be null.
-  int32_t (*dense_winner)(const Real* alpha, const Real* shift, const Real* column, int32_t states);
+  // The way back, see DenseWalk: each step leads to the lowest state that wins it.
+  void (*dense_walk_back)(DenseWalk<Real>& d);
 
   // Forward and backward on a dense graph, see dense.h. Emissions: whether a score was NaN or +inf.
   void (*dense_product)(DenseProduct<Real>& product);

@@ -9,6 +9,7 @@
 #include "buffer.h"
 #include "dense_path_score.h"
 #include "dense_transitions.h"
+#include "last_state.h"
 #include "tile_offsets.h"
 
 namespace streamhmm {
@@ -23,14 +24,13 @@ class NarrowPathFinder {
            frames * count * lanes * static_cast<int64_t>(sizeof(Real)) <= budget;
   }
 
-  NarrowPathFinder(const DenseGraph<Real>& graph, const ScoreRows<Real>* scores, int count, bool checked)
-      : graph_(graph),
+  NarrowPathFinder(const DenseTransitions<Real>& transitions, const ScoreRows<Real>* scores, int count, bool checked)
+      : transitions_(transitions),
+        graph_(transitions.graph()),
         scores_(scores),
         count_(count),
         checked_(checked),
         lanes_(kernels_of<Real>().narrow_lanes),
-        panels_(graph, false, kNever),
-        pdfs_(graph.pdf, graph.states),
         alpha_(count * lanes_, kNever),
         winners_(count * scores[0].frames * lanes_),
         offset_(count, 0.0),
@@ -82,8 +82,8 @@ class NarrowPathFinder {
     DenseNarrow<Real> d{};
     d.states = graph_.states;
     d.frames = end - t;
-    d.panels = panels_.step_to(0);
-    d.pdf = pdfs_.data();
+    d.panels = transitions_.panels();
+    d.pdf = transitions_.pdfs();
     d.sequences = active(t);
     for (int q = 0; q < d.sequences; ++q) {
       if (sizeof(Real) == sizeof(float) && t % kRecentre == 0) {
@@ -97,25 +97,12 @@ class NarrowPathFinder {
     return kernels_of<Real>().dense_narrow(d);
   }
 
-  // −1 if no path ends.
-  int64_t best_last_state(int q) {
-    double best = -std::numeric_limits<double>::infinity();
-    int64_t state = -1;
-    for (int32_t j = 0; j < graph_.states; ++j) {
-      const double total = offset_[q] + static_cast<double>(alpha(q)[j]) + static_cast<double>(graph_.final[j]);
-      if (total > best) {
-        best = total;
-        state = j;
-      }
-    }
-    return state;
-  }
-
   // All sequences at once: a step back waits for the one before it, but not for those of other sequences.
   void trace(int64_t* const* states) {
     int64_t last[kDenseTile], state[kDenseTile];
     for (int q = 0; q < count_; ++q) {
-      last[q] = best_last_state(q);
+      last[q] = best_last_state(graph_.states, graph_.final,
+                                [&](int32_t j) { return offset_[q] + static_cast<double>(alpha(q)[j]); });
       state[q] = std::max<int64_t>(last[q], 0);
     }
     for (int64_t t = scores_[0].frames - 1; t > 0;) {
@@ -134,13 +121,12 @@ class NarrowPathFinder {
     }
   }
 
-  DenseGraph<Real> graph_;
+  const DenseTransitions<Real>& transitions_;
+  const DenseGraph<Real>& graph_;
   const ScoreRows<Real>* scores_;
   int count_;
   bool checked_;
   int64_t lanes_;
-  Panels<Real> panels_;
-  DensePdfs pdfs_;
   Buffer<Real> alpha_, winners_;
   Buffer<double> offset_;
   Buffer<Real> moved_;

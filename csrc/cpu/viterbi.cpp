@@ -10,6 +10,7 @@
 #include "checkpoints.h"
 #include "dense_tiles.h"
 #include "dense_viterbi.h"
+#include "last_state.h"
 #include "linear_decoder.h"
 #include "linear_path.h"
 #include "sparse_decoder.h"
@@ -27,23 +28,6 @@ struct Search {
   int64_t memory_budget;
   int threads;  // that may work on this sequence
 };
-
-// The best last state, the lowest one among equals; −1 if no path ends.
-template <class Decoder, class Graph>
-int32_t best_last_state(const Decoder& decoder, const Graph& graph) {
-  double best = kImpossible;
-  int32_t state = -1;
-  for (int32_t j = 0; j < graph.states; ++j) {
-    const auto final = static_cast<double>(graph.final[j]);
-    if (final == kImpossible) continue;
-    const double total = decoder.alpha(j) + final;
-    if (total > best) {
-      best = total;
-      state = j;
-    }
-  }
-  return state;
-}
 
 // The path as it is found, last frame first, and its score, summed in double.
 template <class Graph, class Real>
@@ -137,7 +121,8 @@ class StoredPath {
 template <class Finder, class Graph, class Real>
 double follow(Finder&& finder, const Graph& graph, const ScoreRows<Real>& scores, int64_t* states) {
   finder.forward();
-  const int32_t last = best_last_state(finder.decoder(), graph);
+  const auto& decoder = finder.decoder();
+  const int32_t last = best_last_state(graph.states, graph.final, [&](int32_t j) { return decoder.alpha(j); });
   if (last < 0) return kImpossible;
   PathWriter<Graph, Real> path(graph, scores, last, states);
   return path.finish(finder.back(last, path));
@@ -180,7 +165,7 @@ InvalidScore viterbi_batch(const Batch& batch, double beam, int64_t* states, dou
     if (scores.frames == 0) return;
     const GraphRecord record = graph_record(batch, b);
     if (record.family == Family::dense) {
-      return dense_viterbi<Real>(batch, record, beam, &b, 1, invalid, states, score);
+      return dense_viterbi<Real>(batch, record, beam, b, invalid, states, score);
     }
     const ScoreScan scan = scan_scores(scores, ColumnsRead(record, batch.columns));
     if (scan.invalid_frame >= 0) return invalid.report(b, scan.invalid_frame);
