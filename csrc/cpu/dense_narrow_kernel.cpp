@@ -2,7 +2,7 @@
 // waits for is a tree of maxima. The recursion is that of dense_viterbi_kernel.cpp without tiles.
 #include "dense.h"
 #include "kernels.h"
-#include "simd.h"
+#include "magnitude.h"
 
 namespace streamhmm {
 namespace STREAMHMM_TARGET {
@@ -36,25 +36,23 @@ STREAMHMM_KERNEL Vec<Real> emission(const DenseNarrow<Real>& d, const Real* scor
 template <class Real, int kStates>
 bool advance(const DenseNarrow<Real>& d) {
   using V = Vec<Real>;
-  constexpr uint32_t kAll = (1u << V::kLanes) - 1;
-  const V largest = V::fill(static_cast<Real>(kLargestSingle));
   V weights[kStates];
 #pragma GCC unroll 16
   for (int i = 0; i < kStates; ++i) weights[i] = V::load(d.panels + i * V::kLanes);
   V alpha[kDenseTile];
   for (int q = 0; q < d.sequences; ++q) alpha[q] = V::load(d.alpha[q]);
-  uint32_t usual = kAll;
+  auto largest = LargestMagnitude<Real>::none();
   for (int64_t t = 0; t < d.frames; ++t) {
     for (int q = 0; q < d.sequences; ++q) {
       const V score = emission(d, d.scores[q] + t * d.stride[q]);
-      usual &= V::not_less(largest, V::magnitude(score));
+      largest = LargestMagnitude<Real>::with(largest, score);
       V winner;
       alpha[q] = V::add(step<Real, kStates>(weights, alpha[q], winner), score);
       V::store(d.winners[q] + t * V::kLanes, winner);
     }
   }
   for (int q = 0; q < d.sequences; ++q) V::store(d.alpha[q], alpha[q]);
-  return usual != kAll;
+  return LargestMagnitude<Real>::exceeds(largest, static_cast<Real>(kLargestSingle));
 }
 
 template <class Real, int kStates>

@@ -6,7 +6,7 @@
 // matrix's.
 #include "dense.h"
 #include "kernels.h"
-#include "simd.h"
+#include "magnitude.h"
 
 namespace streamhmm {
 namespace STREAMHMM_TARGET {
@@ -90,31 +90,40 @@ struct Frame {
   Real* next[kSequences];
 };
 
-template <class Real>
+// `kDirect`: each state has a column of its own, and the vector is full.
+template <class Real, bool kDirect>
 STREAMHMM_KERNEL Vec<Real> emission(const DenseAdvance<Real>& d, const Real* scores, int64_t first) {
   using V = Vec<Real>;
+  if constexpr (kDirect) return V::load(scores + first);
   if (d.pdf != nullptr) return V::gather(scores, d.pdf + first);
-  if (first + V::kLanes <= d.states) return V::load(scores + first);
-  return V::load_first(scores + first, static_cast<int>(d.states - first));
+  const int64_t left = d.states - first;
+  return left >= V::kLanes ? V::load(scores + first) : V::load_first(scores + first, static_cast<int>(left));
+}
+
+template <class Real, int kSequences, int kVectors, bool kDirect>
+STREAMHMM_KERNEL void emit(const DenseAdvance<Real>& d, const Frame<Real, kSequences>& f, int64_t first,
+                           Vec<Real> (*best)[kVectors], LargestMagnitude<Real>* largest) {
+  using V = Vec<Real>;
+  for (int q = 0; q < kSequences; ++q) {
+    for (int v = 0; v < kVectors; ++v) {
+      const int64_t at = first + v * V::kLanes;
+      const V score = emission<Real, kDirect>(d, f.scores[q], at);
+      largest[v] = LargestMagnitude<Real>::with(largest[v], score);
+      V::store(f.next[q] + at, V::add(best[q][v], score));
+    }
+  }
 }
 
 template <class Real, int kSequences, int kVectors>
-STREAMHMM_KERNEL uint32_t advance_panel(const DenseAdvance<Real>& d, const Frame<Real, kSequences>& f,
-                                        const Real* panel, int64_t first) {
-  using V = Vec<Real>;
-  constexpr uint32_t kAll = (1u << V::kLanes) - 1;
-  const V largest = V::fill(static_cast<Real>(kLargestSingle));
-  V best[kSequences][kVectors];
+STREAMHMM_KERNEL void advance_panel(const DenseAdvance<Real>& d, const Frame<Real, kSequences>& f, const Real* panel,
+                                    int64_t first, LargestMagnitude<Real>* largest) {
+  Vec<Real> best[kSequences][kVectors];
   best_of_panel<Real, kSequences, kVectors>(f.from, panel, d.states, best);
-  uint32_t usual = kAll;
-  for (int q = 0; q < kSequences; ++q) {
-    for (int v = 0; v < kVectors; ++v) {
-      const V score = emission(d, f.scores[q], first + v * V::kLanes);
-      usual &= V::not_less(largest, V::magnitude(score));
-      V::store(f.next[q] + first + v * V::kLanes, V::add(best[q][v], score));
-    }
+  if (d.pdf == nullptr && first + kVectors * Vec<Real>::kLanes <= d.states) {
+    emit<Real, kSequences, kVectors, true>(d, f, first, best, largest);
+  } else {
+    emit<Real, kSequences, kVectors, false>(d, f, first, best, largest);
   }
-  return usual ^ kAll;
 }
 
 // α as a tile of targets sees it.
@@ -140,7 +149,7 @@ STREAMHMM_KERNEL void prefetch(const Real* scores, int64_t count) {
 }
 
 template <class Real, int kSequences>
-STREAMHMM_KERNEL uint32_t advance_frame(const DenseAdvance<Real>& d, int64_t t) {
+STREAMHMM_KERNEL void advance_frame(const DenseAdvance<Real>& d, int64_t t, LargestMagnitude<Real>* largest) {
   constexpr int64_t kLanes = Vec<Real>::kLanes, kWidth = kPanelVectors * kLanes;
   const int64_t row = dense_row_size(d.states), padded = vectors<Real>(d.states) * kLanes;
   Frame<Real, kSequences> f;
@@ -151,34 +160,36 @@ STREAMHMM_KERNEL uint32_t advance_frame(const DenseAdvance<Real>& d, int64_t t) 
     prefetch(f.scores[q] + kFramesAhead * d.stride[q], d.states);
   }
   const Real* panel = d.panels;
-  uint32_t unusual = 0;
   for (int64_t first = 0; first < padded; first += kWidth) {
     if (d.shift[0] != nullptr && first % kTile == 0) shift_rows(d, t, first / kTile, f.from);
     const int64_t width = padded - first < kWidth ? padded - first : kWidth;
     switch (width / kLanes) {
       case 1:
-        unusual |= advance_panel<Real, kSequences, 1>(d, f, panel, first);
+        advance_panel<Real, kSequences, 1>(d, f, panel, first, largest);
         break;
       case 2:
-        unusual |= advance_panel<Real, kSequences, 2>(d, f, panel, first);
+        advance_panel<Real, kSequences, 2>(d, f, panel, first, largest);
         break;
       case 3:
-        unusual |= advance_panel<Real, kSequences, 3>(d, f, panel, first);
+        advance_panel<Real, kSequences, 3>(d, f, panel, first, largest);
         break;
       default:
-        unusual |= advance_panel<Real, kSequences, 4>(d, f, panel, first);
+        advance_panel<Real, kSequences, 4>(d, f, panel, first, largest);
         break;
     }
     panel += width * d.states;
   }
-  return unusual;
 }
 
 template <class Real, int kSequences>
 bool advance_tile(const DenseAdvance<Real>& d) {
-  uint32_t unusual = 0;
-  for (int64_t t = 0; t < d.frames; ++t) unusual |= advance_frame<Real, kSequences>(d, t);
-  return unusual != 0;
+  using Largest = LargestMagnitude<Real>;
+  Largest largest[kPanelVectors];
+  for (Largest& part : largest) part = Largest::none();
+  for (int64_t t = 0; t < d.frames; ++t) advance_frame<Real, kSequences>(d, t, largest);
+  bool exceeds = false;
+  for (const Largest& part : largest) exceeds |= Largest::exceeds(part, static_cast<Real>(kLargestSingle));
+  return exceeds;
 }
 
 template <class Real>

@@ -13,6 +13,7 @@ struct ExponentialOf;
 template <>
 struct ExponentialOf<float> {
   using Integer = uint32_t;  // wraps where what is given is NaN
+  using Signed = int32_t;
   static constexpr int32_t kShift = 23, kBias = 127;
   static constexpr float kLargest = __FLT_MAX__, kLowest = -87;  // exp(kLowest) is just a normal number
   static constexpr float kLog2High = 0x1.62e4p-1f, kLog2Low = 0x1.7f7d1cp-20f;
@@ -22,6 +23,7 @@ struct ExponentialOf<float> {
 template <>
 struct ExponentialOf<double> {
   using Integer = uint64_t;
+  using Signed = int64_t;
   static constexpr int64_t kShift = 52, kBias = 1023;
   static constexpr double kLargest = __DBL_MAX__, kLowest = -708;
   static constexpr double kLog2High = 0x1.62e42fefa38p-1, kLog2Low = 0x1.ef35793c7673p-45;
