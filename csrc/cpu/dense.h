@@ -68,17 +68,19 @@ struct DenseNarrow {
   Real* winners[kDenseTile];  // (frames, lanes)
 };
 
-// out[q][j] = (Σ_i rows[q][i] · w_ij) · factors[q][j] · 2^−exponent[q] for each sequence of the tile, the exponent such
-// that the row's largest value lies in [1, 2). Weights are probabilities, 0 in the padding.
+// Some frames of a recursion, one after the other: for each sequence of the tile
+//   out_t[j] = (Σ_i out_{t−1}[i] · w_ij) · factors_t[j] · 2^−exponent_t
+// the exponent such that the row's largest value lies in [1, 2). Weights are probabilities, 0 in the padding.
 template <class Real>
 struct DenseProduct {
   int32_t states;
+  int64_t frames;
   const Real* panels;
   int32_t sequences;
-  const Real* rows[kDenseTile];
-  const Real* factors[kDenseTile];  // null: all 1
-  Real* out[kDenseTile];
-  int32_t exponent[kDenseTile];  // result: kEmptyRow where the row holds nothing
+  const Real* row[kDenseTile];      // out of the frame before
+  const Real* factors[kDenseTile];  // (frames, row), or null: all 1
+  Real* out[kDenseTile];            // (frames, row)
+  int32_t* exponent[kDenseTile];    // (frames) result: kEmptyRow where the row holds nothing
 };
 constexpr int32_t kEmptyRow = -(1 << 30);
 
@@ -95,18 +97,26 @@ struct DenseEmissions {
   double* top;  // (frames)
 };
 
-// One frame of one sequence going back: with sum = Σ_j alpha[j] · beta[j],
-//   gamma[j] = scale · alpha[j] · beta[j] / sum          emitted[j] = emission[j] · beta[j]
+// Some frames going back, from the last to the first: for each sequence of the tile
+//   sum_t = Σ_j alpha_t[j] · beta[j]                gamma_t[j] = scale · alpha_t[j] · beta[j] / sum_t
+//   emitted_t[j] = emission_t[j] · beta[j]          beta[i] ← (Σ_j w_ij · emitted_t[j]) · 2^−exponent_t
+// and so on with the frame before. The first `open` frames lack the last step.
 template <class Real>
-struct DenseMeeting {
+struct DenseReturn {
   int32_t states;
-  const Real* alpha;
-  const Real* beta;
-  const Real* emission;
-  Real scale;
-  Real* gamma;  // for the states only
-  Real* emitted;
-  Real sum;  // result
+  int64_t frames;
+  int64_t open;        // 1 where the first frame is the sequence's first, else 0
+  const Real* panels;  // of the transposed matrix
+  int32_t sequences;
+  const Real* alpha[kDenseTile];     // (frames, row)
+  const Real* emission[kDenseTile];  // (frames, row)
+  Real* beta[kDenseTile];            // (row) in and out
+  Real* emitted[kDenseTile];         // (frames, row) result
+  Real scale[kDenseTile];
+  Real* gamma[kDenseTile];  // result, for the states only; rows are gamma_stride apart
+  int64_t gamma_stride[kDenseTile];
+  Real* sum[kDenseTile];          // (frames) result
+  int32_t* exponent[kDenseTile];  // (frames) result, but for open frames
 };
 
 }  // namespace streamhmm

@@ -1,5 +1,5 @@
-// DenseBackward: the backward row of each sequence of a tile, with the posteriors and counts that it gives together
-// with a forward row.
+// DenseBackward: the backward rows of a tile of sequences, with the posteriors and counts that they give together with
+// the forward rows, a run of frames at a time.
 #pragma once
 
 #include <algorithm>
@@ -9,7 +9,6 @@
 
 #include "dense_counts.h"
 #include "dense_probabilities.h"
-#include "dense_transitions.h"
 #include "sum_targets.h"
 
 namespace streamhmm {
@@ -17,88 +16,133 @@ namespace streamhmm {
 template <class Real, class Out>
 class DenseBackward {
  public:
-  DenseBackward(const DenseGraph<Real>& graph, int64_t columns, const Targets<Out>* to, int count,
+  static constexpr int64_t kMostFrames = 16;  // in a run
+
+  DenseBackward(const DenseModel<Real>& model, int64_t columns, const Targets<Out>* to, int count,
                 int32_t least_exponent)
-      : graph_(graph),
+      : model_(model),
+        graph_(model.graph()),
         to_(to),
         columns_(columns),
         least_exponent_(least_exponent),
         least_(std::ldexp(Real(1), least_exponent)),
-        own_columns_(DensePdfs(graph.pdf, graph.states).data() == nullptr),
-        row_(dense_row_size(graph.states)),
-        back_(graph, true),
+        row_(model.row()),
         beta_(count * row_, Real(0)),
-        emitted_(count * row_, Real(0)),
-        emitted_ahead_(row_, Real(0)),
-        gamma_(row_),
-        shrunk_(count, Real(1)),
+        emitted_(count * kRows * row_),
+        gamma_(count * kMostFrames * row_),
+        sum_(count * kMostFrames),
+        exponent_(count * kRows),
         counts_(count) {
     for (int q = 0; q < count; ++q) {
-      if (to[q].counts != nullptr && graph.slices == 0) counts_[q] = DenseCounts<Real>(graph.states);
+      if (to[q].counts != nullptr && graph_.slices == 0) counts_[q] = DenseCounts<Real>(graph_.states);
     }
   }
 
-  void start(int q, const Real* final) { std::copy_n(final, row_, beta(q)); }
-
-  // Results of frame t from its α̂; `last`: it is the sequence's last. False if they may be wrong.
-  bool meet(int q, int64_t t, bool last, const Real* alpha, const Real* emission) {
-    const Targets<Out>& to = to_[q];
-    if (to.counts != nullptr && !last) std::copy_n(emitted(q), row_, emitted_ahead_.data());
-    const Real scale = to.by_state != nullptr ? Real(1) : static_cast<Real>(to.by_pdf_scale);
-    DenseMeeting<Real> d{graph_.states, alpha, beta(q), emission, scale, gamma_row(to, t), emitted(q), 0};
-    kernels_of<Real>().dense_meet(d);
-    if (!(d.sum >= least_)) return false;
-    deliver(to, t, d.gamma);
-    if (to.counts != nullptr) count(q, t, last, alpha, d.sum);
-    return true;
+  // Before the run that sequence q ends with.
+  void start(int q) {
+    std::copy_n(model_.final(), row_, beta(q));
+    starts_[q] = true;
   }
 
-  // β̂_t → β̂_{t−1} for the tile's first `active` sequences. False if it may be wrong.
-  bool step(int64_t t, int active) {
-    DenseProduct<Real> d{};
+  // Results of frames t … t + frames − 1 of the tile's first `active` sequences from their α̂ and emissions, and β̂ of
+  // the frame before. False if they may be wrong.
+  bool run(int64_t t, int64_t frames, int active, Real* const* alpha, Real* const* emission) {
+    DenseReturn<Real> d{};
     d.states = graph_.states;
-    d.panels = back_.step_to(t);
+    d.frames = frames;
+    d.open = t == 0 ? 1 : 0;
+    d.panels = step_to(t).panels.data();
     d.sequences = active;
     for (int q = 0; q < active; ++q) {
-      d.rows[q] = emitted(q);
-      d.out[q] = beta(q);
+      const Targets<Out>& to = to_[q];
+      if (to.counts != nullptr) keep_last(q, frames);
+      d.alpha[q] = alpha[q];
+      d.emission[q] = emission[q];
+      d.beta[q] = beta(q);
+      d.emitted[q] = emitted(q);
+      d.scale[q] = to.by_state != nullptr ? Real(1) : static_cast<Real>(to.by_pdf_scale);
+      d.gamma[q] = direct_gamma(to, t, d.gamma_stride[q]);
+      if (d.gamma[q] == nullptr) {
+        d.gamma[q] = gamma_.data() + q * kMostFrames * row_;
+        d.gamma_stride[q] = row_;
+      }
+      d.sum[q] = sum(q);
+      d.exponent[q] = exponent(q);
     }
-    kernels_of<Real>().dense_product(d);
-    bool right = true;
+    kernels_of<Real>().dense_return(d);
     for (int q = 0; q < active; ++q) {
-      right &= d.exponent[q] >= least_exponent_;
-      shrunk_[q] = std::ldexp(Real(1), -std::max(d.exponent[q], least_exponent_));
+      if (!right(q, d)) return false;
+      deliver(to_[q], t, d, q);
+      if (to_[q].counts != nullptr) count(q, t, d);
+      starts_[q] = false;
     }
-    return right;
+    return true;
   }
 
   // After frame 0.
   void finish(int q) {
-    if (to_[q].counts != nullptr && graph_.slices == 0) counts_[q].deliver(back_.matrix(), to_[q].counts);
+    if (to_[q].counts == nullptr || graph_.slices > 0) return;
+    counts_[q].deliver(step_to(0).matrix.data(), to_[q].counts);
   }
 
  private:
-  Real* beta(int q) { return beta_.data() + q * row_; }
-  Real* emitted(int q) { return emitted_.data() + q * row_; }
+  static constexpr int64_t kRows = kMostFrames + 1;  // behind a run's own stands the one that came after it
 
-  // γ goes straight to where it is wanted, if it can.
-  Real* gamma_row(const Targets<Out>& to, int64_t t) {
-    if constexpr (std::is_same_v<Real, Out>) {
-      if (to.by_state != nullptr) return to.by_state + t * to.states_wide;
-      if (to.by_pdf != nullptr && own_columns_) return to.by_pdf + t * columns_;
-    }
-    return gamma_.data();
+  Real* beta(int q) { return beta_.data() + q * row_; }
+  Real* emitted(int q) { return emitted_.data() + q * kRows * row_; }
+  Real* sum(int q) { return sum_.data() + q * kMostFrames; }
+  int32_t* exponent(int q) { return exponent_.data() + q * kRows; }
+
+  // Where transitions vary, the one into the frame before stays.
+  const StepProbabilities<Real>& step_to(int64_t t) { return model_.back().step_to(t, step_[t % 2]); }
+
+  double* initial_counts(int q) const {
+    return to_[q].counts + std::max<int64_t>(graph_.slices, 1) * graph_.states * graph_.states;
   }
 
-  void deliver(const Targets<Out>& to, int64_t t, const Real* gamma) const {
-    if (to.by_state != nullptr) {
-      Out* out = to.by_state + t * to.states_wide;
-      for (int32_t j = 0; static_cast<void*>(out) != gamma && j < graph_.states; ++j)
-        out[j] = static_cast<Out>(gamma[j]);
+  // The first row of the last run becomes what comes after this one.
+  void keep_last(int q, int64_t frames) {
+    std::copy_n(emitted(q), row_, emitted(q) + frames * row_);
+    exponent(q)[frames] = exponent(q)[0];
+  }
+
+  // Where γ goes straight to, or null.
+  Real* direct_gamma(const Targets<Out>& to, int64_t t, int64_t& stride) const {
+    if constexpr (std::is_same_v<Real, Out>) {
+      if (to.by_state != nullptr) {
+        stride = to.states_wide;
+        return to.by_state + t * stride;
+      }
+      if (to.by_pdf != nullptr && model_.pdfs() == nullptr) {
+        stride = columns_;
+        return to.by_pdf + t * stride;
+      }
     }
-    if (to.by_pdf == nullptr) return;
-    Out* out = to.by_pdf + t * columns_;
-    if (static_cast<void*>(out) == gamma) {
+    return nullptr;
+  }
+
+  bool right(int q, const DenseReturn<Real>& d) const {
+    bool result = true;
+    for (int64_t i = 0; i < d.frames; ++i) {
+      result &= d.sum[q][i] >= least_;
+      result &= i < d.open || d.exponent[q][i] >= least_exponent_;
+    }
+    return result;
+  }
+
+  void deliver(const Targets<Out>& to, int64_t t, const DenseReturn<Real>& d, int q) const {
+    for (int64_t i = 0; i < d.frames; ++i) {
+      const Real* gamma = d.gamma[q] + i * d.gamma_stride[q];
+      if (to.by_state != nullptr) deliver_states(gamma, to.by_state + (t + i) * to.states_wide);
+      if (to.by_pdf != nullptr) deliver_pdfs(gamma, to.by_pdf + (t + i) * columns_);
+    }
+  }
+  void deliver_states(const Real* gamma, Out* out) const {
+    if (static_cast<const void*>(out) == gamma) return;
+    for (int32_t j = 0; j < graph_.states; ++j) out[j] = static_cast<Out>(gamma[j]);
+  }
+  void deliver_pdfs(const Real* gamma, Out* out) const {
+    if (static_cast<const void*>(out) == gamma) {
       std::fill(out + graph_.states, out + columns_, Out(0));
       return;
     }
@@ -106,23 +150,29 @@ class DenseBackward {
     for (int32_t j = 0; j < graph_.states; ++j) out[graph_.pdf[j]] += static_cast<Out>(gamma[j]);
   }
 
-  // ξ of the step into frame t + 1, and γ at the ends.
-  void count(int q, int64_t t, bool last, const Real* alpha, Real sum) {
-    const int64_t states = graph_.states;
-    double* initial = to_[q].counts + std::max<int64_t>(graph_.slices, 1) * states * states;
-    double* final = initial + states;
-    if (!last) count_step(q, t + 1, alpha, shrunk_[q] / sum);
-    const auto gamma = [&](int32_t j) { return static_cast<double>(alpha[j] * beta(q)[j] / sum); };
-    for (int32_t j = 0; t == 0 && j < states; ++j) initial[j] += gamma(j);
-    for (int32_t j = 0; last && j < states; ++j) final[j] += gamma(j);
+  // ξ of the steps out of the run's frames, and γ at both ends.
+  void count(int q, int64_t t, const DenseReturn<Real>& d) {
+    for (int64_t i = d.frames - 1; i >= 0; --i) {
+      const Real* alpha = d.alpha[q] + i * row_;
+      if (starts_[q] && i == d.frames - 1) {
+        count_end(alpha, model_.final(), d.sum[q][i], initial_counts(q) + graph_.states);
+      } else {
+        const Real shrunk = std::ldexp(Real(1), -std::max(exponent(q)[i + 1], least_exponent_));
+        count_step(q, t + i + 1, alpha, shrunk / d.sum[q][i], emitted(q) + (i + 1) * row_);
+      }
+    }
+    if (t == 0) count_end(d.alpha[q], beta(q), d.sum[q][0], initial_counts(q));
   }
 
-  void count_step(int q, int64_t frame, const Real* alpha, Real share) {
-    const Real* emitted = emitted_ahead_.data();
+  void count_end(const Real* alpha, const Real* beta, Real sum, double* out) const {
+    for (int32_t j = 0; j < graph_.states; ++j) out[j] += static_cast<double>(alpha[j] * beta[j] / sum);
+  }
+
+  void count_step(int q, int64_t frame, const Real* alpha, Real share, const Real* emitted) {
     if (graph_.slices == 0) return counts_[q].add(alpha, share, emitted);
     const int64_t states = graph_.states;
     double* counts = to_[q].counts + frame * states * states;
-    const Real* matrix = back_.matrix();
+    const Real* matrix = step_to(frame).matrix.data();
     for (int64_t i = 0; i < states; ++i) {
       for (int64_t j = 0; j < states; ++j) {
         counts[i * states + j] += static_cast<double>(alpha[i] * share * matrix[i * states + j] * emitted[j]);
@@ -130,16 +180,17 @@ class DenseBackward {
     }
   }
 
-  DenseGraph<Real> graph_;
+  const DenseModel<Real>& model_;
+  const DenseGraph<Real>& graph_;
   const Targets<Out>* to_;
   int64_t columns_;
   int32_t least_exponent_;
   Real least_;
-  bool own_columns_;  // state s emits column s
   int64_t row_;
-  DenseProbabilities<Real> back_;
-  Buffer<Real> beta_, emitted_, emitted_ahead_, gamma_;
-  Buffer<Real> shrunk_;  // what the last step into β̂ was multiplied by
+  StepProbabilities<Real> step_[2];
+  Buffer<Real> beta_, emitted_, gamma_, sum_;
+  Buffer<int32_t> exponent_;
+  bool starts_[kDenseTile] = {};
   std::vector<DenseCounts<Real>> counts_;
 };
 

@@ -1,123 +1,30 @@
-// The product of rows with a matrix, by which forward and backward on a dense graph step from frame to frame in the
-// probability domain. The recursions are those of ../forward_backward.h, each row scaled by a power of two.
-#include "dense.h"
-#include "exponential.h"
+// Forward on a dense graph in the probability domain, and backward with what it gives together with forward. The
+// recursions are those of ../forward_backward.h, each row scaled by a power of two.
+#include "dense_product.h"
 #include "kernels.h"
-#include "simd.h"
 
 namespace streamhmm {
 namespace STREAMHMM_TARGET {
 namespace {
 
-template <class Real>
-STREAMHMM_KERNEL int64_t padded(int64_t states) {
-  return (states + Vec<Real>::kLanes - 1) / Vec<Real>::kLanes * Vec<Real>::kLanes;
-}
-
-// Sums side by side, so that none waits for the one before; as many for one sequence as for a tile, so that the results
-// are the same.
-template <int kVectors>
-constexpr int kChains = kVectors == 1   ? 4
-                        : kVectors == 2 ? 2
-                                        : 1;
-
-template <class Real, int kSequences, int kVectors>
-STREAMHMM_KERNEL void add_row(const Real* const* rows, const Real* weights, int64_t i, Vec<Real> (*sum)[kVectors]) {
-  using V = Vec<Real>;
-  V weight[kVectors];
-  for (int v = 0; v < kVectors; ++v) weight[v] = V::load(weights + v * V::kLanes);
-  for (int q = 0; q < kSequences; ++q) {
-    const V from = V::fill(rows[q][i]);
-    for (int v = 0; v < kVectors; ++v) sum[q][v] = V::multiply_add(from, weight[v], sum[q][v]);
-  }
-}
-
-template <class Real, int kSequences, int kVectors>
-STREAMHMM_KERNEL void sum_of_panel(const DenseProduct<Real>& d, const Real* panel, Vec<Real> (*sum)[kVectors]) {
-  using V = Vec<Real>;
-  constexpr int kMany = kChains<kVectors>;
-  constexpr int64_t kWidth = kVectors * V::kLanes;
-  V chain[kMany][kSequences][kVectors];
-  for (int c = 0; c < kMany; ++c) {
-    for (int q = 0; q < kSequences; ++q) {
-      for (int v = 0; v < kVectors; ++v) chain[c][q][v] = V::fill(0);
-    }
-  }
-  int64_t i = 0;
-  for (; i + kMany <= d.states; i += kMany) {
-    for (int c = 0; c < kMany; ++c) {
-      add_row<Real, kSequences, kVectors>(d.rows, panel + (i + c) * kWidth, i + c, chain[c]);
-    }
-  }
-  for (; i < d.states; ++i) add_row<Real, kSequences, kVectors>(d.rows, panel + i * kWidth, i, chain[0]);
-  for (int q = 0; q < kSequences; ++q) {
-    for (int v = 0; v < kVectors; ++v) {
-      sum[q][v] = chain[0][q][v];
-      for (int c = 1; c < kMany; ++c) sum[q][v] = V::add(sum[q][v], chain[c][q][v]);
-    }
-  }
-}
-
-template <class Real, int kSequences, int kVectors>
-STREAMHMM_KERNEL void product_panel(const DenseProduct<Real>& d, const Real* panel, int64_t first, Vec<Real>* highest) {
-  using V = Vec<Real>;
-  V sum[kSequences][kVectors];
-  sum_of_panel<Real, kSequences, kVectors>(d, panel, sum);
-  for (int q = 0; q < kSequences; ++q) {
-    for (int v = 0; v < kVectors; ++v) {
-      const int64_t at = first + v * V::kLanes;
-      if (d.factors[q] != nullptr) sum[q][v] = V::mul(sum[q][v], V::load(d.factors[q] + at));
-      highest[q] = V::max(highest[q], sum[q][v]);
-      V::store(d.out[q] + at, sum[q][v]);
-    }
-  }
-}
-
-template <class Real>
-STREAMHMM_KERNEL int32_t exponent_of_row(Vec<Real> highest) {
-  const Real top = Vec<Real>::largest_lane(highest);
-  return top > 0 ? exponent_of(top) : kEmptyRow;
-}
-
-template <class Real>
-STREAMHMM_KERNEL void shrink(Real* row, int32_t exponent, int64_t states) {
-  using V = Vec<Real>;
-  if (exponent == kEmptyRow) return;
-  const V factor = V::fill(power_of_two<Real>(-exponent));
-  for (int64_t j = 0; j < states; j += V::kLanes) V::store(row + j, V::mul(V::load(row + j), factor));
-}
-
 template <class Real, int kSequences>
-void product_of_tile(DenseProduct<Real>& d) {
-  constexpr int64_t kLanes = Vec<Real>::kLanes, kWidth = kPanelVectors * kLanes;
-  const int64_t end = padded<Real>(d.states);
-  const Real* panel = d.panels;
-  Vec<Real> highest[kSequences];
-  for (int q = 0; q < kSequences; ++q) highest[q] = Vec<Real>::fill(0);
-  for (int64_t first = 0; first < end; first += kWidth) {
-    const int64_t width = end - first < kWidth ? end - first : kWidth;
-    switch (width / kLanes) {
-      case 1:
-        product_panel<Real, kSequences, 1>(d, panel, first, highest);
-        break;
-      case 2:
-        product_panel<Real, kSequences, 2>(d, panel, first, highest);
-        break;
-      case 3:
-        product_panel<Real, kSequences, 3>(d, panel, first, highest);
-        break;
-      default:
-        product_panel<Real, kSequences, 4>(d, panel, first, highest);
-        break;
+void product_of_tile(const DenseProduct<Real>& d) {
+  const int64_t row = dense_row_size(d.states);
+  ProductRows<Real, kSequences> r;
+  for (int q = 0; q < kSequences; ++q) r.row[q] = d.row[q];
+  for (int64_t t = 0; t < d.frames; ++t) {
+    for (int q = 0; q < kSequences; ++q) {
+      r.factors[q] = d.factors[q] != nullptr ? d.factors[q] + t * row : nullptr;
+      r.out[q] = d.out[q] + t * row;
+      r.exponent[q] = d.exponent[q] + t;
     }
-    panel += width * d.states;
+    multiply<Real, kSequences>(r, d.panels, d.states);
+    for (int q = 0; q < kSequences; ++q) r.row[q] = r.out[q];
   }
-  for (int q = 0; q < kSequences; ++q) d.exponent[q] = exponent_of_row(highest[q]);
-  for (int q = 0; q < kSequences; ++q) shrink(d.out[q], d.exponent[q], d.states);
 }
 
 template <class Real>
-void product(DenseProduct<Real>& d) {
+void product(const DenseProduct<Real>& d) {
   switch (d.sequences) {
     case 1:
       return product_of_tile<Real, 1>(d);
@@ -130,6 +37,60 @@ void product(DenseProduct<Real>& d) {
   }
 }
 
+// Frame t of sequence q: what α and β give where they meet, and β with the frame's emissions.
+template <class Real>
+STREAMHMM_KERNEL void meet(const DenseReturn<Real>& d, int q, int64_t t) {
+  using V = Vec<Real>;
+  const int64_t row = dense_row_size(d.states);
+  const Real *alpha = d.alpha[q] + t * row, *emission = d.emission[q] + t * row, *beta = d.beta[q];
+  Real *emitted = d.emitted[q] + t * row, *gamma = d.gamma[q] + t * d.gamma_stride[q];
+  V sum = V::fill(0);
+  for (int64_t j = 0; j < d.states; j += V::kLanes) {
+    const V b = V::load(beta + j);
+    sum = V::multiply_add(V::load(alpha + j), b, sum);
+    V::store(emitted + j, V::mul(b, V::load(emission + j)));
+  }
+  d.sum[q][t] = V::sum_of_lanes(sum);
+  const V share = V::fill(d.scale[q] / d.sum[q][t]);
+  int64_t j = 0;
+  for (; j + V::kLanes <= d.states; j += V::kLanes) {
+    V::store(gamma + j, V::mul(V::mul(V::load(alpha + j), V::load(beta + j)), share));
+  }
+  if (j == d.states) return;
+  const V last = V::mul(V::mul(V::load(alpha + j), V::load(beta + j)), share);
+  V::store_first(gamma + j, static_cast<int>(d.states - j), last);
+}
+
+template <class Real, int kSequences>
+void return_of_tile(const DenseReturn<Real>& d) {
+  const int64_t row = dense_row_size(d.states);
+  ProductRows<Real, kSequences> r;
+  for (int64_t t = d.frames - 1; t >= 0; --t) {
+    for (int q = 0; q < kSequences; ++q) {
+      meet(d, q, t);
+      r.row[q] = d.emitted[q] + t * row;
+      r.factors[q] = nullptr;
+      r.out[q] = d.beta[q];
+      r.exponent[q] = d.exponent[q] + t;
+    }
+    if (t >= d.open) multiply<Real, kSequences>(r, d.panels, d.states);
+  }
+}
+
+template <class Real>
+void go_back(const DenseReturn<Real>& d) {
+  switch (d.sequences) {
+    case 1:
+      return return_of_tile<Real, 1>(d);
+    case 2:
+      return return_of_tile<Real, 2>(d);
+    case 3:
+      return return_of_tile<Real, 3>(d);
+    default:
+      return return_of_tile<Real, 4>(d);
+  }
+}
+
 template <class Real>
 int32_t scale_row(Real* row, const Real* factors, int32_t states) {
   using V = Vec<Real>;
@@ -139,14 +100,16 @@ int32_t scale_row(Real* row, const Real* factors, int32_t states) {
     highest = V::max(highest, x);
     V::store(row + j, x);
   }
-  const int32_t exponent = exponent_of_row(highest);
-  shrink(row, exponent, states);
+  int32_t exponent;
+  const V scale = scale_of<Real>(highest, exponent);
+  shrink(row, scale, states);
   return exponent;
 }
 
 template <class Real>
 void fill(KernelsOf<Real>& table) {
   table.dense_product = product<Real>;
+  table.dense_return = go_back<Real>;
   table.scale_row = scale_row<Real>;
 }
 

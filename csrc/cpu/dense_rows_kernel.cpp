@@ -1,4 +1,4 @@
-// What stands between two products of dense_product_kernel.cpp: emissions, posteriors, expected counts.
+// What stands between two products of dense_product_kernel.cpp: emissions, ends, expected counts.
 #include "dense.h"
 #include "exponential.h"
 #include "kernels.h"
@@ -58,16 +58,11 @@ bool emissions(const DenseEmissions<Real>& d) {
 }
 
 template <class Real>
-STREAMHMM_KERNEL Vec<Real> products_of_lanes(const Real* a, const Real* b, int64_t states) {
+Real inner_product(const Real* a, const Real* b, int32_t states) {
   using V = Vec<Real>;
   V sum = V::fill(0);
   for (int64_t j = 0; j < states; j += V::kLanes) sum = V::multiply_add(V::load(a + j), V::load(b + j), sum);
-  return sum;
-}
-
-template <class Real>
-Real inner_product(const Real* a, const Real* b, int32_t states) {
-  return Vec<Real>::sum_of_lanes(products_of_lanes(a, b, states));
+  return V::sum_of_lanes(sum);
 }
 
 template <class Real>
@@ -79,23 +74,6 @@ Real lowest(const Real* row, int32_t states) {
   Real result = -V::largest_lane(V::mul(low, V::fill(-1)));
   for (; j < states; ++j) result = row[j] < result ? row[j] : result;
   return result;
-}
-
-template <class Real>
-void meet(DenseMeeting<Real>& d) {
-  using V = Vec<Real>;
-  d.sum = V::sum_of_lanes(products_of_lanes(d.alpha, d.beta, d.states));
-  const V share = V::fill(d.scale / d.sum);
-  for (int64_t j = 0; j < d.states; j += V::kLanes) {
-    const V beta = V::load(d.beta + j);
-    const V gamma = V::mul(V::mul(V::load(d.alpha + j), beta), share);
-    V::store(d.emitted + j, V::mul(beta, V::load(d.emission + j)));
-    if (j + V::kLanes <= d.states) {
-      V::store(d.gamma + j, gamma);
-    } else {
-      V::store_first(d.gamma + j, static_cast<int>(d.states - j), gamma);
-    }
-  }
 }
 
 // Rows i … i + kRows − 1 of the counts, kVectors vectors from column `first` on.
@@ -147,7 +125,6 @@ void exponentials_below(const Real* row, Real top, int64_t count, Real* out) {
 template <class Real>
 void fill(KernelsOf<Real>& table) {
   table.dense_emissions = emissions<Real>;
-  table.dense_meet = meet<Real>;
   table.inner_product = inner_product<Real>;
   table.lowest = lowest<Real>;
   table.dense_counts = counts<Real>;

@@ -15,7 +15,6 @@
 #include "checkpoints.h"
 #include "dense_backward.h"
 #include "dense_probabilities.h"
-#include "dense_transitions.h"
 #include "sum_targets.h"
 
 namespace streamhmm {
@@ -24,32 +23,26 @@ template <class Real, class Out>
 class DenseSumFinder {
  public:
   // `scores` of up to kDenseTile sequences, the longest first, none empty.
-  DenseSumFinder(const DenseGraph<Real>& graph, const ScoreRows<Real>* scores, int count, int64_t budget,
+  DenseSumFinder(const DenseModel<Real>& model, const ScoreRows<Real>* scores, int count, int64_t budget,
                  bool forward_only)
-      : graph_(graph),
+      : model_(model),
+        states_(model.graph().states),
         scores_(scores),
         count_(count),
         forward_only_(forward_only),
-        row_(dense_row_size(graph.states)),
-        pdfs_(graph.pdf, graph.states),
-        ahead_(graph, false),
-        checks_faintest_(forward_only && (graph.slices > 0 || !ahead_.connected(least()))),
+        row_(model.row()),
         segment_(forward_only ? std::min<int64_t>(scores[0].frames, kRolling)
                               : segment_frames(scores[0].frames, 2 * count * row_bytes(), count * row_bytes(), budget)),
         segments_((scores[0].frames + segment_ - 1) / segment_),
-        alpha_(count * (segment_ + 1) * row_, Real(0)),
+        alpha_(count * (segment_ + 1) * row_),
         emission_(count * segment_ * row_),
         saved_(forward_only ? 0 : count * segments_ * row_),
-        ends_(2 * row_, Real(0)),
         top_(count * kBlock),
-        shrunk_(count) {
-    initial_top_ = load_end(graph.initial, ends_.data());
-    final_top_ = load_end(graph.final, ends_.data() + row_);
-  }
+        exponent_(count * kBlock) {}
 
   // Fills the log-likelihoods; false if they may be wrong, or a score is NaN or +inf.
   bool log_likelihoods(double* result) {
-    std::fill_n(result, count_, initial_top_ + final_top_);
+    std::fill_n(result, count_, model_.initial_top() + model_.final_top());
     for (int64_t s = 0; s < segments_; ++s) {
       if (s > 0) save(s);
       if (!fill_segment(s, result)) return false;
@@ -59,11 +52,13 @@ class DenseSumFinder {
 
   // After log_likelihoods. False if the results may be wrong; they may be filled in part then.
   bool posteriors(const Targets<Out>* to) {
-    DenseBackward<Real, Out> backward(graph_, scores_[0].columns, to, count_, kLeastExponent);
+    DenseBackward<Real, Out> backward(model_, scores_[0].columns, to, count_, kLeastExponent);
     for (int64_t s = segments_ - 1; s >= 0; --s) {
       if (s < segments_ - 1) refill(s);
-      for (int64_t t = begin(s + 1) - 1; t >= begin(s); --t) {
-        if (!step_backward(backward, t, s)) return false;
+      for (int64_t end = begin(s + 1); end > begin(s);) {
+        const int64_t t = return_begin(end - 1, s);
+        if (!go_back(backward, t, end, s)) return false;
+        end = t;
       }
     }
     for (int q = 0; q < count_; ++q) backward.finish(q);
@@ -78,7 +73,7 @@ class DenseSumFinder {
 
   // A row's smallest value before it was scaled.
   Real faintest(const Real* row, int32_t exponent) const {
-    return std::ldexp(kernels_of<Real>().lowest(row, graph_.states), exponent);
+    return std::ldexp(kernels_of<Real>().lowest(row, states_), exponent);
   }
   static Real least() { return std::ldexp(Real(1), kLeastExponent); }
 
@@ -90,14 +85,21 @@ class DenseSumFinder {
     return q;
   }
   Real* alpha(int q, int64_t t, int64_t s) { return alpha_.data() + (q * (segment_ + 1) + t - begin(s) + 1) * row_; }
+  int32_t* exponent(int q, int64_t t, int64_t s) { return exponent_.data() + q * kBlock + (t - begin(s)) % kBlock; }
   Real* emission(int q, int64_t t, int64_t s) { return emission_.data() + (q * segment_ + t - begin(s)) * row_; }
-  const Real* final() const { return ends_.data() + row_; }
 
-  double load_end(const Real* weights, Real* out) const {
-    const Real top = *std::max_element(weights, weights + graph_.states);
-    const Real usable = top == -std::numeric_limits<Real>::infinity() ? Real(0) : top;
-    kernels_of<Real>().exponentials_below(weights, usable, graph_.states, out);
-    return static_cast<double>(usable);
+  // The run that begins with frame t ends before this one: emissions are there, and no sequence ends within.
+  int64_t run_end(int64_t t, int64_t s) const {
+    if (t == 0 || model_.ahead().varies()) return t + 1;
+    const int64_t block = begin(s) + ((t - begin(s)) / kBlock + 1) * kBlock;
+    return std::min({block, begin(s + 1), scores_[active(t) - 1].frames});
+  }
+  // The first frame of the run that ends with frame t on the way back.
+  int64_t return_begin(int64_t t, int64_t s) const {
+    if (model_.back().varies()) return t;
+    const int running = active(t);
+    const int64_t others = running < count_ ? scores_[running].frames : 0;  // before, there are more
+    return std::max({begin(s), t - DenseBackward<Real, Out>::kMostFrames + 1, others});
   }
 
   void save(int64_t s) {
@@ -110,9 +112,15 @@ class DenseSumFinder {
 
   // `result`: the log-likelihoods to add to, or null where α̂ is only wanted again.
   bool fill_segment(int64_t s, double* result) {
-    for (int64_t t = begin(s); t < begin(s + 1); ++t) {
-      if (!emit(t, s) || !step_forward(t, s)) return false;
-      if (result != nullptr && !add_up(t, s, result)) return false;
+    for (int64_t t = begin(s); t < begin(s + 1);) {
+      if (!emit(t, s)) return false;
+      const int64_t end = run_end(t, s);
+      const double weighed = t > 0 ? step_forward(t, end, s) : start();
+      for (int q = 0; q < active(t); ++q) {
+        if (!right(q, t, end, s)) return false;
+        if (result != nullptr && !add_up(q, t, end, s, weighed, result[q])) return false;
+      }
+      t = end;
     }
     return true;
   }
@@ -124,13 +132,16 @@ class DenseSumFinder {
     fill_segment(s, nullptr);
   }
 
-  bool step_backward(DenseBackward<Real, Out>& backward, int64_t t, int64_t s) {
+  // Frames t … end−1 are of one run.
+  bool go_back(DenseBackward<Real, Out>& backward, int64_t t, int64_t end, int64_t s) {
+    Real* alphas[kDenseTile];
+    Real* emissions[kDenseTile];
     for (int q = 0; q < active(t); ++q) {
-      const bool last = t == scores_[q].frames - 1;
-      if (last) backward.start(q, final());
-      if (!backward.meet(q, t, last, alpha(q, t, s), emission(q, t, s))) return false;
+      if (end == scores_[q].frames) backward.start(q);
+      alphas[q] = alpha(q, t, s);
+      emissions[q] = emission(q, t, s);
     }
-    return t == 0 || backward.step(t, active(t));
+    return backward.run(t, end - t, active(t), alphas, emissions);
   }
 
   // Emissions of frame t and those behind it, a block of frames at a time. False if a score is NaN or +inf.
@@ -141,67 +152,78 @@ class DenseSumFinder {
       const int64_t end = std::min({begin(s + 1), scores_[q].frames, t + kBlock});
       const Real* scores = scores_[q].data + t * scores_[q].stride;
       const DenseEmissions<Real> block{
-          graph_.states, pdfs_.data(), scores, scores_[q].stride, end - t, emission(q, t, s), top_.data() + q * kBlock};
+          states_, model_.pdfs(), scores, scores_[q].stride, end - t, emission(q, t, s), top_.data() + q * kBlock};
       if (kernels_of<Real>().dense_emissions(block)) return false;
     }
     return true;
   }
 
-  bool step_forward(int64_t t, int64_t s) {
+  // α̂ of frame 0.
+  double start() {
+    for (int q = 0; q < count_; ++q) {
+      std::copy_n(model_.initial(), row_, alpha(q, 0, 0));
+      *exponent(q, 0, 0) = kernels_of<Real>().scale_row(alpha(q, 0, 0), emission(q, 0, 0), states_);
+    }
+    checks_faintest_ = forward_only_ && !connected();
+    return 0;
+  }
+  // Whether every transition of any step weighs enough.
+  bool connected() { return !model_.ahead().varies() && model_.ahead().step_to(0, step_).connected(least()); }
+
+  // α̂ of frames t … end−1, of one run; returns the logarithm by which each step's transitions were divided.
+  double step_forward(int64_t t, int64_t end, int64_t s) {
+    const StepProbabilities<Real>& step = model_.ahead().step_to(t, step_);
     DenseProduct<Real> d{};
-    d.states = graph_.states;
+    d.states = states_;
+    d.frames = end - t;
+    d.panels = step.panels.data();
     d.sequences = active(t);
     for (int q = 0; q < d.sequences; ++q) {
-      d.rows[q] = alpha(q, t - 1, s);
+      d.row[q] = alpha(q, t - 1, s);
       d.factors[q] = emission(q, t, s);
       d.out[q] = alpha(q, t, s);
+      d.exponent[q] = exponent(q, t, s);
     }
-    if (t > 0) {
-      d.panels = ahead_.step_to(t);
-      kernels_of<Real>().dense_product(d);
-    }
-    bool right = true;
-    for (int q = 0; q < d.sequences; ++q) {
-      if (t == 0) {
-        std::copy_n(ends_.data(), row_, d.out[q]);
-        d.exponent[q] = kernels_of<Real>().scale_row(d.out[q], d.factors[q], graph_.states);
-      }
-      right &= d.exponent[q] >= kLeastExponent;
-      right &= !checks_faintest_ || faintest(d.out[q], d.exponent[q]) >= kFaint;
-      shrunk_[q] = d.exponent[q];
-    }
-    return right;
+    kernels_of<Real>().dense_product(d);
+    return step.top;
   }
 
-  // Adds frame t's part to the log-likelihoods. False if they may be wrong.
-  bool add_up(int64_t t, int64_t s, double* result) {
-    bool right = true;
-    for (int q = 0; q < active(t); ++q) {
-      result[q] += top_[q * kBlock + (t - begin(s)) % kBlock] + shrunk_[q] * kLogOfTwo + (t > 0 ? ahead_.top() : 0.0);
-      if (t < scores_[q].frames - 1) continue;
-      const Real end = kernels_of<Real>().inner_product(alpha(q, t, s), final(), graph_.states);
-      result[q] += std::log(static_cast<double>(end));
-      right &= end >= least();
+  bool right(int q, int64_t t, int64_t end, int64_t s) {
+    const int32_t* shrunk = exponent(q, t, s);
+    bool result = true;
+    for (int64_t i = 0; i < end - t; ++i) {
+      result &= shrunk[i] >= kLeastExponent;
+      result &= !checks_faintest_ || faintest(alpha(q, t + i, s), shrunk[i]) >= kFaint;
     }
-    return right;
+    return result;
+  }
+
+  // Adds the part of frames t … end−1 to a log-likelihood. False if it may be wrong.
+  bool add_up(int q, int64_t t, int64_t end, int64_t s, double weighed, double& result) {
+    const int32_t* shrunk = exponent(q, t, s);
+    const double* top = top_.data() + q * kBlock + (t - begin(s)) % kBlock;
+    for (int64_t i = 0; i < end - t; ++i) result += top[i] + shrunk[i] * kLogOfTwo + weighed;
+    if (end < scores_[q].frames) return true;
+    const Real last = kernels_of<Real>().inner_product(alpha(q, end - 1, s), model_.final(), states_);
+    result += std::log(static_cast<double>(last));
+    return last >= least();
   }
 
   static constexpr double kLogOfTwo = 0.693147180559945309417;
 
-  DenseGraph<Real> graph_;
+  const DenseModel<Real>& model_;
+  int32_t states_;
   const ScoreRows<Real>* scores_;
   int count_;
   bool forward_only_;
   int64_t row_;
-  DensePdfs pdfs_;
-  DenseProbabilities<Real> ahead_;
-  bool checks_faintest_;
   int64_t segment_;
   int64_t segments_;
-  Buffer<Real> alpha_, emission_, saved_, ends_;
-  Buffer<double> top_;      // of the block's emissions
-  Buffer<int32_t> shrunk_;  // exponents by which the last step was scaled
-  double initial_top_ = 0, final_top_ = 0;
+  bool checks_faintest_ = false;
+  StepProbabilities<Real> step_;  // the step at hand, where transitions vary
+  Buffer<Real> alpha_, emission_, saved_;
+  Buffer<double> top_;        // of the block's emissions
+  Buffer<int32_t> exponent_;  // by which the block's rows were scaled
 };
 
 }  // namespace streamhmm

@@ -17,7 +17,6 @@
 #include <type_traits>
 
 #include "dense_probabilities.h"
-#include "dense_transitions.h"
 
 namespace streamhmm {
 
@@ -25,21 +24,13 @@ template <class Real, class Number>
 class DenseSummer {
  public:
   explicit DenseSummer(const DenseGraph<Real>& graph)
-      : states_(graph.states),
-        varying_(graph.slices > 0),
-        row_(dense_row_size(graph.states)),
-        pdf_(graph.pdf),
-        gathered_(graph.pdf, graph.states),
-        ahead_(graph, false),
-        back_(graph, true),
-        ends_(2 * row_, Number(0)),
+      : model_(graph, false),
+        states_(graph.states),
+        row_(model_.row()),
         beta_(row_, Number(0)),
         emission_(row_, Number(0)),
         emitted_(row_, Number(0)),
-        scores_(row_) {
-    initial_top_ = load_end(graph.initial, ends_.data());
-    final_top_ = load_end(graph.final, ends_.data() + row_);
-  }
+        scores_(row_) {}
 
   // Whether the results so far are. Those that are not are −inf and 0.
   bool right() const { return right_; }
@@ -51,25 +42,26 @@ class DenseSummer {
 
   void start(const Real* scores, uint8_t* out) {
     const double top = emit(scores);
-    std::copy_n(ends_.data(), row_, mantissas(out));
+    std::copy_n(model_.initial(), row_, mantissas(out));
     const int32_t exponent = kernels_of<Number>().scale_row(mantissas(out), emission_.data(), states_);
     check(exponent);
-    header(out) = {initial_top_ + top + exponent * kLogOfTwo, exponent};
+    header(out) = {model_.initial_top() + top + exponent * kLogOfTwo, exponent};
   }
 
   void forward(const Real* scores, const uint8_t* previous, uint8_t* out) {
     const double top = emit(scores);
-    const int32_t exponent = multiply(ahead_, mantissas(previous), emission_.data(), mantissas(out));
-    if (!connected(ahead_)) check_faintest(mantissas(previous), header(previous).exponent);
-    header(out) = {header(previous).log_scale + top + ahead_.top() + exponent * kLogOfTwo, exponent};
+    const auto& step = model_.ahead().step_to(frame_, ahead_);
+    const int32_t exponent = multiply(step, mantissas(previous), emission_.data(), mantissas(out));
+    if (!step.connected(kLeast)) check_faintest(mantissas(previous), header(previous).exponent);
+    header(out) = {header(previous).log_scale + top + step.top + exponent * kLogOfTwo, exponent};
   }
 
   // The logarithm of Z from the last row.
-  double finish(const uint8_t* last) { return log_total(last, ends_.data() + row_, final_top_); }
+  double finish(const uint8_t* last) { return log_total(last, model_.final(), model_.final_top()); }
 
   void start_backward() {
-    std::copy_n(ends_.data() + row_, row_, beta_.data());
-    log_beta_ = final_top_;
+    std::copy_n(model_.final(), row_, beta_.data());
+    log_beta_ = model_.final_top();
   }
 
   // As if more frames followed, of which nothing is known: β = 1.
@@ -96,9 +88,10 @@ class DenseSummer {
   void backward(const Real* scores, const uint8_t*, double*) {
     const double top = emit(scores);
     for (int64_t j = 0; j < row_; ++j) emitted_[j] = emission_[j] * beta_[j];
-    const int32_t exponent = multiply(back_, emitted_.data(), nullptr, beta_.data());
-    if (!connected(back_)) check_faintest(beta_.data(), exponent);
-    log_beta_ += top + back_.top() + exponent * kLogOfTwo;
+    const auto& step = model_.back().step_to(frame_, back_);
+    const int32_t exponent = multiply(step, emitted_.data(), nullptr, beta_.data());
+    if (!step.connected(kLeast)) check_faintest(beta_.data(), exponent);
+    log_beta_ += top + step.top + exponent * kLogOfTwo;
   }
 
  private:
@@ -119,22 +112,14 @@ class DenseSummer {
   static Header& header(uint8_t* row) { return *reinterpret_cast<Header*>(row); }
   static const Header& header(const uint8_t* row) { return *reinterpret_cast<const Header*>(row); }
 
-  double load_end(const Real* weights, Number* out) const {
-    const Real top = *std::max_element(weights, weights + states_);
-    const Number usable = top == -std::numeric_limits<Real>::infinity() ? Number(0) : static_cast<Number>(top);
-    std::copy_n(weights, states_, out);
-    kernels_of<Number>().exponentials_below(out, usable, states_, out);
-    return static_cast<double>(usable);
-  }
-
   // Fills emission_; returns the largest score.
   double emit(const Real* scores) {
     DenseEmissions<Number> d{states_, nullptr, nullptr, 0, 1, emission_.data(), &top_};
     if constexpr (std::is_same_v<Real, Number>) {
-      d.pdf = gathered_.data();
+      d.pdf = model_.pdfs();
       d.scores = scores;
     } else {
-      for (int32_t j = 0; j < states_; ++j) scores_[j] = static_cast<Number>(scores[pdf_[j]]);
+      for (int32_t j = 0; j < states_; ++j) scores_[j] = static_cast<Number>(scores[model_.graph().pdf[j]]);
       d.scores = scores_.data();
     }
     kernels_of<Number>().dense_emissions(d);
@@ -142,21 +127,21 @@ class DenseSummer {
   }
 
   // One product; returns the exponent by which `out` was scaled.
-  int32_t multiply(DenseProbabilities<Number, Real>& weights, const Number* row, const Number* factors, Number* out) {
+  int32_t multiply(const StepProbabilities<Number>& step, const Number* row, const Number* factors, Number* out) {
+    int32_t exponent = 0;
     DenseProduct<Number> d{};
     d.states = states_;
-    d.panels = weights.step_to(frame_);
+    d.frames = 1;
+    d.panels = step.panels.data();
     d.sequences = 1;
-    d.rows[0] = row;
+    d.row[0] = row;
     d.factors[0] = factors;
     d.out[0] = out;
+    d.exponent[0] = &exponent;
     kernels_of<Number>().dense_product(d);
-    check(d.exponent[0]);
-    return d.exponent[0];
+    check(exponent);
+    return exponent;
   }
-
-  // Whether every transition of the step weighs enough.
-  static bool connected(const DenseProbabilities<Number, Real>& weights) { return weights.connected(kLeast); }
 
   void check(int32_t exponent) { right_ &= exponent >= kLeastExponent; }
   void check_faintest(const Number* row, int32_t exponent) {
@@ -175,14 +160,12 @@ class DenseSummer {
     return std::log(static_cast<double>(sum)) + header(alpha).log_scale + log_beta;
   }
 
+  DenseModel<Number, Real> model_;
   int32_t states_;
-  bool varying_;
   int64_t row_;
-  const int32_t* pdf_;
-  DensePdfs gathered_;
-  DenseProbabilities<Number, Real> ahead_, back_;
-  Buffer<Number> ends_, beta_, emission_, emitted_, scores_;
-  double initial_top_ = 0, final_top_ = 0, log_beta_ = 0, top_ = 0;
+  StepProbabilities<Number> ahead_, back_;  // of the step at hand, where transitions vary
+  Buffer<Number> beta_, emission_, emitted_, scores_;
+  double log_beta_ = 0, top_ = 0;
   int64_t frame_ = 0;
   bool right_ = true;
 };

@@ -6,11 +6,13 @@
 
 namespace streamhmm {
 
-// For up to kDenseTile sequences of the batch that share `record`, the longest first, none empty. Returns a bit for
-// each of them that is done. For the others nothing is filled: the caller looks at their scores and takes numbers of a
-// wider range.
+// For sequence b of the batch, not empty, whose graph is `record`. False if nothing is filled: the caller looks at the
+// scores and takes numbers of a wider range.
 template <class Real>
-uint32_t dense_sums(const Batch& batch, const GraphRecord& record, const int64_t* sequences, int count,
-                    const Sums& sums);
+bool dense_sums(const Batch& batch, const GraphRecord& record, int64_t b, const Sums& sums);
+
+// For a whole batch that shares one dense graph: sets done[b] to whether sequence b is done, but for empty ones.
+template <class Real>
+void dense_sums_batch(const Batch& batch, const Sums& sums, bool* done);
 
 }  // namespace streamhmm

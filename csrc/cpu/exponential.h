@@ -1,4 +1,4 @@
-// exp and powers of two for kernels.
+// exp for kernels.
 #pragma once
 
 #include <cstdint>
@@ -32,26 +32,6 @@ struct ExponentialOf<double> {
       1.0 / 6227020800, 1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320, 1.0 / 5040,
       1.0 / 720,        1.0 / 120,       1.0 / 24,       1.0 / 6,       0.5,          1.0,         1.0};
 };
-
-// 2^exponent; 0 below the exponent of the smallest normal number.
-template <class Real>
-STREAMHMM_KERNEL Real power_of_two(int32_t exponent) {
-  using E = ExponentialOf<Real>;
-  const typename E::Integer biased = (exponent > -E::kBias ? exponent : -E::kBias) + E::kBias;
-  const typename E::Integer bits = biased << E::kShift;
-  Real result;
-  __builtin_memcpy(&result, &bits, sizeof result);
-  return result;
-}
-
-// The e of m · 2^e with m in [1, 2), for positive normal numbers.
-template <class Real>
-STREAMHMM_KERNEL int32_t exponent_of(Real value) {
-  using E = ExponentialOf<Real>;
-  typename E::Integer bits;
-  __builtin_memcpy(&bits, &value, sizeof bits);
-  return static_cast<int32_t>((bits >> E::kShift) - E::kBias);
-}
 
 // exp(x) for x ≤ 0, 0 from kLowest on. Taylor's series on |r| ≤ ln 2 / 2: what follows its last term is below half a
 // unit in the last place.

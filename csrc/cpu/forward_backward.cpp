@@ -72,27 +72,13 @@ double sum_with(Summer& summer, const GraphRecord& record, const ScoreRows<Real>
   return log_likelihood;
 }
 
-// What dense_sums leaves to its caller.
-template <class Real>
-void sum_dense_tiles(const Batch& batch, const Sums& sums, bool* done) {
-  const GraphRecord record = graph_record(batch, 0);
-  const DenseTiles<Real> tiles(batch);
-  parallel_for(tiles.count(), batch.threads, [&](int64_t tile) {
-    const uint32_t summed = dense_sums<Real>(batch, record, tiles.sequences(tile), tiles.size(tile), sums);
-    for (int q = 0; q < tiles.size(tile); ++q) {
-      const int64_t b = tiles.sequences(tile)[q];
-      done[b] = summed >> q & 1;
-    }
-  });
-}
-
 template <class Real>
 void sum_sequence(const Batch& batch, const Sums& sums, int64_t b, bool dense_tried, FirstInvalid& invalid) {
   const BatchRows<Real> rows(batch);
   const ScoreRows<Real> scores = rows.sequence(b);
   if (scores.frames == 0) return clear_behind<Real>(sums, batch, b, 0, 0);
   const GraphRecord record = graph_record(batch, b);
-  if (record.family == Family::dense && !dense_tried && dense_sums<Real>(batch, record, &b, 1, sums)) return;
+  if (record.family == Family::dense && !dense_tried && dense_sums<Real>(batch, record, b, sums)) return;
   const ColumnsRead columns(record, batch.columns);
   const int64_t bad = scan_scores(scores, columns).invalid_frame;
   if (bad >= 0) return invalid.report(b, bad);
@@ -111,7 +97,7 @@ InvalidScore sum_batch(const Batch& batch, const Sums& sums) {
   Buffer<bool> done(batch.batch, false);
   if (sums.log_likelihood != nullptr) std::fill_n(sums.log_likelihood, batch.batch, kImpossible);
   const bool tiled = shares_dense_graph(batch);
-  if (tiled) sum_dense_tiles<Real>(batch, sums, done.data());
+  if (tiled) dense_sums_batch<Real>(batch, sums, done.data());
   if (std::all_of(done.data(), done.data() + batch.batch, [](bool one) { return one; })) return invalid.result();
   parallel_for(batch.batch, batch.threads, [&](int64_t b) {
     if (!done[b]) sum_sequence<Real>(batch, sums, b, tiled, invalid);

@@ -50,9 +50,9 @@ struct KernelsOf {
   void (*dense_walk_back)(DenseWalk<Real>& d);
 
   // Forward and backward on a dense graph, see dense.h. Emissions: whether a score was NaN or +inf.
-  void (*dense_product)(DenseProduct<Real>& product);
+  void (*dense_product)(const DenseProduct<Real>& product);
+  void (*dense_return)(const DenseReturn<Real>& way_back);
   bool (*dense_emissions)(const DenseEmissions<Real>& emissions);
-  void (*dense_meet)(DenseMeeting<Real>& meeting);
 
   // row[j] ·= factors[j] · 2^−exponent, as in DenseProduct. Returns the exponent.
   int32_t (*scale_row)(Real* row, const Real* factors, int32_t states);
