@@ -8,53 +8,72 @@ namespace streamhmm {
 namespace STREAMHMM_TARGET {
 namespace {
 
-// Scores of the states from `first` on; `behind` is 0 for the states of the last vector and −inf for what lies behind.
-template <class Real>
-STREAMHMM_KERNEL Vec<Real> score_vector(const DenseEmissions<Real>& d, const Real* scores, int64_t first,
-                                        Vec<Real> behind) {
-  using V = Vec<Real>;
-  const int64_t left = d.states - first;
-  if (left >= V::kLanes) return d.pdf != nullptr ? V::gather(scores, d.pdf + first) : V::load(scores + first);
-  if (d.pdf != nullptr) return V::add(V::gather(scores, d.pdf + first), behind);
-  return V::add(V::load_first(scores + first, static_cast<int>(left)), behind);
-}
+// The scores of a frame's states, a vector at a time. `kDirect`: each state has a column of its own, and the vectors are
+// full; else `behind` is added to the last one, which is −inf for what lies behind the states.
+template <class Real, bool kDirect>
+struct FrameScores {
+  const Real* scores;
+  const int32_t* pdf;
+  int64_t states;
+  Vec<Real> behind;
+
+  STREAMHMM_KERNEL Vec<Real> at(const FrameScores& f, int64_t first) {
+    using V = Vec<Real>;
+    if constexpr (kDirect) return V::load(f.scores + first);
+    const int64_t left = f.states - first;
+    const V all = f.pdf != nullptr    ? V::gather(f.scores, f.pdf + first)
+                  : left >= V::kLanes ? V::load(f.scores + first)
+                                      : V::load_first(f.scores + first, static_cast<int>(left));
+    return left >= V::kLanes ? all : V::add(all, f.behind);
+  }
+};
 
 // Frames that rows of scores are asked for beforehand: the next block's, which is some work away.
 constexpr int64_t kAhead = 16;
 
-template <class Real>
-STREAMHMM_KERNEL void prefetch(const Real* row, int64_t count) {
-  for (int64_t j = 0; j < count; j += 64 / static_cast<int64_t>(sizeof(Real))) __builtin_prefetch(row + j);
+// Returns the largest score. `usual` loses the lanes that meet NaN or +inf.
+template <class Real, bool kDirect>
+STREAMHMM_KERNEL Real emissions_of_frame(const FrameScores<Real, kDirect>& f, int64_t ahead, uint32_t& usual,
+                                         Real* out) {
+  using V = Vec<Real>;
+  const V largest = V::fill(ExponentialOf<Real>::kLargest);
+  V highest = V::fill(-ExponentialOf<Real>::kLargest);
+  for (int64_t j = 0; j < f.states; j += V::kLanes) {
+    const V score = FrameScores<Real, kDirect>::at(f, j);
+    __builtin_prefetch(f.scores + ahead + j);
+    usual &= V::not_less(largest, score);
+    highest = V::max(highest, score);
+  }
+  const Real top = V::largest_lane(highest);
+  const V shift = V::fill(-top);
+  for (int64_t j = 0; j < f.states; j += V::kLanes) {
+    V::store(out + j, exponential<Real>(V::add(FrameScores<Real, kDirect>::at(f, j), shift)));
+  }
+  return top;
+}
+
+template <class Real, bool kDirect>
+bool emissions_of(const DenseEmissions<Real>& d) {
+  using V = Vec<Real>;
+  constexpr uint32_t kAll = (1u << V::kLanes) - 1;
+  const int64_t row = dense_row_size(d.states);
+  Real lanes[V::kLanes];
+  for (int lane = 0; lane < V::kLanes; ++lane) {
+    lanes[lane] = lane < d.states % V::kLanes ? Real(0) : static_cast<Real>(-__builtin_inf());
+  }
+  FrameScores<Real, kDirect> f{d.scores, d.pdf, d.states, V::load(lanes)};
+  uint32_t usual = kAll;
+  for (int64_t t = 0; t < d.frames; ++t, f.scores += d.stride) {
+    const Real top = emissions_of_frame(f, kAhead * d.stride, usual, d.out + t * row);
+    d.top[t] = top > -ExponentialOf<Real>::kLargest ? static_cast<double>(top) : 0.0;
+  }
+  return usual != kAll;
 }
 
 template <class Real>
 bool emissions(const DenseEmissions<Real>& d) {
-  using V = Vec<Real>;
-  constexpr uint32_t kAll = (1u << V::kLanes) - 1;
-  constexpr Real kNever = static_cast<Real>(-__builtin_inf());
-  const int64_t row = dense_row_size(d.states);
-  const V largest = V::fill(ExponentialOf<Real>::kLargest);
-  Real lanes[V::kLanes];
-  for (int lane = 0; lane < V::kLanes; ++lane) lanes[lane] = lane < d.states % V::kLanes ? Real(0) : kNever;
-  const V behind = V::load(lanes);
-  uint32_t usual = kAll;
-  for (int64_t t = 0; t < d.frames; ++t) {
-    const Real* scores = d.scores + t * d.stride;
-    prefetch(scores + kAhead * d.stride, d.states);
-    V highest = V::fill(kNever);
-    for (int64_t j = 0; j < d.states; j += V::kLanes) {
-      const V score = score_vector(d, scores, j, behind);
-      usual &= V::not_less(largest, score);
-      highest = V::max(highest, score);
-    }
-    const Real found = V::largest_lane(highest), top = found == kNever ? Real(0) : found;
-    const V shift = V::fill(-top);
-    d.top[t] = static_cast<double>(top);
-    for (int64_t j = 0; j < d.states; j += V::kLanes) {
-      V::store(d.out + t * row + j, exponential<Real>(V::add(score_vector(d, scores, j, behind), shift)));
-    }
-  }
-  return usual != kAll;
+  const bool direct = d.pdf == nullptr && d.states % Vec<Real>::kLanes == 0;
+  return direct ? emissions_of<Real, true>(d) : emissions_of<Real, false>(d);
 }
 
 template <class Real>
