@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -150,12 +151,12 @@ def _gradients_cpu(
     size = weights.numel() if wants_weights else 0
     shared = int(structure[0]) == 1
     by_pdf = torch.empty(scores.shape, dtype=scores.dtype)
-    by_weight = torch.zeros(size, dtype=torch.float64)
+    by_weight = zeros(size)
     grad = grad.to(torch.float64).expand(scores.shape[:-2]).reshape(-1).contiguous()
     rows, slopes = _with_batch(scores), _with_batch(by_pdf)
     for part in parts(len(rows), size if shared else 0, memory_budget):
         count = part.stop - part.start
-        counts = torch.zeros((count if shared else 1, size), dtype=torch.float64)
+        counts = zeros(count if shared else 1, size)
         total = torch.empty(count, dtype=torch.float64)
         call = batch_of(rows[part], None if lengths is None else lengths[part], structure, weights, memory_budget)
         to_slopes = slopes[part].data_ptr(), grad[part].data_ptr()
@@ -182,7 +183,17 @@ def parts(batch: int, counts: int, memory_budget: int) -> Iterator[slice]:
 
 def weight_gradient(grad: Tensor, counts: Tensor, structure: Tensor, size: int) -> Tensor:
     """(size,) from each sequence's gradient (B,) and the counts (B, size), or (1, size) where each has a graph."""
-    return grad @ counts if int(structure[0]) == 1 else _spread(grad, structure, size) * counts[0]
+    return weighted_sum(grad, counts) if int(structure[0]) == 1 else _spread(grad, structure, size) * counts[0]
+
+
+# By numpy: torch's threads, once woken for so little, would keep a core from ours for a while.
+def zeros(*shape: int) -> Tensor:
+    return torch.from_numpy(np.zeros(shape))
+
+
+def weighted_sum(weights: Tensor, values: Tensor) -> Tensor:
+    """Σ_b weights[b] · values[b], for (B,) and (B, …)."""
+    return torch.from_numpy(np.einsum("b,b...->...", weights.numpy(), values.numpy()))
 
 
 def _spread(grad: Tensor, structure: Tensor, size: int) -> Tensor:

@@ -21,6 +21,8 @@ from streamhmm.library import (
     refuse_second_derivatives,
     sizes,
     weight_gradient,
+    weighted_sum,
+    zeros,
 )
 
 
@@ -66,8 +68,8 @@ def _gradients_cpu(
     batch, size = sizes(scores)[0], weights.numel()
     by_pdf = torch.zeros(scores.shape, dtype=scores.dtype)
     shared = int(structure[0]) == 1
-    counts = torch.zeros((batch if shared else 1, size if wants_weights else 0), dtype=torch.float64)
-    segments = torch.zeros((batch, *durations.shape) if wants_durations else (0,), dtype=torch.float64)
+    counts = zeros(batch if shared else 1, size if wants_weights else 0)
+    segments = zeros(batch, *durations.shape) if wants_durations else zeros(0)
     total = torch.empty(scores.shape[:-2], dtype=torch.float64)
     _C.semi_markov_sums(
         batch_of(scores, lengths, structure, weights, memory_budget),
@@ -83,7 +85,7 @@ def _gradients_cpu(
     grad = grad.masked_fill(total == float("-inf"), 0.0)  # where no path fits, whatever comes from above
     by_pdf.mul_(grad.to(scores.dtype)[..., None, None])
     by_weight = weight_gradient(grad.reshape(batch), counts, structure, size) if wants_weights else counts[0]
-    by_duration = torch.einsum("b,bsd->sd", grad.reshape(batch), segments) if wants_durations else segments
+    by_duration = weighted_sum(grad.reshape(batch), segments) if wants_durations else segments
     return by_pdf, by_weight.to(scores.dtype), by_duration
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from streamhmm import _C
-from streamhmm.library import OPERANDS, batch_of, check_operand, parts, posteriors_fake, sizes
+from streamhmm.library import OPERANDS, batch_of, check_operand, parts, posteriors_fake, sizes, weighted_sum, zeros
 
 
 def _expected_counts_cpu(
@@ -19,16 +19,16 @@ def _expected_counts_cpu(
     batch, size = sizes(scores)[0], weights.numel()
     if rows not in (1, batch) or (rows != 1 and int(structure[0]) != 1):
         raise ValueError(f"rows must be 1, or {batch} where the batch shares a graph, got {rows}")
-    result = torch.zeros((rows, size), dtype=torch.float64)
+    result = zeros(rows, size)
     whole = (scores, lengths, structure, weights, memory_budget)
     if int(structure[0]) > 1 or rows == batch:
         _count(result, size if int(structure[0]) == 1 else 0, *whole)
         return result
     for part in parts(batch, size, memory_budget):
-        counts = torch.zeros((part.stop - part.start, size), dtype=torch.float64)
+        counts = zeros(part.stop - part.start, size)
         of_part = None if lengths is None else lengths[part]
         _count(counts, size, scores[part], of_part, structure, weights, memory_budget)
-        result += counts.sum(0)
+        result += weighted_sum(torch.ones(len(counts), dtype=torch.float64), counts)
     return result
 
 
