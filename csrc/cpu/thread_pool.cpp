@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
@@ -40,6 +41,14 @@ struct Job {
   }
 };
 
+// Looks for a while whether `come` turns true: to fall asleep and be woken takes longer than many a call.
+template <class Condition>
+void await_briefly(const Condition& come) {
+  constexpr auto kWhile = std::chrono::microseconds(100);
+  const auto end = std::chrono::steady_clock::now() + kWhile;
+  while (!come() && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+}
+
 class Pool {
  public:
   // Runs the job with up to `helpers` helpers; false if the pool is taken.
@@ -57,6 +66,7 @@ class Pool {
     }
     wake_.notify_all();
     job.work();
+    await_briefly([this] { return running_ == 0; });
     std::unique_lock<std::mutex> lock(mutex_);
     done_.wait(lock, [this] { return running_ == 0; });
     job_ = nullptr;
@@ -78,6 +88,9 @@ class Pool {
     uint64_t seen = 0;
     std::unique_lock<std::mutex> lock(mutex_);
     for (;;) {
+      lock.unlock();
+      await_briefly([&] { return round_ != seen; });
+      lock.lock();
       wake_.wait(lock, [&] { return round_ != seen && job_ != nullptr; });
       seen = round_;
       if (static_cast<int>(index) >= wanted_) continue;
@@ -95,8 +108,8 @@ class Pool {
   std::vector<std::thread> threads_;
   Job* job_ = nullptr;
   int wanted_ = 0;
-  int running_ = 0;
-  uint64_t round_ = 0;
+  std::atomic<int> running_{0};
+  std::atomic<uint64_t> round_{0};
 };
 
 // Never destroyed: at exit helpers may already be gone, and a forked child must not join its parent's threads.
