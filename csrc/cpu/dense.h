@@ -85,7 +85,7 @@ struct DenseProduct {
 constexpr int32_t kEmptyRow = -(1 << 30);
 
 // A state's scores turned into probabilities for some frames: out[t][j] = exp(scores[t][pdf[j]] − top[t]), 0 in the
-// padding; top[t] is the largest of the frame's scores, 0 if all are −inf.
+// padding; top[t] is the largest of the frame's scores, 0 if all are −inf. A score of NaN or +inf gives NaN.
 template <class Real>
 struct DenseEmissions {
   int32_t states;

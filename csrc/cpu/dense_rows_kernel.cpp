@@ -31,18 +31,14 @@ struct FrameScores {
 // Frames that rows of scores are asked for beforehand: the next block's, which is some work away.
 constexpr int64_t kAhead = 16;
 
-// Returns the largest score. `usual` loses the lanes that meet NaN or +inf.
+// Returns the largest score.
 template <class Real, bool kDirect>
-STREAMHMM_KERNEL Real emissions_of_frame(const FrameScores<Real, kDirect>& f, int64_t ahead, uint32_t& usual,
-                                         Real* out) {
+STREAMHMM_KERNEL Real emissions_of_frame(const FrameScores<Real, kDirect>& f, int64_t ahead, Real* out) {
   using V = Vec<Real>;
-  const V largest = V::fill(ExponentialOf<Real>::kLargest);
   V highest = V::fill(-ExponentialOf<Real>::kLargest);
   for (int64_t j = 0; j < f.states; j += V::kLanes) {
-    const V score = FrameScores<Real, kDirect>::at(f, j);
     __builtin_prefetch(f.scores + ahead + j);
-    usual &= V::not_less(largest, score);
-    highest = V::max(highest, score);
+    highest = V::max(highest, FrameScores<Real, kDirect>::at(f, j));
   }
   const Real top = V::largest_lane(highest);
   const V shift = V::fill(-top);
@@ -53,27 +49,24 @@ STREAMHMM_KERNEL Real emissions_of_frame(const FrameScores<Real, kDirect>& f, in
 }
 
 template <class Real, bool kDirect>
-bool emissions_of(const DenseEmissions<Real>& d) {
+void emissions_of(const DenseEmissions<Real>& d) {
   using V = Vec<Real>;
-  constexpr uint32_t kAll = (1u << V::kLanes) - 1;
   const int64_t row = dense_row_size(d.states);
   Real lanes[V::kLanes];
   for (int lane = 0; lane < V::kLanes; ++lane) {
     lanes[lane] = lane < d.states % V::kLanes ? Real(0) : static_cast<Real>(-__builtin_inf());
   }
   FrameScores<Real, kDirect> f{d.scores, d.pdf, d.states, V::load(lanes)};
-  uint32_t usual = kAll;
   for (int64_t t = 0; t < d.frames; ++t, f.scores += d.stride) {
-    const Real top = emissions_of_frame(f, kAhead * d.stride, usual, d.out + t * row);
+    const Real top = emissions_of_frame(f, kAhead * d.stride, d.out + t * row);
     d.top[t] = top > -ExponentialOf<Real>::kLargest ? static_cast<double>(top) : 0.0;
   }
-  return usual != kAll;
 }
 
 template <class Real>
-bool emissions(const DenseEmissions<Real>& d) {
+void emissions(const DenseEmissions<Real>& d) {
   const bool direct = d.pdf == nullptr && d.states % Vec<Real>::kLanes == 0;
-  return direct ? emissions_of<Real, true>(d) : emissions_of<Real, false>(d);
+  direct ? emissions_of<Real, true>(d) : emissions_of<Real, false>(d);
 }
 
 template <class Real>

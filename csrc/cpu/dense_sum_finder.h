@@ -113,7 +113,7 @@ class DenseSumFinder {
   // `result`: the log-likelihoods to add to, or null where α̂ is only wanted again.
   bool fill_segment(int64_t s, double* result) {
     for (int64_t t = begin(s); t < begin(s + 1);) {
-      if (!emit(t, s)) return false;
+      emit(t, s);
       const int64_t end = run_end(t, s);
       const double weighed = t > 0 ? step_forward(t, end, s) : start();
       for (int q = 0; q < active(t); ++q) {
@@ -144,18 +144,16 @@ class DenseSumFinder {
     return backward.run(t, end - t, active(t), alphas, emissions);
   }
 
-  // Emissions of frame t and those behind it, a block of frames at a time. False if a score is NaN or +inf.
-  bool emit(int64_t t, int64_t s) {
-    const int64_t from_begin = t - begin(s);
-    if (from_begin % kBlock != 0) return true;
+  // Emissions of frame t and those behind it, a block of frames at a time. Where a score is NaN or +inf, so is the sum.
+  void emit(int64_t t, int64_t s) {
+    if ((t - begin(s)) % kBlock != 0) return;
     for (int q = 0; q < active(t); ++q) {
       const int64_t end = std::min({begin(s + 1), scores_[q].frames, t + kBlock});
       const Real* scores = scores_[q].data + t * scores_[q].stride;
       const DenseEmissions<Real> block{
           states_, model_.pdfs(), scores, scores_[q].stride, end - t, emission(q, t, s), top_.data() + q * kBlock};
-      if (kernels_of<Real>().dense_emissions(block)) return false;
+      kernels_of<Real>().dense_emissions(block);
     }
-    return true;
   }
 
   // α̂ of frame 0.

@@ -49,10 +49,10 @@ struct KernelsOf {
   // The way back, see DenseWalk: each step leads to the lowest state that wins it.
   void (*dense_walk_back)(DenseWalk<Real>& d);
 
-  // Forward and backward on a dense graph, see dense.h. Emissions: whether a score was NaN or +inf.
+  // Forward and backward on a dense graph, see dense.h.
   void (*dense_product)(const DenseProduct<Real>& product);
   void (*dense_return)(const DenseReturn<Real>& way_back);
-  bool (*dense_emissions)(const DenseEmissions<Real>& emissions);
+  void (*dense_emissions)(const DenseEmissions<Real>& emissions);
 
   // row[j] ·= factors[j] · 2^−exponent, as in DenseProduct. Returns the exponent.
   int32_t (*scale_row)(Real* row, const Real* factors, int32_t states);
