@@ -44,11 +44,12 @@ struct DenseWalk {
   int64_t frames;
 
   int32_t sequences;
-  const Real* alpha[kDenseTile];   // the row before the first frame
-  const Real* shift[kDenseTile];   // as above
-  const Real* column[kDenseTile];  // of state 0: transitions into a state, (row); those into state s lie s · column_step
-  int64_t column_step;             // behind. 0: it is the column of the state that the sequence stands in
-  int64_t* path[kDenseTile];       // (frames) result
+  const Real* alpha[kDenseTile];  // the row before the first frame
+  const Real* shift[kDenseTile];  // as above
+  const Real*
+      column[kDenseTile];     // of state 0: transitions into a state, (row); those into state s lie s · column_step
+  int64_t column_step;        // behind. 0: it is the column of the state that the sequence stands in
+  int64_t* path[kDenseTile];  // (frames) result
   int32_t state[kDenseTile];
 };
 

@@ -75,8 +75,8 @@ class DenseModel {
   }
 
   const DenseGraph<Given>& graph() const { return graph_; }
-  int64_t row() const { return row_; }                   // numbers in a row over the states
-  const int32_t* pdfs() const { return pdfs_.data(); }   // null where state s emits column s
+  int64_t row() const { return row_; }                  // numbers in a row over the states
+  const int32_t* pdfs() const { return pdfs_.data(); }  // null where state s emits column s
   const DenseProbabilities<Real, Given>& ahead() const { return ahead_; }
   const DenseProbabilities<Real, Given>& back() const { return *back_; }  // unless made for forward only
 

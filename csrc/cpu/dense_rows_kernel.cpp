@@ -8,8 +8,8 @@ namespace streamhmm {
 namespace STREAMHMM_TARGET {
 namespace {
 
-// The scores of a frame's states, a vector at a time. `kDirect`: each state has a column of its own, and the vectors are
-// full; else `behind` is added to the last one, which is −inf for what lies behind the states.
+// The scores of a frame's states, a vector at a time. `kDirect`: each state has a column of its own, and the vectors
+// are full; else `behind` is added to the last one, which is −inf for what lies behind the states.
 template <class Real, bool kDirect>
 struct FrameScores {
   const Real* scores;

@@ -150,8 +150,8 @@ class DenseSumFinder {
     for (int q = 0; q < active(t); ++q) {
       const int64_t end = std::min({begin(s + 1), scores_[q].frames, t + kBlock});
       const Real* scores = scores_[q].data + t * scores_[q].stride;
-      const DenseEmissions<Real> block{
-          states_, model_.pdfs(), scores, scores_[q].stride, end - t, emission(q, t, s), top_.data() + q * kBlock};
+      const DenseEmissions<Real> block{states_,           model_.pdfs(),           scores, scores_[q].stride, end - t,
+                                       emission(q, t, s), top_.data() + q * kBlock};
       kernels_of<Real>().dense_emissions(block);
     }
   }

@@ -18,8 +18,8 @@ struct ExponentialOf<float> {
   static constexpr float kLargest = __FLT_MAX__, kLowest = -87;  // exp(kLowest) is just a normal number
   static constexpr float kLog2High = 0x1.62e4p-1f, kLog2Low = 0x1.7f7d1cp-20f;
   static constexpr float kToInteger = 0x1.8p23f;  // once added, the integer stands in the lowest bits
-  static constexpr float kTerms[] = {0x1.6a2434p-10f, 0x1.1239e2p-7f, 0x1.5558f2p-5f, 0x1.555492p-3f,
-                                     0x1.fffffcp-2f,  1.0f,           1.0f};
+  static constexpr float kTerms[] = {
+      0x1.6a2434p-10f, 0x1.1239e2p-7f, 0x1.5558f2p-5f, 0x1.555492p-3f, 0x1.fffffcp-2f, 1.0f, 1.0f};
 };
 template <>
 struct ExponentialOf<double> {

@@ -1,5 +1,5 @@
-// The largest magnitude among many numbers. As bits, magnitudes order like integers, with infinity above all numbers and
-// NaN above infinity: a maximum of floating-point numbers would lose those.
+// The largest magnitude among many numbers. As bits, magnitudes order like integers, with infinity above all numbers
+// and NaN above infinity: a maximum of floating-point numbers would lose those.
 #pragma once
 
 #include "exponential.h"
