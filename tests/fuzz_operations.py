@@ -2,17 +2,16 @@
 
     python tests/fuzz_operations.py [--inputs N] [--seed S] [--first I]
 
-Input I of seed S is the same in every run. Inputs are of three kinds: calls of the public operations on graphs from the
-constructors, compared with ``streamhmm.reference`` if they are accepted; the same with nothing wrong, which must be
-accepted; and ``torch.ops.streamhmm`` with tensors that nobody has checked. They run in a process of its own, so that a
-crash is reported with its input.
+Input I of seed S is the same in every run. Inputs are of three kinds: calls of the main operations on graphs from the
+constructors, compared with ``streamhmm.reference`` if they are accepted; calls of everything else the engine does; and
+``torch.ops.streamhmm`` with tensors that nobody has checked. Public calls with nothing wrong must be accepted. They run
+in a process of their own, so that a crash is reported with its input.
 """
 
 from __future__ import annotations
 
 import argparse
 import faulthandler
-import math
 import os
 import resource
 import subprocess
@@ -35,10 +34,10 @@ from fuzz_answers import (
     sequences,
 )
 from fuzz_inputs import chance, pick, with_changes
+from fuzz_others import other_call, raw_call
 from torch import Tensor
 
 import streamhmm as sh
-from streamhmm.packing import pack_structure
 
 REFUSALS = (ValueError, TypeError, RuntimeError, MemoryError)
 PATIENCE_S = 120
@@ -102,31 +101,31 @@ def try_public(rng: np.random.Generator) -> None:
         if count == 0:
             raise
         return
+    if any(graph.num_slices is not None for graph in graphs):
+        return  # the reference knows none that vary with time
     given = sequences(others["scores"], [case.arcs() for case in cases], others["lengths"])
     by = others.get("by", operation.extra.get("by"))
     if given is not None and by == operation.extra.get("by"):
         operation.check(result, given)
 
 
+def try_other(rng: np.random.Generator) -> None:
+    """A call whose result is not compared: it returns or is refused, and is accepted where nothing was changed."""
+    cases, arguments = good_call(rng)
+    del arguments["graph"]
+    call, arguments = other_call(rng, [case.graph() for case in cases], arguments)
+    arguments, count = with_changes(rng, arguments, pick(rng, (0.0, 0.1, 0.3)))
+    try:
+        call(**arguments)
+    except REFUSALS:
+        if count == 0:
+            raise
+
+
 def try_raw(rng: np.random.Generator) -> None:
     """An operation of torch.ops.streamhmm on tensors that nobody has checked; all that counts is that it returns."""
     cases, arguments = good_call(rng)
-    graphs = [case.graph() for case in cases]
-    scores = arguments["scores"]
-    operands = {
-        "scores": scores,
-        "lengths": arguments["lengths"],
-        "structure": pack_structure(graphs),
-        "weights": torch.cat([graph.packed_weights(scores.dtype) for graph in graphs]),
-        "memory_budget": arguments["memory_budget"] or 0,
-    }
-    name = pick(rng, ("viterbi", "log_likelihood", "posteriors", "gradients"))
-    if name == "viterbi":
-        operands["beam"] = pick(rng, (math.inf, 10.0, -1.0, math.nan))
-    if name == "posteriors":
-        operands["states"] = max(graph.num_states for graph in graphs)
-    if name == "gradients":
-        operands = {"grad": torch.ones(scores.shape[:-2], dtype=torch.float64), **operands, "wants_weights": True}
+    name, operands = raw_call(rng, [case.graph() for case in cases], arguments)
     operands, _ = with_changes(rng, operands, pick(rng, (0.1, 0.3)))
     with suppress(Exception):
         getattr(torch.ops.streamhmm, name)(*operands.values())
@@ -139,7 +138,7 @@ def run_inputs(seed: int, first: int, count: int, progress: int) -> None:
         if number % 100 == 0:
             faulthandler.dump_traceback_later(PATIENCE_S, exit=True)
         rng = np.random.default_rng([seed, number])
-        (try_raw if chance(rng, 0.4) else try_public)(rng)
+        pick(rng, (try_public, try_public, try_raw, try_other))(rng)
     faulthandler.cancel_dump_traceback_later()
 
 

@@ -104,6 +104,11 @@ def test_semi_markov_posteriors_narrower_than_a_graph() -> None:
         semi_markov(DURATIONS, 2)
 
 
+def test_no_durations() -> None:
+    with pytest.raises(ValueError, match=r"durations must be \(S, D\) with D at least 1"):
+        semi_markov(DURATIONS[:, :0].contiguous(), 3)
+
+
 @pytest.mark.parametrize("durations", [DURATIONS.float(), DURATIONS.T, DURATIONS[None]], ids=("float", "T", "3 axes"))
 def test_durations_that_the_core_cannot_read(durations: Tensor) -> None:
     with pytest.raises(ValueError, match=r"an operand must be contiguous and torch.float64 of shape"):

@@ -239,7 +239,7 @@ struct Candidates {
   }
 };
 
-// The lowest i with the largest (α[i] + shift) + column[i].
+// The lowest i with the largest (α[i] + shift) + column[i]; 0 where sums that no number can hold leave none.
 template <class Real>
 STREAMHMM_KERNEL int32_t winner(const Real* alpha, const Real* shift, const Real* column, int32_t states) {
   using V = Vec<Real>;
@@ -252,7 +252,8 @@ STREAMHMM_KERNEL int32_t winner(const Real* alpha, const Real* shift, const Real
   const V all = V::fill(V::largest_lane(top));
   for (int64_t first = 0;;) {
     const uint64_t found = C::equal(tile, all);
-    if (found != 0) return static_cast<int32_t>(first) + __builtin_ctzll(found);
+    const int32_t lowest = static_cast<int32_t>(first) + (found != 0 ? __builtin_ctzll(found) : 0);
+    if (found != 0) return lowest < states ? lowest : 0;
     if (first + kTile >= states) return 0;
     first += kTile;
     tile = C::of(alpha, shift, column, first, states);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <stdexcept>
 
 #include "../semi_markov.h"
 #include "arc_list.h"
@@ -25,6 +26,7 @@ class DurationTable {
         weights_(groups_ * group_size(), kImpossible),
         odds_(sums ? weights_.size() : 0),
         best_(groups_ * kOctet, 0.0) {
+    if (given.longest < 1) throw std::invalid_argument("durations must be (S, D) with D at least 1");
     for (int64_t j = 0; j < given.states; ++j) {
       const double* row = given.weights + j * given.longest;
       double* out = weights_.data() + place(j, 1);
