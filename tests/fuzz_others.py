@@ -88,6 +88,12 @@ def _following(rng: np.random.Generator) -> Call:
     return _follow, {"reference": reference, "window": window, "pushes": pushes, "step": "asymmetric"}
 
 
+def takes_days(arguments: dict[str, Any]) -> bool:
+    """Rightly: counts of 2^33 sequences or more are added up, and take no memory that could be refused."""
+    scores = arguments.get("scores")
+    return isinstance(scores, Tensor) and scores.dim() > 0 and scores.shape[0] >= 2**33
+
+
 def other_call(rng: np.random.Generator, graphs: list[sh.Graph], arguments: dict[str, Any]) -> Call:
     """``arguments``: scores, lengths and memory_budget of a good call whose graphs are these."""
     kinds: list[Callable[[], Call]] = [

@@ -11,6 +11,7 @@
 #include "dense_path_score.h"
 #include "dense_transitions.h"
 #include "last_state.h"
+#include "sequence_tile.h"
 #include "tile_offsets.h"
 
 namespace streamhmm {
@@ -18,30 +19,28 @@ namespace streamhmm {
 template <class Real>
 class DensePathFinder {
  public:
-  // `scores` of up to kDenseTile sequences, the longest first, none empty; `checked`: they are known to be numbers that
-  // Real can hold.
-  DensePathFinder(const DenseTransitions<Real>& transitions, const ScoreRows<Real>* scores, int count, int64_t budget,
+  // `checked`: the scores are known to be numbers that Real can hold.
+  DensePathFinder(const DenseTransitions<Real>& transitions, const SequenceTile<Real>& tile, int64_t budget,
                   double beam, bool checked)
       : transitions_(transitions),
         graph_(transitions.graph()),
-        scores_(scores),
-        count_(count),
+        tile_(tile),
         beam_(beam),
         checked_(checked),
         row_(dense_row_size(graph_.states)),
         tiles_(tile_count(graph_.states)),
-        segment_(segment_frames(scores[0].frames, count * frame_bytes(), count * frame_bytes(), budget)),
-        segments_((scores[0].frames + segment_ - 1) / segment_),
-        alpha_(count * (segment_ + 1) * row_),
-        offset_(count * (segment_ / kRecentre + 2) * tiles_),
-        saved_(count * segments_ * row_),
-        saved_offset_(count * segments_ * tiles_),
+        segment_(segment_frames(tile.frames(), tile.count() * frame_bytes(), tile.count() * frame_bytes(), budget)),
+        segments_((tile.frames() + segment_ - 1) / segment_),
+        alpha_(tile.count() * (segment_ + 1) * row_),
+        offset_(tile.count() * (segment_ / kRecentre + 2) * tiles_),
+        saved_(tile.count() * segments_ * row_),
+        saved_offset_(tile.count() * segments_ * tiles_),
         panels_(transitions.varies() ? kernels_of<Real>().panel_cells(graph_.states) : 0),
-        columns_(transitions.varies() ? count * row_ : 0, kNever),
+        columns_(transitions.varies() ? tile.count() * row_ : 0, kNever),
         shifted_(kDenseTile * row_),
-        shift_(shifts() ? int64_t{count} * tiles_ * tiles_ : 0, Real(0)),
+        shift_(shifts() ? int64_t{tile.count()} * tiles_ * tiles_ : 0, Real(0)),
         moved_(tiles_),
-        last_(count) {}
+        last_(tile.count()) {}
 
   // Fills the paths and their scores; false, and nothing filled, if unchecked scores are not all finite and moderate.
   bool find(int64_t* const* states, double* score) {
@@ -53,9 +52,9 @@ class DensePathFinder {
       if (s < segments_ - 1) fill_segment(s, false);
       trace(s, states);
     }
-    for (int q = 0; q < count_; ++q) {
-      if (!found_[q]) std::fill_n(states[q], scores_[q].frames, int64_t{-1});
-      score[q] = score_of_path(graph_, scores_[q], states[q]);
+    for (int q = 0; q < tile_.count(); ++q) {
+      if (!found_[q]) std::fill_n(states[q], tile_[q].frames, int64_t{-1});
+      score[q] = score_of_path(graph_, tile_[q], states[q]);
     }
     return true;
   }
@@ -65,26 +64,18 @@ class DensePathFinder {
 
   int64_t frame_bytes() const { return row_ * static_cast<int64_t>(sizeof(Real)); }
   bool shifts() const { return sizeof(Real) == sizeof(float) && tiles_ > 1; }
-  int64_t begin(int64_t s) const { return std::min(s * segment_, scores_[0].frames); }
-  int active(int64_t t) const {
-    int q = count_;
-    while (q > 0 && scores_[q - 1].frames <= t) --q;
-    return q;
-  }
-  const Real* score_row(int q, int64_t t) const { return scores_[q].data + t * scores_[q].stride; }
+  int64_t begin(int64_t s) const { return std::min(s * segment_, tile_.frames()); }
 
   // The run that begins with frame t of segment s ends before this frame.
   int64_t run_end(int64_t t, int64_t s) const {
     if (transitions_.varies()) return t + 1;
     const int64_t next_block = (t / kRecentre + 1) * kRecentre;
-    return std::min({next_block, begin(s + 1), scores_[active(t) - 1].frames});
+    return std::min({next_block, begin(s + 1), tile_.same_until(t)});
   }
   // The first frame, from `first` on, of the run that ends with frame t.
   int64_t run_begin(int64_t t, int64_t first) const {
     if (transitions_.varies()) return t;
-    const int running = active(t);
-    const int64_t others = running < count_ ? scores_[running].frames : 0;  // before, there are more
-    return std::max({first, t / kRecentre * kRecentre, others});
+    return std::max({first, t / kRecentre * kRecentre, tile_.same_from(t)});
   }
 
   // Row 0 is the last of the segment before.
@@ -96,14 +87,14 @@ class DensePathFinder {
   }
 
   void save(int64_t s) {
-    for (int q = 0; q < active(begin(s)); ++q) {
+    for (int q = 0; q < tile_.active(begin(s)); ++q) {
       std::copy_n(row(q, begin(s) - 1, s - 1), row_, saved_.data() + (q * segments_ + s) * row_);
       std::copy_n(offset(q, begin(s) - 1, s - 1), tiles_, saved_offset_.data() + (q * segments_ + s) * tiles_);
     }
   }
 
   void restore(int64_t s) {
-    for (int q = 0; q < active(begin(s)); ++q) {
+    for (int q = 0; q < tile_.active(begin(s)); ++q) {
       std::copy_n(saved_.data() + (q * segments_ + s) * row_, row_, row(q, begin(s) - 1, s));
       std::copy_n(saved_offset_.data() + (q * segments_ + s) * tiles_, tiles_, offset(q, begin(s), s));
       refresh_shifts(q, begin(s), s);
@@ -127,10 +118,10 @@ class DensePathFinder {
 
   bool start(bool first_time) {
     bool usual = true;
-    for (int q = 0; q < count_; ++q) {
+    for (int q = 0; q < tile_.count(); ++q) {
       Real* alpha = row(q, 0, 0);
       for (int32_t j = 0; j < graph_.states; ++j) {
-        const Real score = score_row(q, 0)[graph_.pdf[j]];
+        const Real score = tile_.scores(q, 0)[graph_.pdf[j]];
         usual &= std::fabs(score) <= Real(kLargestSingle);
         alpha[j] = graph_.initial[j] + score;
       }
@@ -149,12 +140,12 @@ class DensePathFinder {
     d.frames = end - t;
     d.panels = panels_into(t);
     d.pdf = transitions_.pdfs();
-    d.sequences = active(t);
+    d.sequences = tile_.active(t);
     d.shifted = shifted_.data();
     for (int q = 0; q < d.sequences; ++q) {
       if (t % kRecentre == 0) recentre_row(q, t, s);
-      d.scores[q] = score_row(q, t);
-      d.stride[q] = scores_[q].stride;
+      d.scores[q] = tile_.scores(q, t);
+      d.stride[q] = tile_[q].stride;
       d.alpha[q] = row(q, t - 1, s);
       d.shift[q] = shift(q);
     }
@@ -189,7 +180,7 @@ class DensePathFinder {
 
   // Where the sequences end that end with frame t.
   void note_ends(int64_t t, int64_t s) {
-    for (int q = active(t + 1); q < active(t); ++q) {
+    for (int q = tile_.active(t + 1); q < tile_.active(t); ++q) {
       const double* offsets = offset(q, t, s);
       const Real* alpha = row(q, t, s);
       last_[q] = best_last_state(graph_.states, graph_.final,
@@ -207,7 +198,7 @@ class DensePathFinder {
       walk_back(t, end, s, states);
       end = t;
     }
-    for (int q = 0; s == 0 && q < count_; ++q) states[q][0] = last_[q];
+    for (int q = 0; s == 0 && q < tile_.count(); ++q) states[q][0] = last_[q];
   }
 
   void walk_back(int64_t t, int64_t end, int64_t s, int64_t* const* states) {
@@ -215,7 +206,7 @@ class DensePathFinder {
     d.states = graph_.states;
     d.frames = end - t;
     d.column_step = transitions_.varies() ? 0 : row_;
-    d.sequences = active(t);
+    d.sequences = tile_.active(t);
     for (int q = 0; q < d.sequences; ++q) {
       refresh_shifts(q, t, s);
       d.alpha[q] = row(q, t - 1, s);
@@ -236,8 +227,7 @@ class DensePathFinder {
 
   const DenseTransitions<Real>& transitions_;
   const DenseGraph<Real>& graph_;
-  const ScoreRows<Real>* scores_;
-  int count_;
+  const SequenceTile<Real>& tile_;
   double beam_;
   bool checked_;
   int64_t row_;

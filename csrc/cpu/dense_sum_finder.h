@@ -15,6 +15,7 @@
 #include "checkpoints.h"
 #include "dense_backward.h"
 #include "dense_probabilities.h"
+#include "sequence_tile.h"
 #include "sum_targets.h"
 
 namespace streamhmm {
@@ -22,27 +23,25 @@ namespace streamhmm {
 template <class Real, class Out>
 class DenseSumFinder {
  public:
-  // `scores` of up to kDenseTile sequences, the longest first, none empty.
-  DenseSumFinder(const DenseModel<Real>& model, const ScoreRows<Real>* scores, int count, int64_t budget,
-                 bool forward_only)
+  DenseSumFinder(const DenseModel<Real>& model, const SequenceTile<Real>& tile, int64_t budget, bool forward_only)
       : model_(model),
         states_(model.graph().states),
-        scores_(scores),
-        count_(count),
+        tile_(tile),
         forward_only_(forward_only),
         row_(model.row()),
-        segment_(forward_only ? std::min<int64_t>(scores[0].frames, kRolling)
-                              : segment_frames(scores[0].frames, 2 * count * row_bytes(), count * row_bytes(), budget)),
-        segments_((scores[0].frames + segment_ - 1) / segment_),
-        alpha_(count * (segment_ + 1) * row_),
-        emission_(count * segment_ * row_),
-        saved_(forward_only ? 0 : count * segments_ * row_),
-        top_(count * kBlock),
-        exponent_(count * kBlock) {}
+        segment_(forward_only ? std::min<int64_t>(tile.frames(), kRolling)
+                              : segment_frames(tile.frames(), 2 * tile.count() * row_bytes(),
+                                               tile.count() * row_bytes(), budget)),
+        segments_((tile.frames() + segment_ - 1) / segment_),
+        alpha_(tile.count() * (segment_ + 1) * row_),
+        emission_(tile.count() * segment_ * row_),
+        saved_(forward_only ? 0 : tile.count() * segments_ * row_),
+        top_(tile.count() * kBlock),
+        exponent_(tile.count() * kBlock) {}
 
   // Fills the log-likelihoods; false if they may be wrong, or a score is NaN or +inf.
   bool log_likelihoods(double* result) {
-    std::fill_n(result, count_, model_.initial_top() + model_.final_top());
+    std::fill_n(result, tile_.count(), model_.initial_top() + model_.final_top());
     for (int64_t s = 0; s < segments_; ++s) {
       if (s > 0) save(s);
       if (!fill_segment(s, result)) return false;
@@ -52,7 +51,7 @@ class DenseSumFinder {
 
   // After log_likelihoods. False if the results may be wrong; they may be filled in part then.
   bool posteriors(const Targets<Out>* to) {
-    DenseBackward<Real, Out> backward(model_, scores_[0].columns, to, count_, kLeastExponent);
+    DenseBackward<Real, Out> backward(model_, tile_[0].columns, to, tile_.count(), kLeastExponent);
     for (int64_t s = segments_ - 1; s >= 0; --s) {
       if (s < segments_ - 1) refill(s);
       for (int64_t end = begin(s + 1); end > begin(s);) {
@@ -61,7 +60,7 @@ class DenseSumFinder {
         end = t;
       }
     }
-    for (int q = 0; q < count_; ++q) backward.finish(q);
+    for (int q = 0; q < tile_.count(); ++q) backward.finish(q);
     return true;
   }
 
@@ -78,12 +77,7 @@ class DenseSumFinder {
   static Real least() { return std::ldexp(Real(1), kLeastExponent); }
 
   int64_t row_bytes() const { return row_ * static_cast<int64_t>(sizeof(Real)); }
-  int64_t begin(int64_t s) const { return std::min(s * segment_, scores_[0].frames); }
-  int active(int64_t t) const {
-    int q = count_;
-    while (q > 0 && scores_[q - 1].frames <= t) --q;
-    return q;
-  }
+  int64_t begin(int64_t s) const { return std::min(s * segment_, tile_.frames()); }
   Real* alpha(int q, int64_t t, int64_t s) { return alpha_.data() + (q * (segment_ + 1) + t - begin(s) + 1) * row_; }
   int32_t* exponent(int q, int64_t t, int64_t s) { return exponent_.data() + q * kBlock + (t - begin(s)) % kBlock; }
   Real* emission(int q, int64_t t, int64_t s) { return emission_.data() + (q * segment_ + t - begin(s)) * row_; }
@@ -92,18 +86,16 @@ class DenseSumFinder {
   int64_t run_end(int64_t t, int64_t s) const {
     if (t == 0 || model_.ahead().varies()) return t + 1;
     const int64_t block = begin(s) + ((t - begin(s)) / kBlock + 1) * kBlock;
-    return std::min({block, begin(s + 1), scores_[active(t) - 1].frames});
+    return std::min({block, begin(s + 1), tile_.same_until(t)});
   }
   // The first frame of the run that ends with frame t on the way back.
   int64_t return_begin(int64_t t, int64_t s) const {
     if (model_.back().varies()) return t;
-    const int running = active(t);
-    const int64_t others = running < count_ ? scores_[running].frames : 0;  // before, there are more
-    return std::max({begin(s), t - DenseBackward<Real, Out>::kMostFrames + 1, others});
+    return std::max({begin(s), t - DenseBackward<Real, Out>::kMostFrames + 1, tile_.same_from(t)});
   }
 
   void save(int64_t s) {
-    for (int q = 0; q < active(begin(s)); ++q) {
+    for (int q = 0; q < tile_.active(begin(s)); ++q) {
       const Real* last = alpha(q, begin(s) - 1, s - 1);
       if (!forward_only_) std::copy_n(last, row_, saved_.data() + (q * segments_ + s) * row_);
       std::copy_n(last, row_, alpha(q, begin(s) - 1, s));
@@ -116,7 +108,7 @@ class DenseSumFinder {
       emit(t, s);
       const int64_t end = run_end(t, s);
       const double weighed = t > 0 ? step_forward(t, end, s) : start();
-      for (int q = 0; q < active(t); ++q) {
+      for (int q = 0; q < tile_.active(t); ++q) {
         if (!right(q, t, end, s)) return false;
         if (result != nullptr && !add_up(q, t, end, s, weighed, result[q])) return false;
       }
@@ -126,7 +118,7 @@ class DenseSumFinder {
   }
 
   void refill(int64_t s) {
-    for (int q = 0; s > 0 && q < active(begin(s)); ++q) {
+    for (int q = 0; s > 0 && q < tile_.active(begin(s)); ++q) {
       std::copy_n(saved_.data() + (q * segments_ + s) * row_, row_, alpha(q, begin(s) - 1, s));
     }
     fill_segment(s, nullptr);
@@ -136,21 +128,21 @@ class DenseSumFinder {
   bool go_back(DenseBackward<Real, Out>& backward, int64_t t, int64_t end, int64_t s) {
     Real* alphas[kDenseTile];
     Real* emissions[kDenseTile];
-    for (int q = 0; q < active(t); ++q) {
-      if (end == scores_[q].frames) backward.start(q);
+    for (int q = 0; q < tile_.active(t); ++q) {
+      if (end == tile_[q].frames) backward.start(q);
       alphas[q] = alpha(q, t, s);
       emissions[q] = emission(q, t, s);
     }
-    return backward.run(t, end - t, active(t), alphas, emissions);
+    return backward.run(t, end - t, tile_.active(t), alphas, emissions);
   }
 
   // Emissions of frame t and those behind it, a block of frames at a time. Where a score is NaN or +inf, so is the sum.
   void emit(int64_t t, int64_t s) {
     if ((t - begin(s)) % kBlock != 0) return;
-    for (int q = 0; q < active(t); ++q) {
-      const int64_t end = std::min({begin(s + 1), scores_[q].frames, t + kBlock});
-      const Real* scores = scores_[q].data + t * scores_[q].stride;
-      const DenseEmissions<Real> block{states_,           model_.pdfs(),           scores, scores_[q].stride, end - t,
+    for (int q = 0; q < tile_.active(t); ++q) {
+      const int64_t end = std::min({begin(s + 1), tile_[q].frames, t + kBlock});
+      const Real* scores = tile_.scores(q, t);
+      const DenseEmissions<Real> block{states_,           model_.pdfs(),           scores, tile_[q].stride, end - t,
                                        emission(q, t, s), top_.data() + q * kBlock};
       kernels_of<Real>().dense_emissions(block);
     }
@@ -158,7 +150,7 @@ class DenseSumFinder {
 
   // α̂ of frame 0.
   double start() {
-    for (int q = 0; q < count_; ++q) {
+    for (int q = 0; q < tile_.count(); ++q) {
       std::copy_n(model_.initial(), row_, alpha(q, 0, 0));
       *exponent(q, 0, 0) = kernels_of<Real>().scale_row(alpha(q, 0, 0), emission(q, 0, 0), states_);
     }
@@ -175,7 +167,7 @@ class DenseSumFinder {
     d.states = states_;
     d.frames = end - t;
     d.panels = step.panels.data();
-    d.sequences = active(t);
+    d.sequences = tile_.active(t);
     for (int q = 0; q < d.sequences; ++q) {
       d.row[q] = alpha(q, t - 1, s);
       d.factors[q] = emission(q, t, s);
@@ -201,7 +193,7 @@ class DenseSumFinder {
     const int32_t* shrunk = exponent(q, t, s);
     const double* top = top_.data() + q * kBlock + (t - begin(s)) % kBlock;
     for (int64_t i = 0; i < end - t; ++i) result += top[i] + shrunk[i] * kLogOfTwo + weighed;
-    if (end < scores_[q].frames) return true;
+    if (end < tile_[q].frames) return true;
     const Real last = kernels_of<Real>().inner_product(alpha(q, end - 1, s), model_.final(), states_);
     result += std::log(static_cast<double>(last));
     return last >= least();
@@ -211,8 +203,7 @@ class DenseSumFinder {
 
   const DenseModel<Real>& model_;
   int32_t states_;
-  const ScoreRows<Real>* scores_;
-  int count_;
+  const SequenceTile<Real>& tile_;
   bool forward_only_;
   int64_t row_;
   int64_t segment_;

@@ -10,10 +10,10 @@ namespace streamhmm {
 namespace {
 
 template <class Real, class Out>
-bool sum_tile(const DenseModel<Real>& model, const ScoreRows<Real>* scores, int count, int64_t budget,
-              const Targets<Out>* to, bool forward_only, double* log_likelihood) {
+bool sum_tile(const DenseModel<Real>& model, const SequenceTile<Real>& tile, int64_t budget, const Targets<Out>* to,
+              bool forward_only, double* log_likelihood) {
   const FlushDenormals flush;
-  DenseSumFinder<Real, Out> finder(model, scores, count, budget, forward_only);
+  DenseSumFinder<Real, Out> finder(model, tile, budget, forward_only);
   return finder.log_likelihoods(log_likelihood) && (forward_only || finder.posteriors(to));
 }
 
@@ -22,7 +22,7 @@ bool sum_in_double(const GraphRecord& record, const ScoreRows<float>& scores, co
   const Widened wide(record, scores, weights);
   const ScoreRows<double> in_double = wide.scores();
   const DenseModel<double> model(dense_graph(wide.record(), wide.weights()), false);
-  return sum_tile<double, float>(model, &in_double, 1, budget, &to, false, log_likelihood);
+  return sum_tile<double, float>(model, {&in_double, 1}, budget, &to, false, log_likelihood);
 }
 bool sum_in_double(const GraphRecord&, const ScoreRows<double>&, const double*, int64_t, const Targets<double>&,
                    double*) {
@@ -50,7 +50,7 @@ class DenseSums {
       scores[q] = rows_.sequence(sequences[q]);
       to[q] = targets_of<Real>(sums_, batch_, record_, sequences[q]);
     }
-    const bool all = sum_tile(model_, scores, count, rows_.budget(), to, forward_only_, result);
+    const bool all = sum_tile<Real, Real>(model_, {scores, count}, rows_.budget(), to, forward_only_, result);
     uint32_t done = 0;
     for (int q = 0; q < count; ++q) {
       if (!all && !run_again(scores[q], count == 1 && !forward_only_, to[q], result + q)) continue;
@@ -68,7 +68,7 @@ class DenseSums {
     clear_counts(to);
     if (!tried) {
       const DenseModel<Real> model(dense_graph(record_, rows_.weights()), false);
-      if (sum_tile(model, &scores, 1, rows_.budget(), &to, false, log_likelihood)) return true;
+      if (sum_tile<Real, Real>(model, {&scores, 1}, rows_.budget(), &to, false, log_likelihood)) return true;
     }
     clear_counts(to);
     if (sum_in_double(record_, scores, rows_.weights(), rows_.budget(), to, log_likelihood)) return true;

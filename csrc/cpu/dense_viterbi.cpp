@@ -18,13 +18,13 @@ struct Paths {
 };
 
 template <class Real>
-bool find_paths(const DenseTransitions<Real>& transitions, const ScoreRows<Real>* scores, int count, int64_t budget,
-                double beam, bool checked, Paths& paths) {
+bool find_paths(const DenseTransitions<Real>& transitions, const SequenceTile<Real>& tile, int64_t budget, double beam,
+                bool checked, Paths& paths) {
   // With a beam too: so few states are one tile, which is never given up.
-  if (NarrowPathFinder<Real>::suits(transitions.graph(), scores[0].frames, count, budget)) {
-    return NarrowPathFinder<Real>(transitions, scores, count, checked).find(paths.states, paths.score);
+  if (NarrowPathFinder<Real>::suits(transitions.graph(), tile, budget)) {
+    return NarrowPathFinder<Real>(transitions, tile, checked).find(paths.states, paths.score);
   }
-  return DensePathFinder<Real>(transitions, scores, count, budget, beam, checked).find(paths.states, paths.score);
+  return DensePathFinder<Real>(transitions, tile, budget, beam, checked).find(paths.states, paths.score);
 }
 
 // Viterbi for sequences of a batch that share one graph.
@@ -57,7 +57,7 @@ class DenseSearch {
       scores[q] = rows_.sequence(sequences[q]);
       paths.states[q] = path(sequences[q]);
     }
-    if (!find_paths(transitions_, scores, count, rows_.budget(), beam_, false, paths)) return false;
+    if (!find_paths<Real>(transitions_, {scores, count}, rows_.budget(), beam_, false, paths)) return false;
     for (int q = 0; q < count; ++q) score_[sequences[q]] = paths.score[q];
     return true;
   }
@@ -69,7 +69,7 @@ class DenseSearch {
     if (scan.invalid_frame >= 0) return invalid_.report(b, scan.invalid_frame);
     Paths paths{{path(b)}, {}};
     if (sizeof(Real) == sizeof(double) || !(scan.large || large_)) {
-      find_paths(transitions_, &scores, 1, rows_.budget(), beam_, true, paths);
+      find_paths<Real>(transitions_, {&scores, 1}, rows_.budget(), beam_, true, paths);
     } else {
       find_in_double(scores, paths);
     }
@@ -80,7 +80,7 @@ class DenseSearch {
     const Widened wide(record_, scores, rows_.weights());
     const ScoreRows<double> in_double = wide.scores();
     const DenseTransitions<double> transitions(dense_graph(wide.record(), wide.weights()));
-    find_paths(transitions, &in_double, 1, rows_.budget(), beam_, true, paths);
+    find_paths<double>(transitions, {&in_double, 1}, rows_.budget(), beam_, true, paths);
   }
   void find_in_double(const ScoreRows<double>&, Paths&) const {}
 

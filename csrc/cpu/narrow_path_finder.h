@@ -10,6 +10,7 @@
 #include "dense_path_score.h"
 #include "dense_transitions.h"
 #include "last_state.h"
+#include "sequence_tile.h"
 #include "tile_offsets.h"
 
 namespace streamhmm {
@@ -18,59 +19,53 @@ template <class Real>
 class NarrowPathFinder {
  public:
   // Whether it can take the graph, and within the budget.
-  static bool suits(const DenseGraph<Real>& graph, int64_t frames, int count, int64_t budget) {
+  static bool suits(const DenseGraph<Real>& graph, const SequenceTile<Real>& tile, int64_t budget) {
     const int64_t lanes = kernels_of<Real>().narrow_lanes;
     return graph.slices == 0 && graph.states <= std::min<int64_t>(lanes, kTile) &&
-           frames * count * lanes * static_cast<int64_t>(sizeof(Real)) <= budget;
+           tile.frames() * tile.count() * lanes * static_cast<int64_t>(sizeof(Real)) <= budget;
   }
 
-  NarrowPathFinder(const DenseTransitions<Real>& transitions, const ScoreRows<Real>* scores, int count, bool checked)
+  NarrowPathFinder(const DenseTransitions<Real>& transitions, const SequenceTile<Real>& tile, bool checked)
       : transitions_(transitions),
         graph_(transitions.graph()),
-        scores_(scores),
-        count_(count),
+        tile_(tile),
         checked_(checked),
         lanes_(kernels_of<Real>().narrow_lanes),
-        alpha_(count * lanes_, kNever),
-        winners_(count * scores[0].frames * lanes_),
-        offset_(count, 0.0),
+        alpha_(tile.count() * lanes_, kNever),
+        winners_(tile.count() * tile.frames() * lanes_),
+        offset_(tile.count(), 0.0),
         moved_(1) {}
 
   bool find(int64_t* const* states, double* score) {
     if (!start() && !checked_) return false;
     int64_t t = 1;
-    while (t < scores_[0].frames) {
+    while (t < tile_.frames()) {
       const int64_t end = block_end(t);
       if (advance(t, end) && !checked_) return false;
       t = end;
     }
     trace(states);
-    for (int q = 0; q < count_; ++q) score[q] = score_of_path(graph_, scores_[q], states[q]);
+    for (int q = 0; q < tile_.count(); ++q) score[q] = score_of_path(graph_, tile_[q], states[q]);
     return true;
   }
 
  private:
   static constexpr Real kNever = -std::numeric_limits<Real>::infinity();
 
-  int active(int64_t t) const {
-    int q = count_;
-    while (q > 0 && scores_[q - 1].frames <= t) --q;
-    return q;
-  }
   Real* alpha(int q) { return alpha_.data() + q * lanes_; }
-  Real* winners(int q, int64_t t) { return winners_.data() + (q * scores_[0].frames + t) * lanes_; }
+  Real* winners(int q, int64_t t) { return winners_.data() + (q * tile_.frames() + t) * lanes_; }
 
   // As far as no α is moved and no sequence ends.
   int64_t block_end(int64_t t) const {
     const int64_t next = (t / kRecentre + 1) * kRecentre;
-    return std::min(next, scores_[active(t) - 1].frames);
+    return std::min(next, tile_.same_until(t));
   }
 
   bool start() {
     bool usual = true;
-    for (int q = 0; q < count_; ++q) {
+    for (int q = 0; q < tile_.count(); ++q) {
       for (int32_t j = 0; j < graph_.states; ++j) {
-        const Real score = scores_[q].data[graph_.pdf[j]];
+        const Real score = tile_[q].data[graph_.pdf[j]];
         usual &= std::fabs(score) <= Real(kLargestSingle);
         alpha(q)[j] = graph_.initial[j] + score;
       }
@@ -84,13 +79,13 @@ class NarrowPathFinder {
     d.frames = end - t;
     d.panels = transitions_.panels();
     d.pdf = transitions_.pdfs();
-    d.sequences = active(t);
+    d.sequences = tile_.active(t);
     for (int q = 0; q < d.sequences; ++q) {
       if (sizeof(Real) == sizeof(float) && t % kRecentre == 0) {
         recentre(alpha(q), graph_.states, std::numeric_limits<double>::infinity(), offset_.data() + q, moved_.data());
       }
-      d.scores[q] = scores_[q].data + t * scores_[q].stride;
-      d.stride[q] = scores_[q].stride;
+      d.scores[q] = tile_.scores(q, t);
+      d.stride[q] = tile_[q].stride;
       d.alpha[q] = alpha(q);
       d.winners[q] = winners(q, t);
     }
@@ -100,14 +95,14 @@ class NarrowPathFinder {
   // All sequences at once: a step back waits for the one before it, but not for those of other sequences.
   void trace(int64_t* const* states) {
     int64_t last[kDenseTile], state[kDenseTile];
-    for (int q = 0; q < count_; ++q) {
+    for (int q = 0; q < tile_.count(); ++q) {
       last[q] = best_last_state(graph_.states, graph_.final,
                                 [&](int32_t j) { return offset_[q] + static_cast<double>(alpha(q)[j]); });
       state[q] = std::max<int64_t>(last[q], 0);
     }
-    for (int64_t t = scores_[0].frames - 1; t > 0;) {
-      const int running = active(t);
-      const int64_t others = running < count_ ? scores_[running].frames : 1;  // from below this frame on there are more
+    for (int64_t t = tile_.frames() - 1; t > 0;) {
+      const int running = tile_.active(t);
+      const int64_t others = std::max<int64_t>(tile_.same_from(t), 1);
       for (; t >= others; --t) {
         for (int q = 0; q < running; ++q) {
           states[q][t] = state[q];
@@ -115,16 +110,15 @@ class NarrowPathFinder {
         }
       }
     }
-    for (int q = 0; q < count_; ++q) {
+    for (int q = 0; q < tile_.count(); ++q) {
       states[q][0] = state[q];
-      if (last[q] < 0) std::fill_n(states[q], scores_[q].frames, int64_t{-1});
+      if (last[q] < 0) std::fill_n(states[q], tile_[q].frames, int64_t{-1});
     }
   }
 
   const DenseTransitions<Real>& transitions_;
   const DenseGraph<Real>& graph_;
-  const ScoreRows<Real>* scores_;
-  int count_;
+  const SequenceTile<Real>& tile_;
   bool checked_;
   int64_t lanes_;
   Buffer<Real> alpha_, winners_;
