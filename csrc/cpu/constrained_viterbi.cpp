@@ -5,11 +5,10 @@
 #include <limits>
 
 #include "as_sparse.h"
-#include "checkpoints.h"
 #include "constraint.h"
-#include "last_state.h"
 #include "sequences.h"
 #include "sparse_decoder.h"
+#include "stored_path.h"
 #include "widened.h"
 
 namespace streamhmm {
@@ -17,78 +16,48 @@ namespace {
 
 constexpr double kImpossible = -std::numeric_limits<double>::infinity();
 
+// SparseDecoder for any graph, with −inf wherever a frame does not allow a state.
 template <class Real>
-class ConstrainedPath {
+class ConstrainedDecoder {
  public:
-  ConstrainedPath(const GraphRecord& record, const ScoreRows<Real>& scores, const Real* weights,
-                  const Constraint& constraint, int64_t budget)
-      : graph_(record, weights),
-        scores_(scores),
-        constraint_(constraint),
-        decoder_(graph_.graph(), std::numeric_limits<double>::infinity()),
-        segment_(segment_frames(scores.frames - 1, decoder_.frame_bytes(), decoder_.state_bytes(), budget)),
-        segments_(std::max<int64_t>((scores.frames - 2 + segment_) / segment_, 1)),
-        pointers_(std::min(segment_, scores.frames) * decoder_.frame_bytes()),
-        saved_((segments_ - 1) * decoder_.state_bytes()) {}
+  ConstrainedDecoder(AsSparse<Real>& graph, const Constraint& constraint)
+      : graph_(graph), constraint_(constraint), decoder_(graph.graph(), std::numeric_limits<double>::infinity()) {}
 
-  // Fills `states` and returns the path's score.
-  double find(int64_t* states) {
-    decoder_.start(scores_);
+  int64_t frame_bytes() const { return decoder_.frame_bytes(); }
+  int64_t state_bytes() const { return decoder_.state_bytes(); }
+  void save(uint8_t* out) const { decoder_.save(out); }
+  void restore(const uint8_t* in) { decoder_.restore(in); }
+  double alpha(int32_t state) const { return decoder_.alpha(state); }
+
+  void start(const ScoreRows<Real>& scores) {
+    decoder_.start(scores);
     constraint_.apply(0, decoder_.row());
-    for (int64_t s = 0; s < segments_; ++s) {
-      if (s < segments_ - 1) decoder_.save(saved_.data() + s * decoder_.state_bytes());
-      fill(s);
-    }
-    const auto& graph = graph_.graph();
-    const int32_t last = best_last_state(graph.states, graph.final, [this](int32_t j) { return decoder_.alpha(j); });
-    return last < 0 ? kImpossible : trace(last, states);
   }
-
- private:
-  // Segment s holds the back-pointers of frames begin(s) … begin(s+1)−1.
-  int64_t begin(int64_t s) const { return std::min(1 + s * segment_, scores_.frames); }
-  uint8_t* pointers(int64_t t, int64_t s) { return pointers_.data() + (t - begin(s)) * decoder_.frame_bytes(); }
-
-  void fill(int64_t s) {
-    for (int64_t t = begin(s); t < begin(s + 1); ++t) {
+  void advance(const ScoreRows<Real>& scores, int64_t first, int64_t last, uint8_t* pointers) {
+    for (int64_t t = first; t < last; ++t, pointers += frame_bytes()) {
       graph_.step_to(t);
-      decoder_.advance(scores_, t, t + 1, pointers(t, s));
+      decoder_.advance(scores, t, t + 1, pointers);
       constraint_.apply(t, decoder_.row());
     }
   }
-
-  double trace(int32_t state, int64_t* states) {
-    double total = static_cast<double>(graph_.graph().final[state]);
-    for (int64_t s = segments_ - 1; s >= 0; --s) {
-      if (s < segments_ - 1) {
-        decoder_.restore(saved_.data() + s * decoder_.state_bytes());
-        fill(s);
-      }
-      for (int64_t t = begin(s + 1) - 1; t >= begin(s); --t) {
-        states[t] = state;
-        graph_.step_to(t);
-        const Step step = decoder_.step(pointers(t, s), state);
-        total += emission(t, state) + step.weight;
-        state = step.source;
-      }
-    }
-    states[0] = state;
-    return total + emission(0, state) + static_cast<double>(graph_.graph().initial[state]);
+  Step step(int64_t t, const uint8_t* frame, int32_t state) {
+    graph_.step_to(t);
+    return decoder_.step(frame, state);
   }
 
-  double emission(int64_t t, int32_t state) const {
-    return static_cast<double>(scores_.data[t * scores_.stride + graph_.graph().pdf[state]]);
-  }
-
-  AsSparse<Real> graph_;
-  ScoreRows<Real> scores_;
+ private:
+  AsSparse<Real>& graph_;
   const Constraint& constraint_;
   SparseDecoder<Real> decoder_;
-  int64_t segment_;
-  int64_t segments_;
-  Buffer<uint8_t> pointers_;
-  Buffer<uint8_t> saved_;
 };
+
+template <class Real>
+double find_path(const GraphRecord& record, const ScoreRows<Real>& scores, const Real* weights,
+                 const Constraint& constraint, int64_t budget, int64_t* states) {
+  AsSparse<Real> graph(record, weights);
+  ConstrainedDecoder<Real> decoder(graph, constraint);
+  return follow(StoredPath(decoder, scores, budget), graph.graph(), scores, states);
+}
 
 template <class Real>
 double find_path(const Sequence<Real>& sequence, const Constraint& constraint, int64_t* states) {
@@ -96,12 +65,10 @@ double find_path(const Sequence<Real>& sequence, const Constraint& constraint, i
     const float* weights = sequence.weights + sequence.record.weights_offset;
     if (sequence.scan.large || has_large(weights, sequence.record.weights_size)) {
       const Widened wide(sequence.record, sequence.scores, sequence.weights);
-      return ConstrainedPath<double>(wide.record(), wide.scores(), wide.weights(), constraint, sequence.budget)
-          .find(states);
+      return find_path(wide.record(), wide.scores(), wide.weights(), constraint, sequence.budget, states);
     }
   }
-  return ConstrainedPath<Real>(sequence.record, sequence.scores, sequence.weights, constraint, sequence.budget)
-      .find(states);
+  return find_path(sequence.record, sequence.scores, sequence.weights, constraint, sequence.budget, states);
 }
 
 template <class Real>

@@ -173,6 +173,8 @@ class LinearDecoder {
     return {static_cast<int32_t>(s - back), static_cast<double>(band_[back][place_of(state)])};
   }
 
+  Step step(int64_t, const uint8_t* frame, int32_t state) const { return step(frame, state); }
+
   // ---- checkpoints: the offsets, α, and what is live
 
   void save(uint8_t* row) const {

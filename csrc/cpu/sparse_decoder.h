@@ -57,6 +57,8 @@ class SparseDecoder {
     return {graph_.source[arc], static_cast<double>(graph_.weight[arc])};
   }
 
+  Step step(int64_t, const uint8_t* frame, int32_t state) const { return step(frame, state); }
+
   void save(uint8_t* out) const {
     std::memcpy(out, offset_.data(), tiles_ * sizeof(double));
     std::memcpy(out + tiles_ * sizeof(double), alpha_.data(), graph_.states * sizeof(Real));

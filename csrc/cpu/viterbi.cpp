@@ -7,13 +7,12 @@
 
 #include "../graph.h"
 #include "batch_rows.h"
-#include "checkpoints.h"
 #include "dense_tiles.h"
 #include "dense_viterbi.h"
-#include "last_state.h"
 #include "linear_decoder.h"
 #include "linear_path.h"
 #include "sparse_decoder.h"
+#include "stored_path.h"
 #include "thread_pool.h"
 #include "widened.h"
 
@@ -29,116 +28,19 @@ struct Search {
   int threads;  // that may work on this sequence
 };
 
-// The path as it is found, last frame first, and its score, summed in double.
-template <class Graph, class Real>
-class PathWriter {
- public:
-  PathWriter(const Graph& graph, const ScoreRows<Real>& scores, int32_t last_state, int64_t* states)
-      : graph_(graph), scores_(scores), states_(states), total_(static_cast<double>(graph.final[last_state])) {}
-
-  void operator()(int64_t t, int32_t state, const Step& step) {
-    states_[t] = state;
-    total_ += emission(t, state) + step.weight;
-  }
-  double finish(int32_t first_state) {
-    states_[0] = first_state;
-    return total_ + emission(0, first_state) + static_cast<double>(graph_.initial[first_state]);
-  }
-
- private:
-  double emission(int64_t t, int32_t state) const {
-    return static_cast<double>(scores_.data[t * scores_.stride + graph_.pdf[state]]);
-  }
-
-  const Graph& graph_;
-  const ScoreRows<Real>& scores_;
-  int64_t* states_;
-  double total_;
-};
-
-// Back-pointers of every frame, kept segment by segment as the budget allows.
-template <class Decoder, class Graph, class Real>
-class StoredPath {
- public:
-  StoredPath(const Graph& graph, const ScoreRows<Real>& scores, const Search& search)
-      : scores_(scores),
-        decoder_(graph, search.beam),
-        segment_(
-            segment_frames(scores.frames - 1, decoder_.frame_bytes(), decoder_.state_bytes(), search.memory_budget)),
-        segments_(std::max<int64_t>((scores.frames - 2 + segment_) / segment_, 1)),
-        pointers_(std::min(segment_, scores.frames) * decoder_.frame_bytes()),
-        saved_((segments_ - 1) * decoder_.state_bytes()) {}
-
-  const Decoder& decoder() const { return decoder_; }
-
-  void forward() {
-    decoder_.start(scores_);
-    for (int64_t s = 0; s < segments_; ++s) {
-      if (s < segments_ - 1) decoder_.save(saved_.data() + s * decoder_.state_bytes());
-      decoder_.advance(scores_, begin(s), begin(s + 1), pointers_.data());
-    }
-  }
-
-  // Calls visit(t, state, step) for frames T−1 … 1, `state` being the path's in the last; returns its state in frame 0.
-  template <class Visit>
-  int32_t back(int32_t state, Visit& visit) {
-    for (int64_t s = segments_ - 1; s >= 0; --s) {
-      if (s < segments_ - 1) recompute(s);
-      state = trace(s, state, visit);
-    }
-    return state;
-  }
-
- private:
-  // Segment s holds the back-pointers of frames begin(s) … begin(s+1)−1.
-  int64_t begin(int64_t s) const { return std::min(1 + s * segment_, scores_.frames); }
-
-  void recompute(int64_t s) {
-    decoder_.restore(saved_.data() + s * decoder_.state_bytes());
-    decoder_.advance(scores_, begin(s), begin(s + 1), pointers_.data());
-  }
-
-  template <class Visit>
-  int32_t trace(int64_t s, int32_t state, Visit& visit) const {
-    const int64_t frame_bytes = decoder_.frame_bytes();
-    for (int64_t t = begin(s + 1) - 1; t >= begin(s); --t) {
-      const Step step = decoder_.step(pointers_.data() + (t - begin(s)) * frame_bytes, state);
-      visit(t, state, step);
-      state = step.source;
-    }
-    return state;
-  }
-
-  ScoreRows<Real> scores_;
-  Decoder decoder_;
-  int64_t segment_;
-  int64_t segments_;
-  Buffer<uint8_t> pointers_;
-  Buffer<uint8_t> saved_;
-};
-
-// Fills `states` and returns the path's score.
-template <class Finder, class Graph, class Real>
-double follow(Finder&& finder, const Graph& graph, const ScoreRows<Real>& scores, int64_t* states) {
-  finder.forward();
-  const auto& decoder = finder.decoder();
-  const int32_t last = best_last_state(graph.states, graph.final, [&](int32_t j) { return decoder.alpha(j); });
-  if (last < 0) return kImpossible;
-  PathWriter<Graph, Real> path(graph, scores, last, states);
-  return path.finish(finder.back(last, path));
-}
-
 template <class Real>
 double find_path(const LinearGraph<Real>& graph, const ScoreRows<Real>& scores, const Search& search, int64_t* states) {
   if (LinearPath<Real>::suits(graph, scores.frames, search.memory_budget)) {
     return follow(LinearPath<Real>(graph, scores, search.beam, search.threads), graph, scores, states);
   }
-  return follow(StoredPath<LinearDecoder<Real>, LinearGraph<Real>, Real>(graph, scores, search), graph, scores, states);
+  LinearDecoder<Real> decoder(graph, search.beam);
+  return follow(StoredPath(decoder, scores, search.memory_budget), graph, scores, states);
 }
 
 template <class Real>
 double find_path(const SparseGraph<Real>& graph, const ScoreRows<Real>& scores, const Search& search, int64_t* states) {
-  return follow(StoredPath<SparseDecoder<Real>, SparseGraph<Real>, Real>(graph, scores, search), graph, scores, states);
+  SparseDecoder<Real> decoder(graph, search.beam);
+  return follow(StoredPath(decoder, scores, search.memory_budget), graph, scores, states);
 }
 
 template <class Real>
