@@ -16,6 +16,7 @@ from streamhmm.library import (
     check_operand,
     keep_operands,
     log_likelihood_fake,
+    new_path,
     path_fake,
     posteriors_fake,
     refuse_second_derivatives,
@@ -32,9 +33,7 @@ def _durations(durations: Tensor) -> _C.Durations:
 
 
 def _viterbi_cpu(scores: Tensor, durations: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
-    shape = scores.shape
-    states = torch.empty(shape[:-1], dtype=torch.int64)
-    score = torch.empty(shape[:-2], dtype=torch.float64)
+    states, score = new_path(scores.shape)
     _C.semi_markov_viterbi(batch_of(scores, *rest), _durations(durations), states.data_ptr(), score.data_ptr())
     return states, score
 

@@ -90,7 +90,8 @@ def _check_shares(result: Tensor, given: Sequences, expected: Callable[[Tensor, 
     for scores, arcs, share in zip(given.scores, given.arcs, shares, strict=True):
         wanted = expected(scores, arcs)
         found = share[: len(scores), : wanted.shape[1]]
-        assert bool(((found - wanted).abs() <= (1e-3 if given.single else 1e-6)).all())
+        tolerance = 1e-6 if not given.single else 1e-2 if share.dtype == torch.bfloat16 else 1e-3
+        assert bool(((found - wanted).abs() <= tolerance).all())
         assert int(share.count_nonzero()) == int(found.count_nonzero())  # nothing but zeros beside it
 
 
