@@ -5,7 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from cases import FAMILIES, NEVER, Case, random_case, random_scores, small_cases, small_scores, unlike_cases
+from cases import (
+    FAMILIES,
+    NEVER,
+    Case,
+    long_enough,
+    random_case,
+    random_scores,
+    small_cases,
+    small_scores,
+    unlike_cases,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import enumerate_paths
@@ -39,7 +49,7 @@ def test_any_size_equals_the_reference(size: int, family: str, dtype: torch.dtyp
     rng = np.random.default_rng(size)
     case = random_case(rng, family, size, 5)
     graph, arcs = case.graph(), case.arcs()
-    for frames in (1, 9, 3 * size):
+    for frames in (1, 9, long_enough(family, 3 * size)):
         scores = random_scores(rng, frames, 5)
         by_state = sh.posteriors(scores.to(dtype), graph)
         np.testing.assert_allclose(by_state, reference.posteriors(scores, arcs), atol=CLOSE[dtype])
