@@ -12,6 +12,7 @@ void fill_dense_narrow(Kernels& table);
 void fill_dense_product(Kernels& table);
 void fill_dense_rows(Kernels& table);
 void fill_dense_viterbi(Kernels& table);
+void fill_dense_walk(Kernels& table);
 void fill_linear_viterbi(Kernels& table);
 void fill_linear_sums(Kernels& table);
 void fill_pdf_sums(Kernels& table);
@@ -29,6 +30,7 @@ void fill_table(Kernels& table) {
   fill_dense_product(table);
   fill_dense_rows(table);
   fill_dense_viterbi(table);
+  fill_dense_walk(table);
   fill_linear_viterbi(table);
   fill_linear_sums(table);
   fill_pdf_sums(table);
