@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include "../viterbi.h"
 
@@ -53,8 +54,12 @@ struct DenseWalk {
   int32_t state[kDenseTile];
 };
 
+// As wide as Real, so that both fill the same vectors.
+template <class Real>
+using NarrowIndex = std::conditional_t<sizeof(Real) == sizeof(int32_t), int32_t, int64_t>;
+
 // Some frames, one after the other, where all states fit one vector of narrow_lanes numbers. Here every state notes who
-// has won its step: a row of numbers a frame.
+// has won its step: a row a frame.
 template <class Real>
 struct DenseNarrow {
   int32_t states;
@@ -65,8 +70,8 @@ struct DenseNarrow {
   int32_t sequences;
   const Real* scores[kDenseTile];  // of the first of the frames
   int64_t stride[kDenseTile];
-  Real* alpha[kDenseTile];    // (lanes) in and out
-  Real* winners[kDenseTile];  // (frames, lanes)
+  Real* alpha[kDenseTile];                 // (lanes) in and out
+  NarrowIndex<Real>* winners[kDenseTile];  // (frames, lanes)
 };
 
 // Some frames of a recursion, one after the other: for each sequence of the tile

@@ -8,6 +8,16 @@ namespace streamhmm {
 namespace STREAMHMM_TARGET {
 namespace {
 
+// An index in the bits of a number, of which comparisons and arithmetic know nothing.
+template <class Real>
+STREAMHMM_KERNEL Vec<Real> index_bits(NarrowIndex<Real> index) {
+  typedef NarrowIndex<Real> Indices __attribute__((vector_size(Vec<Real>::kLanes * sizeof(Real))));
+  const Indices all = Indices{} + index;
+  Vec<Real> bits;
+  __builtin_memcpy(&bits, &all, sizeof bits);
+  return bits;
+}
+
 template <class Real, int kStates>
 STREAMHMM_KERNEL Vec<Real> step(const Vec<Real>* weights, Vec<Real> alpha, Vec<Real>& winner) {
   using V = Vec<Real>;
@@ -19,10 +29,10 @@ STREAMHMM_KERNEL Vec<Real> step(const Vec<Real>* weights, Vec<Real> alpha, Vec<R
 #pragma GCC unroll 16
     for (int i = 0; i + width < kStates; i += 2 * width) best[i] = V::max(best[i], best[i + width]);
   }
-  winner = V::fill(kStates - 1);
+  winner = index_bits<Real>(kStates - 1);
 #pragma GCC unroll 16
   for (int i = kStates - 2; i >= 0; --i) {  // the lowest has the last word
-    winner = V::where_equal(candidate[i], best[0], V::fill(static_cast<Real>(i)), winner);
+    winner = V::where_equal(candidate[i], best[0], index_bits<Real>(i), winner);
   }
   return best[0];
 }
@@ -48,7 +58,7 @@ bool advance(const DenseNarrow<Real>& d) {
       largest = LargestMagnitude<Real>::with(largest, score);
       V winner;
       alpha[q] = V::add(step<Real, kStates>(weights, alpha[q], winner), score);
-      V::store(d.winners[q] + t * V::kLanes, winner);
+      __builtin_memcpy(d.winners[q] + t * V::kLanes, &winner, sizeof winner);
     }
   }
   for (int q = 0; q < d.sequences; ++q) V::store(d.alpha[q], alpha[q]);

@@ -1,5 +1,5 @@
-// The way back of Viterbi on a dense graph: the path's state in each frame is known, and its winner is found again among
-// the candidates of dense_viterbi_kernel.cpp, a column's work for a matrix's.
+// The way back of Viterbi on a dense graph: the path's state in each frame is known, and its winner is found again
+// among the candidates of dense_viterbi_kernel.cpp, a column's work for a matrix's.
 #include "dense.h"
 #include "kernels.h"
 #include "simd.h"

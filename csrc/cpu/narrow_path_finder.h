@@ -53,7 +53,7 @@ class NarrowPathFinder {
   static constexpr Real kNever = -std::numeric_limits<Real>::infinity();
 
   Real* alpha(int q) { return alpha_.data() + q * lanes_; }
-  Real* winners(int q, int64_t t) { return winners_.data() + (q * tile_.frames() + t) * lanes_; }
+  NarrowIndex<Real>* winners(int q, int64_t t) { return winners_.data() + (q * tile_.frames() + t) * lanes_; }
 
   // As far as no α is moved and no sequence ends.
   int64_t block_end(int64_t t) const {
@@ -106,7 +106,7 @@ class NarrowPathFinder {
       for (; t >= others; --t) {
         for (int q = 0; q < running; ++q) {
           states[q][t] = state[q];
-          state[q] = static_cast<int32_t>(winners(q, t)[state[q]]);
+          state[q] = winners(q, t)[state[q]];
         }
       }
     }
@@ -121,7 +121,8 @@ class NarrowPathFinder {
   const SequenceTile<Real>& tile_;
   bool checked_;
   int64_t lanes_;
-  Buffer<Real> alpha_, winners_;
+  Buffer<Real> alpha_;
+  Buffer<NarrowIndex<Real>> winners_;
   Buffer<double> offset_;
   Buffer<Real> moved_;
 };
