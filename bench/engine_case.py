@@ -20,6 +20,7 @@ ARITHMETIC_NAMES = {ADD_MAX: "add-max", MULTIPLY_ADD: "multiply-add"}
 RECORDED = "recorded"  # on another machine
 
 SHORTEST_S = 0.01  # one measurement lasts at least as long, by repeated calls
+SETTLING_S = 0.05  # before each
 ARITHMETIC_STEPS = 50_000  # a few ms
 NO_BARS: Mapping[int, float] = {}
 
@@ -54,7 +55,8 @@ class Case:
 class Stopwatch:
     """Seconds a call, over enough calls in a row to be measured; the first call of all is not counted.
 
-    On one thread processor time, on more the wall's.
+    On one thread processor time, on more the wall's. Before, the threads of whatever was measured last get time to fall
+    asleep: OpenMP's spin for some milliseconds, on the cores that ours would have.
     """
 
     def __init__(self, run: Callable[[int, int], float]) -> None:
@@ -72,6 +74,9 @@ class Stopwatch:
             self._run(threads, 1)
             first = max(self._run(threads, 1), 1e-7)
             self._calls[threads] = math.ceil(SHORTEST_S / first)
+        time.sleep(SETTLING_S)
+        if self._calls[threads] > 1:
+            self._run(threads, 1)
         return self._run(threads, self._calls[threads])
 
 
