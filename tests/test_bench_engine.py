@@ -28,7 +28,7 @@ def test_a_stopwatch_does_not_count_the_first_call_and_repeats_short_ones():
 
     stopwatch = Stopwatch(run)
     assert [stopwatch(1), stopwatch(1), stopwatch(2)] == [engine_case.SHORTEST_S / 4] * 3
-    assert asked == [(1, 1), (1, 1), (1, 4), (1, 4), (2, 1), (2, 1), (2, 4)]
+    assert asked == [(1, 1), (1, 1), (1, 1), (1, 4), (1, 1), (1, 4), (2, 1), (2, 1), (2, 1), (2, 4)]
 
 
 def constant(name: str, seconds: float, **rest: object) -> Yardstick:
