@@ -51,25 +51,26 @@ void await_briefly(const Condition& come) {
 
 class Pool {
  public:
-  // Runs the job with up to `helpers` helpers; false if the pool is taken.
+  // Runs the job with up to `helpers` helpers; false if the pool is taken. Helpers that come when all is done already
+  // are not waited for: on a busy machine that would take long.
   bool run(Job& job, int helpers) {
     std::unique_lock<std::mutex> taken(busy_, std::try_to_lock);
     if (!taken.owns_lock()) return false;
     start(helpers);
-    helpers = std::min(helpers, static_cast<int>(threads_.size()));
     {
       std::lock_guard<std::mutex> lock(mutex_);
       job_ = &job;
       wanted_ = helpers;
-      running_ = helpers;
       ++round_;
     }
     wake_.notify_all();
     job.work();
-    await_briefly([this] { return running_ == 0; });
     std::unique_lock<std::mutex> lock(mutex_);
-    done_.wait(lock, [this] { return running_ == 0; });
     job_ = nullptr;
+    lock.unlock();
+    await_briefly([this] { return helping_ == 0; });
+    lock.lock();
+    done_.wait(lock, [this] { return helping_ == 0; });
     return true;
   }
 
@@ -91,14 +92,15 @@ class Pool {
       lock.unlock();
       await_briefly([&] { return round_ != seen; });
       lock.lock();
-      wake_.wait(lock, [&] { return round_ != seen && job_ != nullptr; });
+      wake_.wait(lock, [&] { return round_ != seen; });
       seen = round_;
-      if (static_cast<int>(index) >= wanted_) continue;
       Job* job = job_;
+      if (job == nullptr || static_cast<int>(index) >= wanted_) continue;
+      ++helping_;
       lock.unlock();
       job->work();
       lock.lock();
-      if (--running_ == 0) done_.notify_one();
+      if (--helping_ == 0) done_.notify_one();
     }
   }
 
@@ -108,7 +110,7 @@ class Pool {
   std::vector<std::thread> threads_;
   Job* job_ = nullptr;
   int wanted_ = 0;
-  std::atomic<int> running_{0};
+  std::atomic<int> helping_{0};
   std::atomic<uint64_t> round_{0};
 };
 
