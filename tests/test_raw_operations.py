@@ -95,7 +95,9 @@ DURATIONS = torch.zeros(3, 4, dtype=torch.float64)
 
 
 def semi_markov(durations: Tensor, states: int) -> Tensor:
-    result: Tensor = torch.ops.streamhmm.semi_markov_posteriors(SCORES, durations, *list(GOOD.values())[1:], states)
+    graph = GRAPHS[0]
+    operands = (LENGTHS, graph.structure, graph.packed_weights(torch.float32), 1000)
+    result: Tensor = torch.ops.streamhmm.semi_markov_posteriors(SCORES, durations, *operands, states)
     return result
 
 
