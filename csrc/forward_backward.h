@@ -26,6 +26,9 @@ struct Sums {
   int64_t counts_stride = 0;  // one row a sequence, this far apart; 0 where each has weights of its own
   const double* by_pdf_scale =
       nullptr;  // (batch) what each sequence's by_pdf is multiplied by, if by_state is not wanted; 1 without
+
+  // Nothing that takes a backward pass.
+  bool forward_only() const { return by_state == nullptr && by_pdf == nullptr && counts == nullptr; }
 };
 
 InvalidScore forward_backward(const Batch& batch, const Sums& sums);

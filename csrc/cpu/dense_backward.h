@@ -47,28 +47,10 @@ class DenseBackward {
   // Results of frames t … t + frames − 1 of the tile's first `active` sequences from their α̂ and emissions, and β̂ of
   // the frame before. False if they may be wrong.
   bool run(int64_t t, int64_t frames, int active, Real* const* alpha, Real* const* emission) {
-    DenseReturn<Real> d{};
-    d.states = graph_.states;
-    d.frames = frames;
-    d.open = t == 0 ? 1 : 0;
-    d.panels = step_to(t).panels.data();
-    d.sequences = active;
     for (int q = 0; q < active; ++q) {
-      const Targets<Out>& to = to_[q];
-      if (to.counts != nullptr) keep_last(q, frames);
-      d.alpha[q] = alpha[q];
-      d.emission[q] = emission[q];
-      d.beta[q] = beta(q);
-      d.emitted[q] = emitted(q);
-      d.scale[q] = to.by_state != nullptr ? Real(1) : static_cast<Real>(to.by_pdf_scale);
-      d.gamma[q] = direct_gamma(to, t, d.gamma_stride[q]);
-      if (d.gamma[q] == nullptr) {
-        d.gamma[q] = gamma_.data() + q * kMostFrames * row_;
-        d.gamma_stride[q] = row_;
-      }
-      d.sum[q] = sum(q);
-      d.exponent[q] = exponent(q);
+      if (to_[q].counts != nullptr) keep_last(q, frames);
     }
+    const DenseReturn<Real> d = describe(t, frames, active, alpha, emission);
     kernels_of<Real>().dense_return(d);
     for (int q = 0; q < active; ++q) {
       if (!right(q, d)) return false;
@@ -98,6 +80,32 @@ class DenseBackward {
 
   double* initial_counts(int q) const {
     return to_[q].counts + std::max<int64_t>(graph_.slices, 1) * graph_.states * graph_.states;
+  }
+
+  // A run for the kernel.
+  DenseReturn<Real> describe(int64_t t, int64_t frames, int active, Real* const* alpha, Real* const* emission) {
+    DenseReturn<Real> d{};
+    d.states = graph_.states;
+    d.frames = frames;
+    d.open = t == 0 ? 1 : 0;
+    d.panels = step_to(t).panels.data();
+    d.sequences = active;
+    for (int q = 0; q < active; ++q) {
+      const Targets<Out>& to = to_[q];
+      d.alpha[q] = alpha[q];
+      d.emission[q] = emission[q];
+      d.beta[q] = beta(q);
+      d.emitted[q] = emitted(q);
+      d.scale[q] = to.by_state != nullptr ? Real(1) : static_cast<Real>(to.by_pdf_scale);
+      d.gamma[q] = direct_gamma(to, t, d.gamma_stride[q]);
+      if (d.gamma[q] == nullptr) {
+        d.gamma[q] = gamma_.data() + q * kMostFrames * row_;
+        d.gamma_stride[q] = row_;
+      }
+      d.sum[q] = sum(q);
+      d.exponent[q] = exponent(q);
+    }
+    return d;
   }
 
   // The first row of the last run becomes what comes after this one.

@@ -38,7 +38,7 @@ class DenseSums {
         record_(record),
         sums_(sums),
         rows_(batch),
-        forward_only_(sums.by_state == nullptr && sums.by_pdf == nullptr && sums.counts == nullptr),
+        forward_only_(sums.forward_only()),
         model_(dense_graph(record, rows_.weights()), forward_only_) {}
 
   // Returns a bit for each of them that is done. For the others nothing is filled.

@@ -18,8 +18,7 @@ SegmentTargets<Real> segment_targets_of(const Batch& batch, const Durations& dur
 
 template <class Real>
 InvalidScore sum_batch(const Batch& batch, const Durations& durations, const Sums& sums, double* segment_counts) {
-  const bool forward_only =
-      sums.by_state == nullptr && sums.by_pdf == nullptr && sums.counts == nullptr && segment_counts == nullptr;
+  const bool forward_only = sums.forward_only() && segment_counts == nullptr;
   if (sums.log_likelihood != nullptr) std::fill_n(sums.log_likelihood, batch.batch, kImpossible);
   const DurationTable table(durations, std::max<int64_t>(batch.frames, 1), true);
   const SharedArcs<Real> arcs(batch, durations, false, true);

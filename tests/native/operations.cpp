@@ -33,12 +33,14 @@ bool run_viterbi(const Arguments& a) {
   return viterbi(batch_of(a), a.real("beam"), a.buffer<int64_t>("states"), a.buffer<double>("score")).sequence < 0;
 }
 
-bool run_forward_backward(const Arguments& a) {
-  const Sums sums{a.buffer<double>("log_likelihood"), a.buffer<void>("by_state"), a.integer("states_wide"),
-                  a.buffer<void>("by_pdf"),           a.buffer<double>("counts"), a.integer("counts_stride"),
-                  a.buffer<double>("by_pdf_scale")};
-  return forward_backward(batch_of(a), sums).sequence < 0;
+// A buffer that an operation does not take is null.
+Sums sums_of(const Arguments& a) {
+  return {a.buffer<double>("log_likelihood"), a.buffer<void>("by_state"), a.integer("states_wide"),
+          a.buffer<void>("by_pdf"),           a.buffer<double>("counts"), a.integer("counts_stride"),
+          a.buffer<double>("by_pdf_scale")};
 }
+
+bool run_forward_backward(const Arguments& a) { return forward_backward(batch_of(a), sums_of(a)).sequence < 0; }
 
 bool run_constrained_viterbi(const Arguments& a) {
   const Constraints constraints{a.buffer<bool>("allowed"), a.integer("allowed_stride"), a.integer("states_wide"),
@@ -67,9 +69,7 @@ bool run_semi_markov_viterbi(const Arguments& a) {
 }
 
 bool run_semi_markov_sums(const Arguments& a) {
-  const Sums sums{a.buffer<double>("log_likelihood"), a.buffer<void>("by_state"), a.integer("states_wide"),
-                  a.buffer<void>("by_pdf"),           a.buffer<double>("counts"), a.integer("counts_stride")};
-  return semi_markov_sums(batch_of(a), durations_of(a), sums, a.buffer<double>("segment_counts")).sequence < 0;
+  return semi_markov_sums(batch_of(a), durations_of(a), sums_of(a), a.buffer<double>("segment_counts")).sequence < 0;
 }
 
 bool run_dtw(const Arguments& a) {
