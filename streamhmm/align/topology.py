@@ -45,12 +45,14 @@ class Phone(NamedTuple):
 class Topology:
     """The graph of a text, and what its states stand for.
 
-    ``phone_of_state`` (S,) int64 indexes ``phones``; −1 is silence. ``min_frames`` is the length of its shortest path.
+    ``phone_of_state`` (S,) int64 indexes ``phones``; −1 is silence. ``word_of_state`` (S,) int64 indexes the words;
+    silence within a word belongs to it here, other silence is −1. ``min_frames`` is the length of its shortest path.
     """
 
     graph: Graph
     phones: tuple[Phone, ...]
     phone_of_state: Tensor
+    word_of_state: Tensor
     min_frames: int
 
 
@@ -73,6 +75,7 @@ class _Builder:
     columns: Mapping[str, int]
     pdfs: list[int] = field(default_factory=list)
     phone_of_state: list[int] = field(default_factory=list)
+    word_of_state: list[int] = field(default_factory=list)
     phones: list[Phone] = field(default_factory=list)
     sources: list[int] = field(default_factory=list)
     targets: list[int] = field(default_factory=list)
@@ -85,9 +88,9 @@ class _Builder:
     def __post_init__(self) -> None:
         self.entries += self.add_optional_silence()[1:]  # a recording may begin within silence …
 
-    def add_optional_silence(self) -> range:
-        """Its states."""
-        first, last = self._add_chain(SILENCE, -1, SILENCE_FRAMES)
+    def add_optional_silence(self, word: int = -1) -> range:
+        """Its states; they may lie within a word."""
+        first, last = self._add_chain(SILENCE, -1, word, SILENCE_FRAMES)
         self._enter(first)
         self.open_ends = [*self.open_ends, last]
         return range(first, last + 1)
@@ -99,7 +102,7 @@ class _Builder:
             self.open_ends, self.at_start = before, at_start
             length = self._add_part(word, first)
             for part in others:
-                self.add_optional_silence()  # people pause within "1,234,567"
+                self.add_optional_silence(word)  # people pause within "1,234,567"
                 length += self._add_part(word, part)
             ends += self.open_ends
             lengths.append(length)
@@ -128,20 +131,27 @@ class _Builder:
         graph = Graph.from_arcs(
             states, self.sources, self.targets, self.weights, pdfs=self.pdfs, initial=initial, final=final
         )
-        return Topology(graph, tuple(self.phones), torch.tensor(self.phone_of_state), self.min_frames)
+        return Topology(
+            graph,
+            tuple(self.phones),
+            torch.tensor(self.phone_of_state),
+            torch.tensor(self.word_of_state),
+            self.min_frames,
+        )
 
     def _add_phone(self, label: str, word: int) -> tuple[int, int]:
         self.phones.append(Phone(label, word))
-        first, last = self._add_chain(label, len(self.phones) - 1, SHORT_PHONE_FRAMES.get(label, PHONE_FRAMES))
+        first, last = self._add_chain(label, len(self.phones) - 1, word, SHORT_PHONE_FRAMES.get(label, PHONE_FRAMES))
         for state in range(first, last, 2):
             self._connect(state, state + 2, HURRY)
         return first, last
 
-    def _add_chain(self, label: str, phone: int, frames: int) -> tuple[int, int]:
+    def _add_chain(self, label: str, phone: int, word: int, frames: int) -> tuple[int, int]:
         first = len(self.pdfs)
         last = first + frames - 1
         self.pdfs += [self.columns[label]] * frames
         self.phone_of_state += [phone] * frames
+        self.word_of_state += [word] * frames
         for state in range(first, last):
             self._connect(state, state + 1)
         self._connect(last, last)
