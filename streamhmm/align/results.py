@@ -25,12 +25,17 @@ class Alignment(formats.Tiers):
     """When the words and phones of a text are spoken in a recording.
 
     Attributes:
-        words: one :class:`~streamhmm.Segment` for each word of the text, in the user's own spelling.
+        words: one :class:`~streamhmm.Segment` for each word of the text, in the user's own spelling. With ``follow``
+            one for each time that a word is read, in order of time.
         phones: the phones (ARPAbet without stress) of the pronunciation that was heard.
-        phone_words: for each phone the index of its word.
+        phone_words: for each phone the index of its word in ``words``.
         duration: length of the recording in seconds.
         audio, text: the recording's name and the text as given.
         warnings: what the user should know, such as words without a known pronunciation.
+        word_indices: for each of ``words`` the index of the word in the text.
+        takes: for each of ``words`` how many times that word had been read before.
+        skipped: indices of the words of the text that were never read.
+        offscript: stretches of speech that is not in the text, from the first sound to the last.
 
     A segment's ``score`` is the probability that it is what was spoken, as it was for one wrong word in thirteen
     planted in training speech. ``start_sd`` and ``end_sd`` tell how far the times may be off.
