@@ -152,7 +152,7 @@ class OnlineViterbi:
     def survivors(self) -> Survivors | list[Survivors]:
         """Where live paths end, and how good they are; a list for a batch."""
         with self._lock:
-            pairs = [_C.online_survivors(stream) for stream in self._streams] or [((), ())] * len(self._graphs)
+            pairs = [_C.online_survivors(stream) for stream in self._streams] or [([], [])] * len(self._graphs)
         found = [
             Survivors(torch.tensor(states, dtype=torch.int64), torch.tensor(scores, dtype=torch.float64))
             for states, scores in pairs

@@ -16,19 +16,17 @@ from streamhmm.align.checks import check_level, check_noise
 from streamhmm.align.decoding import Decoding, decode
 from streamhmm.align.evidence import judge
 from streamhmm.align.follow import Follow
-from streamhmm.align.mismatch import check_fit, check_gaps, first_named
+from streamhmm.align.mismatch import check_fit, check_gaps
 from streamhmm.align.phone_loop import phone_loop
 from streamhmm.align.reading import check_reading, count_takes, offscript_segments, words_skipped
 from streamhmm.align.results import Alignment, find_edges, phone_segments, word_segments
+from streamhmm.align.stream import BEAM, CERTAINTY, KEEP_S, AlignmentStream
 from streamhmm.align.topology import SILENT, build_topology
+from streamhmm.align.unknown import UNCALIBRATED_WARNING, unknown_words
 from streamhmm.audio import Audio, as_audio, load_audio
 from streamhmm.errors import AlignmentError, ModelError
 from streamhmm.text import Lexicon, Script, pronounce, tokenize
 
-UNCALIBRATED_WARNING = (
-    "the model has no calibration: scores are rough, and a text that does not fit goes unnoticed; "
-    "see examples/english_model/calibrate.py"
-)
 AudioInput = str | os.PathLike[str] | BinaryIO | Audio | tuple[Any, int]
 
 
@@ -63,8 +61,8 @@ class Aligner:
         running = self.model.backend
         self.runtime = f"{running.name} {running.precision} on {running.device}"
         self.calibration = _calibration(self.model)
-        self._columns = {label: column for column, label in enumerate(self.model.labels)}
-        self._loop = phone_loop(len(self.model.labels))
+        self.columns = {label: column for column, label in enumerate(self.model.labels)}
+        self.phone_loop = phone_loop(len(self.model.labels))
         self._warm_up()
 
     def align(
@@ -97,6 +95,45 @@ class Aligner:
         decoding = self._decode(recording, script, Follow() if follow else None)
         return self._alignment(decoding, recording, script, text if isinstance(text, str) else " ".join(text), doubts)
 
+    def stream(
+        self,
+        text: str | Sequence[str],
+        max_lag: float | None = 0.3,
+        follow: bool = False,
+        *,
+        beam: float | None = BEAM,
+        certainty: float | None = CERTAINTY,
+        keep: float = KEEP_S,
+        strict: bool = False,
+    ) -> AlignmentStream:
+        """Align speech while somebody speaks. Many streams may share one aligner.
+
+        Args:
+            text: what is going to be spoken; more may come later (:meth:`AlignmentStream.extend`).
+            max_lag: seconds, counted from the newest sample received, after which words are final at the latest; None:
+                nothing is forced, and words become final when no other alignment is possible, which may be late.
+            follow: as in :meth:`align`.
+            beam: nats; alignments so much worse than the best one so far are given up. None: none are.
+            certainty: probability at which what was said becomes final before ``max_lag``; only with that. None: never.
+            keep: seconds of audio and of words that :meth:`AlignmentStream.finish` and
+                :meth:`AlignmentStream.realign` can reach back; what is older has been told and is given up.
+            strict: as in :meth:`align`.
+
+        Raises:
+            TextError: the text can't be used.
+            ValueError: ``max_lag`` is less than the model's look-ahead, and other arguments that are not as said.
+        """
+        return AlignmentStream(
+            self,
+            text,
+            max_lag=max_lag,
+            follow=Follow() if follow else None,
+            beam=beam,
+            certainty=certainty,
+            keep=keep,
+            strict=strict,
+        )
+
     def examine(self, audio: AudioInput, text: str | Sequence[str]) -> Decoding:
         """The path that :meth:`align` would report, with the evidence for it: what a calibration is fitted on.
 
@@ -106,10 +143,10 @@ class Aligner:
         return self._decode(self._recording(audio, None), pronounce(tokenize(text), self.lexicon))
 
     def _decode(self, recording: Audio, script: Script, follow: Follow | None = None) -> Decoding:
-        topology = build_topology(script.words, self._columns, follow=follow)
+        topology = build_topology(script.words, self.columns, follow=follow)
         self._check_length(recording, topology.min_frames, len(script.words))
         samples = torch.from_numpy(recording.samples)
-        return decode(samples, topology, self.model, self._loop, recording.name)
+        return decode(samples, topology, self.model, self.phone_loop, recording.name)
 
     def _alignment(
         self, decoding: Decoding, recording: Audio, script: Script, text: str, doubts: tuple[str, ...]
@@ -136,7 +173,7 @@ class Aligner:
             text=text,
             warnings=(
                 *([] if self.model.calibration else [UNCALIBRATED_WARNING]),
-                *_unknown_words(script),
+                *unknown_words(script.unknown),
                 *doubts,
                 *check_noise(recording.samples, speech),
                 *check_reading(words, takes, skipped, offscript, labels),
@@ -188,10 +225,3 @@ def _calibration(model: AcousticModel) -> Calibration:
         raise ModelError(
             f"the model's calibration is damaged ({error!r}); get the model file again, or calibrate it anew"
         ) from error
-
-
-def _unknown_words(script: Script) -> tuple[str, ...]:
-    if not script.unknown:
-        return ()
-    names = first_named(script.unknown)
-    return (f"no pronunciation known, guessed from the spelling: {names} (add them to a lexicon file)",)

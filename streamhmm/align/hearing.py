@@ -21,7 +21,7 @@ class Frames(NamedTuple):
     Attributes:
         number: (n,) their number in the stream.
         states: (n,) of the text's graph.
-        scores: (n, V) without the filler.
+        scores: (n, V + 1), the filler last.
         loop: (n,) columns along the path of the phone loop.
     """
 
@@ -55,7 +55,7 @@ class Hearing:
         self._source = model.stream()
         self._decoder = OnlineViterbi(graph, max_lag, beam, certainty)
         self._loop = _LoopPath(phone_loop)
-        self._scores = torch.empty(0, len(model.labels))  # of the frames that are not decided
+        self._scores = torch.empty(0, len(model.labels) + 1)  # of the frames that are not decided
         self.decoded = 0
 
     def push(self, samples: Tensor) -> Frames:
@@ -106,10 +106,11 @@ class Hearing:
         self._scores, self.decoded = state["scores"], state["decoded"]
 
     def _add(self, scores: Tensor) -> Frames:
+        scores = with_filler(scores, self._silence)
         self.decoded += len(scores)
         self._scores = torch.cat([self._scores, scores])
         self._loop.push(scores)
-        return self._frames(self._decoder.push(with_filler(scores, self._silence)))
+        return self._frames(self._decoder.push(scores))
 
     def _frames(self, states: Tensor | list[Tensor]) -> Frames:
         assert isinstance(states, Tensor)

@@ -48,15 +48,16 @@ class Places:
 
     def __init__(self, topology: Topology) -> None:
         self.place = place_of_state(topology)
+        self._phone = topology.phone_of_state
         self._left = phones_left(topology)
         self._last_word = int(topology.word_of_state.max())
 
-    def position(self, survivors: Survivors, in_phone: int, unheard: float) -> Position:
+    def position(self, survivors: Survivors, undecided: Tensor, unheard: float) -> Position:
         """The most probable word.
 
         Args:
             survivors: of the decoder.
-            in_phone: frames since the best path entered the phone it is in.
+            undecided: (m,) newest states of the best path.
             unheard: frames between the newest one decoded and the newest sample.
         """
         if len(survivors.states) == 0:
@@ -65,7 +66,12 @@ class Places:
         best = int(weights.argmax())
         index = int(places[best])
         confidence = float(weights[places == index].sum())
+        in_phone = self._frames_in_phone(undecided)
         return Position(self._ahead(index, int(survivors.states[best]), in_phone, unheard), confidence)
+
+    def _frames_in_phone(self, undecided: Tensor) -> int:
+        phones = self._phone[undecided]
+        return 0 if len(phones) == 0 else int((phones == phones[-1]).flip(0).long().cumprod(0).sum())
 
     def _ahead(self, index: int, state: int, in_phone: int, unheard: float) -> int:
         """The next word, if the reader is likely to have reached it meanwhile."""

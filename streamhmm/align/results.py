@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import starmap
 from typing import NamedTuple
 
@@ -49,6 +49,22 @@ class Alignment(formats.Tiers):
             OutputError: the file can't be written.
         """
         formats.save(path, self)
+
+    def moved(self, seconds: float, words: int) -> Alignment:
+        """The same as part of something longer: so many seconds later, and so many words of the text later."""
+
+        def later(tier: tuple[Segment, ...]) -> tuple[Segment, ...]:
+            return tuple(replace(part, start=part.start + seconds, end=part.end + seconds) for part in tier)
+
+        return replace(
+            self,
+            words=later(self.words),
+            phones=later(self.phones),
+            offscript=later(self.offscript),
+            duration=self.duration + seconds,
+            word_indices=tuple(index + words for index in self.word_indices),
+            skipped=tuple(index + words for index in self.skipped),
+        )
 
 
 class Edges(NamedTuple):

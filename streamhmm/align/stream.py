@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -14,16 +14,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from streamhmm.align.events import Event, Position
-from streamhmm.align.filler import with_filler
+from streamhmm.align.events import Event, Kind, Position
 from streamhmm.align.follow import Follow
+from streamhmm.align.hearing import Frames, Hearing
 from streamhmm.align.kept import KeptAudio
 from streamhmm.align.place import Places
 from streamhmm.align.results import Alignment
-from streamhmm.align.topology import build_topology
-from streamhmm.align.transcript import Frames, Reading, Transcript, frame_numbers
+from streamhmm.align.stream_result import as_alignment
+from streamhmm.align.topology import SILENT, Topology, build_topology
+from streamhmm.align.transcript import Reading, Transcript
 from streamhmm.errors import AudioError
-from streamhmm.online import OnlineViterbi
 from streamhmm.packing import NEVER
 from streamhmm.segment import Segment
 from streamhmm.text import pronounce, tokenize
@@ -32,10 +32,7 @@ if TYPE_CHECKING:
     from streamhmm.align.aligner import Aligner
 
 BEAM = 100.0
-"""Nats. On clean speech no frame changes down to 20; what keeps up with other talk needs more."""
 CERTAINTY = 0.9999
-LOOP_LAG, LOOP_BEAM = 15, 50.0
-"""Of the free phone loop that words are held against."""
 KEEP_S = 3600.0
 LOST_BLOCK = 16000
 """Lost samples are taken as silence, so many at once."""
@@ -45,10 +42,8 @@ ENDED = "the stream has ended: finish was called"
 class AlignmentStream:
     """Follows a speaker through a text; made by :meth:`streamhmm.Aligner.stream`.
 
-    Every event is told once and never taken back, but for "partial" ones. How the samples are cut into chunks changes
-    no "final" event, only when it comes. Use from any thread, one call at a time; others wait.
-
-    ``sample_rate`` is what :meth:`push` takes, 16000; ``received_s`` the seconds of audio so far.
+    "final" events are never taken back. How the samples are cut into chunks changes none of them, only when they come.
+    Use from any thread, one call at a time; others wait. ``sample_rate`` is what :meth:`push` takes, 16000.
     """
 
     def __init__(
@@ -63,42 +58,26 @@ class AlignmentStream:
         keep: float,
         strict: bool,
     ) -> None:
-        self._aligner = aligner
-        self._model = aligner.model
+        self._aligner, self._model = aligner, aligner.model
         self.sample_rate = self._model.sample_rate
-        self._follow = follow
-        self._strict = strict
-        self._script = pronounce(tokenize(text), aligner.lexicon, strict=strict)
-        self._words = list(self._script.words)
+        self._follow, self._strict, self._keep = follow, strict, keep
+        script = pronounce(tokenize(text), aligner.lexicon, strict=strict)
+        self._words, self._unknown = list(script.words), list(script.unknown)
         self._texts = [text if isinstance(text, str) else " ".join(text)]
-        self._topology = self._build()
+        topology = self._build()
         lag_frames = None if max_lag is None else self._lag_frames(max_lag)
-        self._decoder = OnlineViterbi(
-            self._topology.graph, lag_frames, beam, certainty if lag_frames is not None else None
+        self._hearing = Hearing(
+            self._model, topology.graph, aligner.phone_loop, lag_frames, beam, None if max_lag is None else certainty
         )
-        self._loop = OnlineViterbi(aligner.phone_loop, LOOP_LAG, LOOP_BEAM)
-        self._loop_columns = torch.empty(0, dtype=torch.int64)  # of frames not in the transcript yet
-        self._scores_ahead = torch.empty(0, len(self._model.labels))  # likewise
-        self._source = self._model.stream()
-        self._transcript = Transcript(
-            self._topology,
-            [word.label for word in self._words],
-            aligner.calibration,
-            self._model.log_prior,
-            self._model.silence,
-            self._model.frame_s,
-        )
-        self._places = Places(self._topology)
+        self._transcript = Transcript(topology, self.words, aligner.calibration, self._model)
+        self._places = Places(topology)
         self._received = 0
-        self._decoded = 0
         self._kept = KeptAudio(keep, self.sample_rate)
-        self._keep = keep
         self._readings: deque[Reading] = deque()
-        self._handed_over = 0
         self._furthest = -1  # last word read
         self._partial: tuple[int, int] | None = None
         self._last: list[Event] | None = None
-        self._alignment: Alignment | None = None
+        self._complete = False
         self._lock = Lock()
 
     @property
@@ -119,7 +98,7 @@ class AlignmentStream:
 
         Raises:
             AudioError: some are NaN or infinite; nothing has changed then.
-            ValueError, TypeError: samples that are not as said; after :meth:`close`.
+            ValueError, TypeError: samples that are not as said; after :meth:`finish`.
         """
         values = _check_samples(samples)
         with self._lock:
@@ -143,79 +122,96 @@ class AlignmentStream:
     def position(self) -> Position:
         """The word that is being read at the newest sample, −1 before the first; in a pause the word before it."""
         with self._lock:
-            unheard = self._received / self._samples_a_frame - self._decoded
-            return self._places.position(self._decoder.survivors(), self._frames_in_phone(), unheard)
+            unheard = self._received / self._frame - self._hearing.decoded
+            return self._places.position(self._hearing.survivors(), self._hearing.undecided(), unheard)
 
     def seek(self, index: int) -> list[Event]:
-        """Goes on at word ``index``: the reader will read from there. What was heard so far is decided."""
+        """Goes on at word ``index``, where the reader is about to read. What was heard so far is decided.
+
+        Raises:
+            ValueError: there is no such word; after :meth:`finish`.
+        """
         if not 0 <= index < len(self._words):
             raise ValueError(f"index must be in 0…{len(self._words) - 1}, got {index}")
         with self._lock:
             self._check_open()
-            states = self._decoder.restart(self._entries(index))
-            events = self._tell(states)
-            self._furthest = index - 1
+            events = self._tell(self._hearing.restart(self._entries(index)))
+            events += self._tell_rest(self._hearing.decoded * self._model.frame_s)
+            self._furthest, self._partial = index - 1, None
             return events
 
     def extend(self, text: str | Sequence[str]) -> None:
-        """More text after the last word."""
+        """More text after the last word.
+
+        Raises:
+            TextError: it can't be used.
+        """
         script = pronounce(tokenize(text), self._aligner.lexicon, strict=self._strict)
         with self._lock:
             self._check_open()
             self._words += script.words
+            self._unknown += script.unknown
             self._texts.append(text if isinstance(text, str) else " ".join(text))
-            self._topology = self._build()
-            self._decoder.extend(self._topology.graph)
-            self._transcript.topology = self._topology
-            self._transcript.labels = [word.label for word in self._words]
-            self._places = Places(self._topology)
+            topology = self._build()
+            self._hearing.extend(topology.graph)
+            self._transcript.extend(topology, self.words)
+            self._places = Places(topology)
 
     def close(self) -> list[Event]:
-        """Ends the stream. Returns the last events; those of a second call are the same."""
+        """Ends the stream. Returns the last events; a second call returns the same."""
         with self._lock:
-            return self._close()
+            if self._last is None:
+                frames, self._complete = self._hearing.finish()
+                self._last = [*self._tell(frames), *self._tell_rest(self.received_s)]
+            return list(self._last)
 
     def finish(self) -> Alignment:
         """Ends the stream. Returns exactly what the "final" events told, without a second pass.
 
-        Words before the last ``keep`` seconds have been told and are not in it; a warning says so.
-        """
-        with self._lock:
-            self._close()
-            if self._alignment is None:
-                self._alignment = self._result()
-            return self._alignment
-
-    def realign(self) -> Alignment:
-        """The second pass: the kept audio aligned as a whole with what of the text was not read before it.
+        What is older than ``keep`` seconds has been told and is not in it; a warning says so.
 
         Raises:
-            AlignmentError: no audio was kept, or no path through the text fits it.
+            AlignmentError: no audio was received.
+        """
+        self.close()
+        return as_alignment(
+            self._readings,
+            self.words,
+            duration=self.received_s,
+            keep=self._keep,
+            text=" ".join(self._texts),
+            unknown=self._unknown,
+            complete=self._complete,
+            calibrated=self._model.calibration is not None,
+            takes=self._transcript.takes,
+        )
+
+    def realign(self) -> Alignment:
+        """The second pass: the kept audio as a whole, against the words that were read in it and those not read yet.
+
+        Raises:
+            AlignmentError: no audio was received, or no path through the text fits it.
         """
         with self._lock:
-            audio, start = self._kept.samples(), self._kept.start_s
-            first = min((r.index for r in self._readings if r.index is not None), default=0) if start > 0 else 0
-        words = [word.label for word in self._words[first:]]
-        found = self._aligner.align((audio, self.sample_rate), words, follow=self._follow is not None)
-        return found.shifted(start, first) if start > 0 or first > 0 else found
+            samples, start = self._kept.samples(), self._kept.start_s
+            read = [r.index for r in self._readings if r.index is not None and r.segment.start >= start]
+        first = min(read, default=0) if start > 0 else 0
+        audio = (samples, self.sample_rate)
+        found = self._aligner.align(audio, self.words[first:], follow=self._follow is not None, strict=self._strict)
+        return found.moved(start, first)
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the stream stands, as plain values and tensors; a stream made in the same way goes on there."""
+        """Where the stream stands, as tensors and plain values. A stream made with the same arguments, in another
+        process, goes on there (:meth:`load_state_dict`)."""
         with self._lock:
             self._check_open()
             return {
                 "texts": list(self._texts),
-                "decoder": self._decoder.state_dict(),
-                "loop": self._loop.state_dict(),
-                "loop_columns": self._loop_columns,
-                "scores_ahead": self._scores_ahead,
-                "source": self._source.state_dict(),
+                "hearing": self._hearing.state_dict(),
                 "transcript": self._transcript.state_dict(),
-                "received": self._received,
-                "decoded": self._decoded,
                 "kept": self._kept.state_dict(),
-                "readings": [_reading_as_values(reading) for reading in self._readings],
-                "handed_over": self._handed_over,
+                "readings": [reading.as_values() for reading in self._readings],
+                "received": self._received,
                 "furthest": self._furthest,
                 "partial": self._partial,
             }
@@ -227,84 +223,98 @@ class AlignmentStream:
             ValueError: this stream is of another text, or has heard something already.
         """
         if self._received > 0:
-            raise ValueError("a state is loaded into a stream that has heard nothing yet")
-        if state["texts"][: len(self._texts)] != self._texts:
-            raise ValueError("the state is of another text")
-        for text in state["texts"][len(self._texts) :]:
+            raise ValueError("state must be loaded into a stream that has heard nothing yet")
+        texts = list(state["texts"])
+        if texts[:1] != self._texts:
+            raise ValueError("state must be of a stream with the same text")
+        for text in texts[1:]:
             self.extend(text)
         with self._lock:
-            self._decoder.load_state_dict(state["decoder"])
-            self._loop.load_state_dict(state["loop"])
-            self._loop_columns = state["loop_columns"]
-            self._scores_ahead = state["scores_ahead"]
-            self._source.load_state_dict(state["source"])
+            self._hearing.load_state_dict(state["hearing"])
             self._transcript.load_state_dict(state["transcript"])
-            self._received, self._decoded = state["received"], state["decoded"]
             self._kept.load_state_dict(state["kept"])
-            self._readings = deque(_reading_of_values(values) for values in state["readings"])
-            self._handed_over, self._furthest = state["handed_over"], state["furthest"]
-            self._partial = state["partial"]
+            self._readings = deque(Reading.from_values(values) for values in state["readings"])
+            self._received, self._furthest, self._partial = state["received"], state["furthest"], state["partial"]
 
-    # ---- samples to states
+    # ---- text to graph
 
-    @property
-    def _samples_a_frame(self) -> int:
-        return round(self.sample_rate * self._model.frame_s)
+    def _build(self) -> Topology:
+        return build_topology(self._words, self._aligner.columns, follow=self._follow, lead_in=True)
+
+    def _entries(self, index: int) -> Tensor:
+        """Initial weights of a path that goes on with a word, or with the end of the silence before it."""
+        topology = self._transcript.topology
+        starts = topology.begins_word & (topology.word_of_state == index)
+        entries = torch.where(starts, 0.0, NEVER).double()
+        silent = (topology.phone_of_state == SILENT) & (topology.graph.pdfs == self._model.silence)
+        before = (silent & (self._places.place == index - 1)).nonzero()
+        entries[before[-1]] = 0.0
+        return entries
 
     def _lag_frames(self, max_lag: float) -> int:
         ahead = self._model.lookahead_s + 2 * self._model.frame_s  # frames come in pairs
         frames = math.floor((max_lag - ahead) / self._model.frame_s + 1e-6)
         if frames < 0:
-            raise ValueError(f"max_lag must be at least {ahead:.3f} s, the model's look-ahead, got {max_lag}")
+            raise ValueError(f"max_lag must be at least {ahead:.4f} s, the model's look-ahead, got {max_lag}")
         return frames
 
-    def _build(self) -> Any:
-        return build_topology(self._words, self._aligner.columns, follow=self._follow, lead_in=True)
+    # ---- samples to events
 
-    def _entries(self, index: int) -> Tensor:
-        """Initial weights of a path that goes on with a word, or with the last moment of the pause before it."""
-        topology = self._topology
-        starts = topology.begins_word & (topology.word_of_state == index)
-        entries = torch.where(starts, 0.0, NEVER).double()
-        first = int(starts.nonzero()[0])
-        silent = (topology.phone_of_state == -1) & (self._places.place == index - 1)
-        silent &= topology.graph.pdfs == self._model.silence
-        before = silent[:first].nonzero()
-        if len(before) > 0:
-            entries[int(before[-1])] = 0.0
-        return entries
+    @property
+    def _frame(self) -> int:
+        return round(self.sample_rate * self._model.frame_s)
+
+    def _check_open(self) -> None:
+        if self._last is not None:
+            raise ValueError(ENDED)
 
     def _advance(self, samples: Tensor) -> list[Event]:
         self._received += len(samples)
         self._kept.add(samples)
-        return self._hear(self._source.push(samples))
+        return [*self._tell(self._hearing.push(samples)), *self._new_partial()]
 
-    def _hear(self, scores: Tensor) -> list[Event]:
-        if len(scores) == 0:
+    def _tell(self, frames: Frames) -> list[Event]:
+        return list(self._events(self._transcript.add(frames)))
+
+    def _tell_rest(self, end_s: float) -> list[Event]:
+        return list(self._events(self._transcript.finish(end_s)))
+
+    def _events(self, readings: Sequence[Reading]) -> Iterator[Event]:
+        for reading in readings:
+            self._readings.append(reading)
+            if reading.index is None:
+                yield self._event("offscript", None, 0, reading.segment)
+                continue
+            for index in range(self._furthest + 1, reading.index):
+                if self._transcript.takes[index] == 0:
+                    yield self._event("skipped", index, 0, None)
+            self._furthest = reading.index
+            yield self._event("final", reading.index, reading.take, reading.segment)
+        while self._readings and self._readings[0].segment.end < self.received_s - self._keep:
+            self._readings.popleft()
+
+    def _new_partial(self) -> list[Event]:
+        """The word that is being read, when it is another one than before."""
+        spoken = self._transcript.spoken_now(self._hearing.undecided())
+        if spoken is None:
             return []
-        self._decoded += len(scores)
-        self._scores_ahead = torch.cat([self._scores_ahead, scores])
-        self._add_loop(self._loop.push(scores))
-        events = self._tell(self._decoder.push(with_filler(scores, self._model.silence)))
-        return [*events, *self._new_partial()]
+        index, take, start_s = spoken
+        if (index, take) == self._partial:
+            return []
+        self._partial = index, take
+        end_s = max(start_s, self._hearing.decoded * self._model.frame_s)
+        return [self._event("partial", index, take, Segment(self._words[index].label, start_s, end_s))]
 
-    def _add_loop(self, states: Tensor) -> None:
-        self._loop_columns = torch.cat([self._loop_columns, self._aligner.phone_loop.pdfs[states]])
+    def _event(self, kind: Kind, index: int | None, take: int, segment: Segment | None) -> Event:
+        return Event(kind, index, take, segment, self.received_s, time.monotonic())
 
-    def _frames_of(self, states: Tensor) -> Frames:
-        """The next decided frames. What the phone loop has not decided is taken as it stands."""
-        count = len(states)
-        open_loop = self._aligner.phone_loop.pdfs[self._loop.undecided()]
-        loop = torch.cat([self._loop_columns, open_loop])[:count]
-        first = self._decoded - len(self._scores_ahead)
-        frames = Frames(frame_numbers(first, count), states, self._scores_ahead[:count], loop)
-        self._scores_ahead = self._scores_ahead[count:]
-        return frames
 
-    def _tell(self, states: Tensor) -> list[Event]:
-        ahead = len(self._loop_columns)
-        frames = self._frames_of(states)
-        readings = self._transcript.add(frames)
-        self._loop_columns = self._loop_columns[len(states) :]
-        self._loop_debt = max(0, len(states) - ahead)
-        return [event for reading in readings for event in self._events(reading)]
+def _check_samples(samples: NDArray[np.float32] | Tensor) -> Tensor:
+    values = samples if isinstance(samples, Tensor) else torch.from_numpy(np.ascontiguousarray(samples))
+    if values.dtype != torch.float32:
+        raise TypeError(f"samples must be float32, got {values.dtype}")
+    if values.dim() != 1:
+        raise ValueError(f"samples must be (n,), mono, got shape {tuple(values.shape)}")
+    if len(values) > 0 and not bool(torch.isfinite(values).all()):
+        raise AudioError("samples are NaN or infinite; check what records or converts them")
+    return values.detach().to("cpu")
