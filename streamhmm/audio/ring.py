@@ -130,7 +130,7 @@ class AudioRing:
         enough = min(frames, self.frames)
         with self._changed:
             return self._changed.wait_for(
-                lambda: self.fill >= enough or self._waiting_gaps() or self._closed, timeout_s
+                lambda: self.fill >= enough or self._waiting_gaps() > 0 or self._closed, timeout_s
             )
 
     def wait_for_room(self, frames: int, timeout_s: float | None = None) -> bool:
