@@ -10,11 +10,13 @@ import numpy as np
 
 BLOCK_S = 0.1
 FIRST_BLOCKS = 3
-NOISE = 0.2  # of a block's cost, relative
-LEVEL_DRIFT = 0.1  # of the machine's pace from block to block, relative
-SPLIT_DRIFT = 0.01  # of the share of the overhead, likewise
+NOISE = 0.2  # of a block's cost, relative, at first
+NOISE_LEAST = 0.03
+NOISE_GAIN = 0.1
+LEVEL_DRIFT = 0.02  # of the machine's pace from block to block, relative
+SPLIT_DRIFT = 0.002  # of the share of the overhead, likewise
 SPLIT_UNKNOWN = 0.5  # of that share at the start
-JUMP_ACROSS = 0.3  # how much of a sudden change of pace may be one of the share
+JUMP_ACROSS = 0.1  # how much of a sudden change of pace may be one of the share
 STRANGE = 3.0  # standard deviations
 BELIEVED_S = 0.3  # of strange audio in a row
 
@@ -52,6 +54,7 @@ class ChunkCost:
         self._open = (0, 0.0, 0.0)  # chunks, audio, compute time of the block being filled
         self._state = np.zeros(2)
         self._covariance = np.zeros((2, 2))
+        self._noise = NOISE
 
     @property
     def known(self) -> bool:
@@ -71,7 +74,7 @@ class ChunkCost:
     def rate_sd(self, chunk_s: float) -> float:
         """Standard deviation of the rate when the cost of chunks of this length is known."""
         block = _Block(1 / chunk_s, 0.0, 0.0)
-        level = (self._variance(block) / self._expected(block) ** 2 - NOISE**2) * self.rate**2
+        level = (self._variance(block) / self._expected(block) ** 2 - self._noise**2) * self.rate**2
         return math.sqrt(max(float(self._covariance[1, 1]) - level, 0.0))
 
     def utilisation(self, chunk_s: float) -> float:
@@ -108,6 +111,8 @@ class ChunkCost:
         error = block.utilisation - self._expected(block)
         if error**2 <= STRANGE**2 * self._variance(block):
             self._strange = []
+            relative = min(abs(error) / self._expected(block), 1.0)
+            self._noise = max(math.sqrt((1-NOISE_GAIN) * self._noise**2 + NOISE_GAIN * relative**2), NOISE_LEAST)
             self._update(block)
         elif self._believed(block):
             blocks, self._strange = self._strange, []
@@ -131,14 +136,18 @@ class ChunkCost:
         gain = self._covariance @ seen / self._variance(block)
         error = block.utilisation - self._expected(block)
         self._covariance -= np.outer(gain, seen @ self._covariance)
-        self._state = np.maximum(self._state + gain * error, 0.0)
+        self._state = self._state + gain * error
+        for index in (0, 1):
+            if self._state[index] < 0:  # the likeliest state without a negative cost
+                towards = self._covariance[:, index] / self._covariance[index, index]
+                self._state = np.maximum(self._state - towards * self._state[index], 0.0)
 
     def _expected(self, block: _Block) -> float:
         return max(self.overhead_s * block.chunks + self.rate, 1e-9)
 
     def _variance(self, block: _Block) -> float:
         seen = np.array([block.chunks, 1.0])
-        return float(seen @ self._covariance @ seen) + (NOISE * self._expected(block)) ** 2
+        return float(seen @ self._covariance @ seen) + (self._noise * self._expected(block)) ** 2
 
 
 def _across(block: _Block) -> np.ndarray:

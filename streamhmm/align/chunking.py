@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 from streamhmm.align.chunk_cost import ChunkCost
 
-OVERHEAD_SHARE = 0.25
-DEAD_BAND = 0.1
+PRICE_S = 1.0
+OVER, GAIN = 1.1, 0.87
 TURN_S = 1.0
-KAPPA = 0.7
 DRAIN_S = 0.5
+KAPPA = 0.3
+
+
+class _Plan(NamedTuple):
+    chunk_s: float
+    used: float
+    price_s: float
 
 
 class ChunkController:
@@ -45,24 +52,31 @@ class ChunkController:
         return self._chunk_s
 
     def _wanted(self, backlog_s: float) -> float:
-        steady_s = min(max(self._steady(), self.min_chunk_s), self.max_chunk_s)
-        used = self._cost.utilisation(steady_s)
+        """The length to have now, or the present one if the difference is not worth a change."""
+        sd = KAPPA * self._cost.rate_sd(self._chunk_s)
+        plans = [self._plan(shift) for shift in (-sd, 0.0, sd)]
+        plan = min(plans, key=lambda plan: plan.price_s)
+        steady_s, used = plan.chunk_s, plan.used
         late_s = backlog_s - steady_s * used
         if backlog_s > 2 * self.max_chunk_s or late_s * used > DRAIN_S * (1 - used):
-            return max(steady_s, min(backlog_s, self.max_chunk_s))
-        return steady_s
+            return max(steady_s, self._allowed(backlog_s))
+        now = self._cost.utilisation(self._chunk_s)
+        if steady_s > self._chunk_s:
+            return steady_s if now > OVER * used else self._chunk_s
+        return steady_s if steady_s * (1 + used) < GAIN * self._chunk_s * (1 + now) else self._chunk_s
 
-    def _steady(self) -> float:
-        """The length without a backlog."""
-        overhead_s, rate = self._cost.overhead_s, self._cost.rate
+    def _plan(self, shift: float) -> _Plan:
+        """The length without a backlog if the rate is by ``shift`` higher than believed, and the overhead lower."""
+        now = self._cost.utilisation(self._chunk_s)
+        rate = min(max(self._cost.rate + shift, 0.0), now)
+        overhead_s = (now - rate) * self._chunk_s
+        price_s = PRICE_S / self.max_utilisation
         bounded_s = _ratio(overhead_s, self.max_utilisation - rate)
-        shift = (
-            min(KAPPA * self._cost.rate_sd(self._chunk_s), 0.8 * overhead_s / self._chunk_s)
-            if rate > self.max_utilisation
-            else 0.0
-        )
-        overhead_s, rate = overhead_s - shift * self._chunk_s, rate + shift
-        return min(bounded_s, _ratio(overhead_s, min(OVERHEAD_SHARE * rate, (1 - rate) / 2)))
+        paid_s = math.sqrt(price_s * overhead_s / (1 + rate))
+        stable_s = _ratio(overhead_s, (1 - rate) / 2)
+        chunk_s = self._allowed(max(min(bounded_s, paid_s), stable_s))
+        used = overhead_s / chunk_s + rate
+        return _Plan(chunk_s, used, chunk_s * (1 + used) + price_s * max(0.0, used - self.max_utilisation))
 
     def _allowed(self, chunk_s: float) -> float:
         if chunk_s >= self.max_chunk_s:
@@ -71,20 +85,15 @@ class ChunkController:
         return min(max(steps * self.quantum_s, self.min_chunk_s), self.max_chunk_s)
 
     def _move(self, wanted_s: float, now_s: float) -> None:
-        change = self._allowed(wanted_s) - self._chunk_s
-        band_s = DEAD_BAND * self._chunk_s
-        if (
-            abs(change) < self.quantum_s / 2
-            or self._chunk_s - self.quantum_s - band_s < wanted_s < self._chunk_s + band_s
-        ):
+        if wanted_s == self._chunk_s:
             return
-        direction = 1 if change > 0 else -1
+        direction = 1 if wanted_s > self._chunk_s else -1
         if direction == -self._direction:
             if now_s - self._turned_s < TURN_S:
                 return
             self._turned_s = now_s
         self._direction = direction
-        self._chunk_s += change
+        self._chunk_s = wanted_s
 
 
 def _ratio(overhead_s: float, room: float) -> float:
