@@ -31,7 +31,7 @@ from streamhmm.text import pronounce, tokenize
 if TYPE_CHECKING:
     from streamhmm.align.aligner import Aligner
 
-BEAM = 100.0
+BEAM = 80.0
 CERTAINTY = 0.99999
 KEEP_S = 3600.0
 LOST_BLOCK = 16000

@@ -4,7 +4,8 @@
 
 Builds tests/native/replay twice, records what the tests ask of the compiled core, and replays it under
 AddressSanitizer and UndefinedBehaviorSanitizer, from several threads under ThreadSanitizer, and N times with numbers
-changed at random; streams through OnlineViterbi likewise. FOLDER keeps the builds and the recording. The exit code is that of the first command that fails.
+changed at random; streams go through OnlineViterbi, too. FOLDER keeps the builds and the recording. The exit code is
+that of the first command that fails.
 """
 
 from __future__ import annotations
