@@ -41,15 +41,15 @@ class Follow:
         unfinished: to end before the last word.
     """
 
-    offscript: float = -15.0
-    offscript_within: float = -25.0
-    jump: float = -15.0
-    skip_word: float = -3.0
-    skip_phrase: float = -3.0
-    skip_sentence: float = -3.0
-    back_word: float = -3.0
-    back_phrase: float = -3.0
-    back_sentence: float = -3.0
+    offscript: float = -30.0
+    offscript_within: float = -60.0
+    jump: float = -60.0
+    skip_word: float = -10.0
+    skip_phrase: float = -30.0
+    skip_sentence: float = -40.0
+    back_word: float = -30.0
+    back_phrase: float = -30.0
+    back_sentence: float = -40.0
     unfinished: float = -20.0
 
     def talk(self, kind: Break) -> float:
