@@ -1,8 +1,8 @@
 """Readings as real speakers give them, made by editing utterances with known times.
 
-A script is a row of sentences of one voice, each a whole utterance. Its reading is joined from them, and a few edits are
-made: something dropped, repeated or inserted. What is read at every sample is then known. The same seed gives the same
-samples.
+A script is a row of sentences of one voice, each a whole utterance. Its reading is joined from them, and a few edits
+are made: something dropped, repeated or inserted. What is read at every sample is then known. The same seed gives the
+same samples.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ def counts(truth: EditedReading, found: sh.Alignment) -> Counts:
         len(said & true),
         _seconds(heard),
         _seconds(talk),
-        sum(map(lambda s: _overlap(s, talk), heard)),
+        sum(_overlap(stretch, talk) for stretch in heard),
     )
 
 
