@@ -148,8 +148,8 @@ def _report(console: Console, rows: list[Row], seeds: int) -> None:
         for row in rows
     ]
     note = (
-        f"Seconds; the worst of {seeds} seeds counts. Bars: settled within {SETTLE_BAR_S:.0f} s; p95 latency then, with "
-        f"the price of exceeding the bound, at most {1 + TOLERANCE:.2f} × the best fixed one's; backlog gone "
+        f"Seconds; the worst of {seeds} seeds counts. Bars: settled within {SETTLE_BAR_S:.0f} s; p95 latency then, "
+        f"with the price of exceeding the bound, at most {1 + TOLERANCE:.2f} × the best fixed one's; backlog gone "
         f"{DRAIN_BAR_S:.0f} s after the load; at most {TURNS_BAR} change of direction in any second."
     )
     show(console, "Length of a chunk, and whether it is where it should be", columns, shown, note)
