@@ -328,6 +328,12 @@ PYBIND11_MODULE(_C, m) {
       },
       py::arg("stream"), py::arg("structure"), py::arg("structure_size"), py::arg("weights"), py::arg("weights_size"),
       py::arg("is_double"));
+  m.def(
+      "online_change",
+      [](OnlineStream& s, double beam, int64_t max_lag, double certainty) {
+        s.decoder->change({beam, max_lag, certainty});
+      },
+      py::arg("stream"), py::arg("beam"), py::arg("max_lag"), py::arg("certainty"));
   m.def("online_current", [](const OnlineStream& s) { return s.decoder->current(); }, py::arg("stream"));
   m.def("online_undecided", [](const OnlineStream& s) { return s.decoder->undecided(); }, py::arg("stream"));
   m.def("online_survivors", &online_survivors, py::arg("stream"));

@@ -71,6 +71,9 @@ class OnlineViterbi {
   virtual Survivors survivors() const = 0;
   virtual int64_t frames() const = 0;  // pushed so far
 
+  // Other options from the next frame on.
+  virtual void change(const OnlineOptions& options) = 0;
+
   virtual std::string save() const = 0;
   virtual void restore(const std::string& state) = 0;  // throws std::invalid_argument where it is of another graph
 };

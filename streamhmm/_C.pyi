@@ -184,6 +184,9 @@ def online_extend(
 ) -> None:
     """Goes on in a larger graph."""
 
+def online_change(stream: OnlineStream, beam: float, max_lag: int, certainty: float) -> None:
+    """Other options from the next frame on."""
+
 def online_current(stream: OnlineStream) -> int:
     """The best live state, or -1."""
 

@@ -180,6 +180,15 @@ class OnlineViterbi:
             taken: Tensor = self._taken()
             return taken
 
+    def change(self, max_lag: int | None = None, beam: float | None = None, certainty: float | None = None) -> None:
+        """Other options, from the next frame on. Errors as when it is made."""
+        options = check_beam(beam), _check_lag(max_lag), _check_certainty(certainty)
+        with self._lock:
+            self._check_open()
+            self._beam, self._max_lag, self._certainty = options
+            for stream in self._streams:
+                _C.online_change(stream, *options)
+
     def extend(self, graph: Graph) -> None:
         """Goes on in a larger graph whose first states, and the arcs between them, are the present one's. One stream
         only."""

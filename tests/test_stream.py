@@ -140,7 +140,7 @@ def test_after_the_end_nothing_is_taken(aligner: sh.Aligner, speech: np.ndarray)
 def test_a_stream_without_audio_has_no_alignment(aligner: sh.Aligner) -> None:
     stream = aligner.stream(TEXT)
     assert stream.push(np.zeros(0, np.float32)) == []
-    assert stream.position() == sh.Position(-1, 0.0)
+    assert stream.position() == sh.Position(-1, 1.0)
     with pytest.raises(AlignmentError, match="no audio was received; push samples before finish"):
         stream.finish()
 

@@ -46,6 +46,8 @@ class OnlineDecoder {
   const OnlineArcs<Real>& arcs() const { return arcs_; }
   int64_t frames() const { return undecided_.end(); }
 
+  void change(const OnlineOptions& options) { options_ = options; }
+
   void advance(const Real* scores, std::vector<int64_t>& decided) {
     const int64_t t = undecided_.end();
     if (!initial_.empty()) {

@@ -48,8 +48,7 @@ class OnlineViterbiOf : public OnlineViterbi {
   }
 
  public:
-  OnlineViterbiOf(const PackedGraph& graph, const OnlineOptions& options)
-      : takes_double_(graph.is_double), options_(options) {
+  OnlineViterbiOf(const PackedGraph& graph, const OnlineOptions& options) : takes_double_(graph.is_double) {
     if (needs_double(graph)) {
       double_ = std::make_unique<OnlineDecoder<double>>(read_arcs<double>(graph), options);
     } else {
@@ -77,6 +76,10 @@ class OnlineViterbiOf : public OnlineViterbi {
     if (graph.is_double != takes_double_) throw std::invalid_argument("extend must have weights of the same type");
     if (single_ && needs_double(graph)) widen();
     with([&](auto& decoder) { extend(decoder, graph); });
+  }
+
+  void change(const OnlineOptions& options) override {
+    with([&](auto& decoder) { decoder.change(options); });
   }
 
   int64_t current() const override {
@@ -159,7 +162,6 @@ class OnlineViterbiOf : public OnlineViterbi {
   }
 
   bool takes_double_;
-  OnlineOptions options_;
   std::unique_ptr<OnlineDecoder<float>> single_;
   std::unique_ptr<OnlineDecoder<double>> double_;
 };

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -9,11 +10,14 @@ from torch import Tensor
 
 from streamhmm.acoustic import AcousticModel
 from streamhmm.align.filler import with_filler
+from streamhmm.align.onset import Onset
 from streamhmm.align.steady import Decoder
 from streamhmm.graph import Graph
 from streamhmm.online import OnlineViterbi, Survivors
 
 LOOP_LAG, LOOP_BEAM = 15, 50.0
+LOOK_EVERY = 4
+"""Frames after which the beginning of the text is looked for."""
 
 
 class Frames(NamedTuple):
@@ -41,20 +45,29 @@ class Frames(NamedTuple):
 
 
 class Hearing:
-    """One stream's way through the model and the two decoders. ``decoded`` frames have scores so far."""
+    """One stream's way through the model and the two decoders.
+
+    Until the reader has begun, only what is decided for good comes out; ``on_onset`` makes the decoder decide sooner.
+    ``decoded`` frames have scores so far.
+    """
 
     def __init__(
         self,
         model: AcousticModel,
         phone_loop: Graph,
         decoder: Decoder,
+        onset: Onset,
+        on_onset: Callable[[], None],
     ) -> None:
         self._silence = model.silence
         self._source = model.stream()
         self._decoder = decoder
         self._loop = _LoopPath(phone_loop)
         self._scores = torch.empty(0, len(model.labels) + 1)  # of the frames that are not decided
+        self._onset = onset
+        self._on_onset = on_onset
         self.decoded = 0
+        self.has_begun = False
 
     def push(self, samples: Tensor) -> Frames:
         """What (n,) samples decide."""
@@ -68,11 +81,13 @@ class Hearing:
 
     def restart(self, initial: Tensor) -> Frames:
         """Decides what is open; the next frame starts anew."""
+        self._begin()
         return self._frames(self._decoder.restart(initial))
 
-    def extend(self, graph: Graph) -> None:
+    def extend(self, graph: Graph, onset: Onset) -> None:
         """Goes on in a larger graph."""
         self._decoder.extend(graph)
+        self._onset = onset
 
     def survivors(self) -> Survivors:
         """Where the text's live paths end."""
@@ -90,6 +105,7 @@ class Hearing:
             "loop": self._loop.state_dict(),
             "scores": self._scores,
             "decoded": self.decoded,
+            "has_begun": self.has_begun,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -98,13 +114,31 @@ class Hearing:
         self._decoder.load_state_dict(state["decoder"])
         self._loop.load_state_dict(state["loop"])
         self._scores, self.decoded = state["scores"], state["decoded"]
+        if state["has_begun"]:
+            self._begin()
 
     def _add(self, scores: Tensor) -> Frames:
         scores = with_filler(scores, self._silence)
         self.decoded += len(scores)
         self._scores = torch.cat([self._scores, scores])
         self._loop.push(scores)
-        return self._frames(self._decoder.push(scores))
+        return self._frames(torch.cat([self._decoder.push(part) for part in self._parts(scores)]))
+
+    def _parts(self, scores: Tensor) -> Iterator[Tensor]:
+        """While the reader has not begun, small parts at places that chunks do not change: there it is looked for."""
+        done, first = 0, self.decoded - len(scores)
+        while done < len(scores) and not self.has_begun:
+            size = LOOK_EVERY - (first + done) % LOOK_EVERY
+            yield scores[done : done + size]
+            done += size
+            if (first + done) % LOOK_EVERY == 0 and self._onset.has_begun(self.survivors(), self.undecided()):
+                self._begin()
+        yield scores[done:]
+
+    def _begin(self) -> None:
+        if not self.has_begun:
+            self.has_begun = True
+            self._on_onset()
 
     def _frames(self, states: Tensor) -> Frames:
         count, first = len(states), self.decoded - len(self._scores)

@@ -27,16 +27,16 @@ class Decoder(Protocol):
 
 
 class Wanderer:
-    """Tells each frame's state ``max_lag`` frames later, as the best path then has it, and stays free to think again.
+    """Tells each frame's state some frames later, as the best path then has it, and stays free to think again.
 
     A path that leaves the order of the words pays once for it and wins over many frames; a decoder that gave up what
     contradicts the frames told would never come to it. So the told states may leap where the best path becomes another
-    one. Its own decoder gives up only what is ``memory`` frames old.
+    one. Its own decoder gives up only what is ``memory`` frames old, and that alone is told until a lag is set.
     """
 
-    def __init__(self, graph: Graph, max_lag: int, memory: int, beam: float | None) -> None:
-        self._decoder = OnlineViterbi(graph, max(memory, max_lag), beam)
-        self._lag = max_lag
+    def __init__(self, graph: Graph, memory: int, beam: float | None) -> None:
+        self._decoder = OnlineViterbi(graph, memory, beam)
+        self._lag: int | None = None
         self._decided = torch.empty(0, dtype=torch.int64)  # and not told
         self._frames = self._told = 0
 
@@ -44,6 +44,10 @@ class Wanderer:
         """The states that are told with the next frames."""
         self._frames += len(scores)
         return self._tell(self._decoder.push(scores), self._lag)
+
+    def change(self, max_lag: int | None) -> None:
+        """Another lag, in frames."""
+        self._lag = max_lag
 
     def finish(self) -> Tensor:
         """The rest."""
@@ -73,13 +77,14 @@ class Wanderer:
 
     def state_dict(self) -> dict[str, Any]:
         """Where it stands."""
-        own = {"decided": self._decided, "frames": self._frames, "told": self._told}
+        own = {"decided": self._decided, "frames": self._frames, "told": self._told, "lag": self._lag}
         return {"decoder": self._decoder.state_dict(), **own}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Goes on there."""
         self._decoder.load_state_dict(state["decoder"])
-        self._decided, self._frames, self._told = state["decided"], state["frames"], state["told"]
+        self._decided, self._lag = state["decided"], state["lag"]
+        self._frames, self._told = state["frames"], state["told"]
 
     @property
     def _first(self) -> int:
@@ -89,9 +94,10 @@ class Wanderer:
     def _open(self) -> Tensor:
         return torch.cat([self._decided, self._decoder.undecided()])
 
-    def _tell(self, decided: Tensor, lag: int) -> Tensor:
+    def _tell(self, decided: Tensor, lag: int | None) -> Tensor:
         self._decided = torch.cat([self._decided, decided])
-        path, first, end = self._open(), self._first, max(self._told, self._frames - lag)
+        path, first = self._open(), self._first
+        end = first + len(self._decided) if lag is None else max(self._told, self._frames - lag)
         told = path[self._told - first : end - first]
         self._decided = self._decided[max(0, end - first) :]
         self._told = end

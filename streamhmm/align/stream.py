@@ -18,13 +18,15 @@ from streamhmm.align.events import Event, Kind, Position
 from streamhmm.align.follow import Follow
 from streamhmm.align.hearing import Frames, Hearing
 from streamhmm.align.kept import KeptAudio
+from streamhmm.align.onset import Onset
 from streamhmm.align.place import Places
 from streamhmm.align.results import Alignment
-from streamhmm.align.steady import Decoder, Wanderer
+from streamhmm.align.steady import Wanderer
 from streamhmm.align.stream_result import as_alignment
 from streamhmm.align.topology import SILENT, Topology, build_topology
 from streamhmm.align.transcript import Reading, Transcript
 from streamhmm.errors import AudioError
+from streamhmm.graph import Graph
 from streamhmm.online import OnlineViterbi
 from streamhmm.packing import NEVER
 from streamhmm.segment import Segment
@@ -69,15 +71,11 @@ class AlignmentStream:
         self._words, self._unknown = list(script.words), list(script.unknown)
         self._texts = [text if isinstance(text, str) else " ".join(text)]
         topology = self._build()
-        lag = None if max_lag is None else self._lag_frames(max_lag)
-        decoder: Decoder
-        if lag is None:
-            decoder = OnlineViterbi(topology.graph, None, beam)
-        elif follow is None:
-            decoder = OnlineViterbi(topology.graph, lag, beam, certainty)
-        else:
-            decoder = Wanderer(topology.graph, lag, MEMORY_FRAMES, None if beam is None else beam + FOLLOW_BEAM)
-        self._hearing = Hearing(self._model, aligner.phone_loop, decoder)
+        self._lag = None if max_lag is None else self._lag_frames(max_lag)
+        self._beam, self._certainty = beam, None if max_lag is None else certainty
+        self._decoder = self._make_decoder(topology.graph)
+        onset = Onset(topology)
+        self._hearing = Hearing(self._model, aligner.phone_loop, self._decoder, onset, self._decide_soon)
         self._transcript = Transcript(topology, self.words, aligner.calibration, self._model)
         self._places = Places(topology)
         self._received = 0
@@ -134,6 +132,8 @@ class AlignmentStream:
         Where more has been heard than was pushed yet, ``ahead_s`` seconds of it, the word there.
         """
         with self._lock:
+            if not self._hearing.has_begun:
+                return Position(-1, 1.0)
             unheard = (self._received + ahead_s * self.sample_rate) / self._frame - self._hearing.decoded
             return self._places.position(
                 self._hearing.survivors(), self._hearing.undecided(), unheard, self._transcript.pace
@@ -167,7 +167,7 @@ class AlignmentStream:
             self._unknown += script.unknown
             self._texts.append(text if isinstance(text, str) else " ".join(text))
             topology = self._build()
-            self._hearing.extend(topology.graph)
+            self._hearing.extend(topology.graph, Onset(topology))
             self._transcript.extend(topology, self.words)
             self._places = Places(topology)
 
@@ -265,6 +265,18 @@ class AlignmentStream:
         entries[before[-1]] = 0.0
         return entries
 
+    def _make_decoder(self, graph: Graph) -> OnlineViterbi | Wanderer:
+        if self._follow is None or self._lag is None:
+            return OnlineViterbi(graph, None, self._beam)
+        return Wanderer(graph, MEMORY_FRAMES, None if self._beam is None else self._beam + FOLLOW_BEAM)
+
+    def _decide_soon(self) -> None:
+        """The reader has begun."""
+        if isinstance(self._decoder, Wanderer):
+            self._decoder.change(self._lag)
+        else:
+            self._decoder.change(self._lag, self._beam, self._certainty)
+
     def _lag_frames(self, max_lag: float) -> int:
         ahead = self._model.lookahead_s + 2 * self._model.frame_s  # frames come in pairs
         frames = math.floor((max_lag - ahead) / self._model.frame_s + 1e-6)
@@ -285,7 +297,7 @@ class AlignmentStream:
     def _advance(self, samples: Tensor) -> list[Event]:
         self._received += len(samples)
         self._kept.add(samples)
-        return [*self._tell(self._hearing.push(samples)), *self._new_partial()]
+        return [*self._tell(self._hearing.push(samples)), *self._new_partials()]
 
     def _tell(self, frames: Frames) -> list[Event]:
         return list(self._events(self._transcript.add(frames)))
@@ -307,17 +319,18 @@ class AlignmentStream:
         while self._readings and self._readings[0].segment.end < self.received_s - self._keep:
             self._readings.popleft()
 
-    def _new_partial(self) -> list[Event]:
-        """The word that is being read, when it is another one than before."""
-        spoken = self._transcript.spoken_now(self._hearing.undecided())
-        if spoken is None:
-            return []
-        index, take, start_s = spoken
-        if (index, take) == self._partial:
-            return []
-        self._partial = index, take
-        end_s = max(start_s, self._hearing.decoded * self._model.frame_s)
-        return [self._event("partial", index, take, Segment(self._words[index].label, start_s, end_s))]
+    def _new_partials(self) -> list[Event]:
+        """The words that have begun since the last time."""
+        begun = self._transcript.heard(self._hearing.undecided()) if self._hearing.has_begun else []
+        words = [(word, take) for word, take, _ in begun]
+        new = begun[words.index(self._partial) + 1 :] if self._partial in words else begun
+        if new:
+            self._partial = new[-1].word, new[-1].take
+        now_s = self._hearing.decoded * self._model.frame_s
+        return [
+            self._event("partial", word, take, Segment(self._words[word].label, start_s, max(start_s, now_s)))
+            for word, take, start_s in new
+        ]
 
     def _event(self, kind: Kind, index: int | None, take: int, segment: Segment | None) -> Event:
         return Event(kind, index, take, segment, self.received_s, time.monotonic())

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass
 from itertools import starmap
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -52,6 +52,14 @@ class Reading:
         return cls(index, take, Segment(*segment), tuple(starmap(Segment, phones)))
 
 
+class Begun(NamedTuple):
+    """A word that has begun, ``take`` times read before, and when."""
+
+    word: int
+    take: int
+    start_s: float
+
+
 class Transcript:
     """Takes decided frames, gives readings in the order of time.
 
@@ -76,20 +84,25 @@ class Transcript:
         """Goes on with a longer text."""
         self.topology, self._labels = topology, labels
 
-    def spoken_now(self, undecided: Tensor) -> tuple[int, int, float] | None:
-        """The word that the best path is in, its take and its start in seconds; ``undecided`` are its newest states."""
+    def heard(self, undecided: Tensor) -> list[Begun]:
+        """The words that are not told yet, the one that is being read last; ``undecided`` are the newest states."""
         states = undecided if self._open is None else torch.cat([self._open.states, undecided])
         if len(states) == 0 or int(self.topology.word_of_state[states[-1]]) < 0:
-            return None
+            return []
         runs = read_runs(states, self.topology)
-        words = self._words_of(runs, states)
-        first = words.index(words[-1])
-        earlier = {word for word in words[:first] if word[0] == words[-1][0]}
-        index = words[-1][0]
-        begin = int(runs.bounds[first])
+        seen: Counter[int] = Counter()
+        found = []
+        for place, (index, _) in enumerate(words := self._words_of(runs, states)):
+            if index >= 0 and (place == 0 or words[place - 1] != words[place]):
+                start_s = self._number(int(runs.bounds[place])) * self._frame_s
+                found.append(Begun(index, self.takes[index] + seen[index], start_s))
+                seen[index] += 1
+        return found
+
+    def _number(self, place: int) -> int:
+        """Of a frame among those that are open or undecided."""
         decided = 0 if self._open is None else len(self._open.states)
-        number = int(self._open.number[begin]) if self._open and begin < decided else self._decided + begin - decided
-        return index, self.takes[index] + len(earlier), number * self._frame_s
+        return int(self._open.number[place]) if self._open and place < decided else self._decided + place - decided
 
     def add(self, frames: Frames) -> list[Reading]:
         """What the next decided frames complete."""
