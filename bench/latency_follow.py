@@ -48,7 +48,7 @@ def follow(aligner: sh.Aligner, truth: EditedReading, max_lag: float, controller
     near = _near(heard, words)
     ends = [*(edit.start for edit in truth.edits[1:]), math.inf]
     followed = []
-    for edit, end in zip(truth.edits, ends, strict=True):
+    for edit, end in zip(truth.edits, ends, strict=False):
         begin = edit.resumes + WITHIN_S
         watched = [right for at, right in near if begin <= at < min(begin + WATCHED_S, end)]
         if watched:
