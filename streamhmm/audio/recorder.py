@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import PurePath
 
@@ -16,6 +15,7 @@ from streamhmm.errors import OutputError, why_not_written
 
 SUFFIXES = (".wav", ".flac")
 _WAV_HEADER_BYTES = 44
+_SILENCE_FRAMES = 65_536
 
 
 def check_recordable(path: str | os.PathLike[str]) -> None:
@@ -25,27 +25,27 @@ def check_recordable(path: str | os.PathLike[str]) -> None:
         raise ValueError(f"the suffix of {os.fspath(path)!r} must be one of {', '.join(SUFFIXES)}, got {suffix!r}")
 
 
-class Recorder:
-    """A mono recording of 16 bits that grows with what is heard.
+class FileRecorder:
+    """A :class:`~streamhmm.audio.source.Recorder`: a file of 16 bits that grows with what is heard.
 
     If the program is killed, the file can be read: a WAV has its right header at any time, a FLAC lacks its length,
-    which most readers do without, and the last 0.3 s. If the disk fills up, recording ends and the session goes on.
+    which most readers do without, and the last 0.3 s.
 
     Args:
         path: .wav or .flac; a file that is there is replaced.
-        sample_rate: samples a second of what will be written.
-        warn: called once, with a message, if the file can't be continued.
+        sample_rate: frames a second of what will be written.
+        channels: of what will be written.
 
     Raises:
         OutputError: the file can't be made.
         ValueError: another suffix.
     """
 
-    def __init__(self, path: str | os.PathLike[str], sample_rate: int, warn: Callable[[str], None]) -> None:
+    def __init__(self, path: str | os.PathLike[str], sample_rate: int, channels: int = 1) -> None:
         check_recordable(path)
         self._name = os.fspath(path)
         self._sample_rate = sample_rate
-        self._warn = warn
+        self._channels = channels
         container = PurePath(path).suffix[1:].upper()
         try:
             self._descriptor = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o666)
@@ -53,45 +53,45 @@ class Recorder:
             raise OutputError(f"{self._name}: {why_not_written(error, os.path.abspath(path))}") from error
         try:
             self._file = soundfile.SoundFile(
-                self._descriptor, "w", sample_rate, 1, subtype="PCM_16", format=container, closefd=True
+                self._descriptor, "w", sample_rate, channels, subtype="PCM_16", format=container, closefd=True
             )
         except soundfile.LibsndfileError as error:
             raise OutputError(f"{self._name}: can't be recorded to; is the disk full? choose another place") from error
         self._is_wav = container == "WAV"
         self._written = 0
-        self._failed = False
 
-    def write(self, samples: NDArray[np.float32]) -> None:
-        """Append samples (n,), full scale ±1. Never raises: what can't be written is warned of, once."""
-        if self._failed:
-            return
-        pcm = np.rint(np.clip(samples, -1, 32767 / 32768) * 32768).astype(np.int16)
+    def write(self, samples: NDArray[np.float32], lost: int = 0) -> None:
+        """``lost`` frames of silence, so that times stay right, then ``samples``, (n, channels), full scale ±1.
+
+        Raises:
+            OutputError: the file can't be continued; what is in it can be read.
+        """
+        for start in range(0, lost, _SILENCE_FRAMES):
+            self._append(np.zeros((min(_SILENCE_FRAMES, lost - start), self._channels), np.int16))
+        self._append(np.rint(np.clip(samples, -1, 32767 / 32768) * 32768).astype(np.int16))
+
+    def close(self) -> None:
+        """Completes the file. May be called again."""
+        with suppress(soundfile.LibsndfileError):  # what is written stays
+            self._file.close()
+
+    def _append(self, pcm: NDArray[np.int16]) -> None:
         try:
             self._file.write(pcm)
             self._written += len(pcm)
             if self._is_wav:
                 self._write_sizes()
-        except (soundfile.LibsndfileError, AssertionError, OSError):  # soundfile asserts that all was written
-            self._give_up()
-
-    def close(self) -> None:
-        """Finish the file. May be called again. Never raises."""
-        with suppress(soundfile.LibsndfileError):  # what is written stays
-            self._file.close()
+        except (soundfile.LibsndfileError, AssertionError, OSError) as error:  # soundfile asserts that all was written
+            self.close()
+            raise OutputError(
+                f"{self._name}: the recording can't be continued after {self._written / self._sample_rate:.1f} s; "
+                "is the disk full? free some space or record to another place"
+            ) from error
 
     def _write_sizes(self) -> None:
-        # libsndfile writes them when the file is closed, and there is no way to close it but to end normally.
-        data_bytes = 2 * self._written
+        # libsndfile writes them when the file is closed, which a killed program does not do.
+        data_bytes = 2 * self._channels * self._written
         if data_bytes + _WAV_HEADER_BYTES > 0xFFFF_FFFF:
-            return  # 37 hours at 16 kHz
+            return  # 37 hours of 16 kHz mono
         os.pwrite(self._descriptor, struct.pack("<I", data_bytes + _WAV_HEADER_BYTES - 8), 4)
         os.pwrite(self._descriptor, struct.pack("<I", data_bytes), _WAV_HEADER_BYTES - 4)
-
-    def _give_up(self) -> None:
-        self._failed = True
-        at_s = self._written / self._sample_rate
-        self._warn(
-            f"{self._name}: recording ended at {at_s:.1f} s because the file can't be continued; is the disk full? "
-            "The session goes on"
-        )
-        self.close()
