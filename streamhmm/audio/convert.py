@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,30 +39,9 @@ class Converter:
         self._source_rate = source_rate
         self._frames = 0
 
-    def samples(self, blocks: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
-        """The recording's samples (n,) at the new rate, from its frames in blocks (n, channels), as these come.
-
-        Raises:
-            AudioError: at the first sample that is not a finite number, or at the end if there was none.
-        """
-        came = 0
-        for block in blocks:
-            samples = self._resampler.push(self._checked(self._resampler.mix(block)))
-            came += len(samples)
-            yield samples
-        rest = self._resampler.finish()
-        if came + len(rest) == 0:
-            raise AudioError(f"{self._name}: zero-length audio, there are no samples in it; record or export it again")
-        yield rest
-
-    def recording(self, blocks: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """All of :meth:`samples` together, (n,); one block at the source's rate is held at a time."""
-        collected = bytearray()  # grows in place, where joining a list of arrays would hold everything twice
-        for samples in self.samples(blocks):
-            collected += samples.tobytes()
-        return np.frombuffer(collected, np.float32)
-
-    def _checked(self, mono: NDArray[np.float32]) -> NDArray[np.float32]:
+    def check(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The next frames (n, channels) as one channel (n,). Raises AudioError at the first that is not finite."""
+        mono = self._resampler.mix(block)
         finite = np.isfinite(mono)
         if not finite.all():
             at_s = (self._frames + int(np.argmin(finite))) / self._source_rate
@@ -71,3 +50,26 @@ class Converter:
             )
         self._frames += len(mono)
         return mono
+
+    def convert(self, block: NDArray[np.float32], last: bool = False) -> NDArray[np.float32]:
+        """Frames (n, channels) that were checked, at the new rate; of the last block all that is left."""
+        return self._resampler.convert(block, last)
+
+    def recording(self, blocks: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """A whole recording (n,) from blocks (n, channels), of which one is held at a time.
+
+        Raises:
+            AudioError: at the first sample that is not a finite number, or at the end if there was none.
+        """
+        collected = bytearray()  # grows in place, where joining a list of arrays would hold everything twice
+        for block in blocks:
+            collected += self._resampler.push(self.check(block)).tobytes()
+        collected += self._resampler.finish().tobytes()
+        if not collected:
+            raise AudioError(self.no_samples)
+        return np.frombuffer(collected, np.float32)
+
+    @property
+    def no_samples(self) -> str:
+        """What is said of a recording without any."""
+        return f"{self._name}: zero-length audio, there are no samples in it; record or export it again"

@@ -55,5 +55,14 @@ class Resampler:
         return mono if self._stream is None else np.asarray(self._stream.resample_chunk(mono))
 
     def finish(self) -> NDArray[np.float32]:
-        """The samples that are left at the end. No more may be pushed."""
-        return _NOTHING if self._stream is None else np.asarray(self._stream.resample_chunk(_NOTHING, last=True))
+        """The samples that are left at the end; the next ones pushed begin anew."""
+        if self._stream is None:
+            return _NOTHING
+        rest = np.asarray(self._stream.resample_chunk(_NOTHING, last=True))
+        self._stream.clear()
+        return rest
+
+    def convert(self, block: NDArray[np.float32], last: bool = False) -> NDArray[np.float32]:
+        """:meth:`mix` and :meth:`push`, and if it is the last block :meth:`finish`: what a source has to do."""
+        samples = self.push(self.mix(block))
+        return np.concatenate([samples, self.finish()]) if last else samples
