@@ -1,0 +1,146 @@
+"""What a chunk costs to compute, learnt while it goes, from chunks that may all be equal and may have had bad luck."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from typing import NamedTuple
+
+import numpy as np
+
+BLOCK_S = 0.1
+FIRST_BLOCKS = 3
+NOISE = 0.2  # of a block's cost, relative
+LEVEL_DRIFT = 0.1  # of the machine's pace from block to block, relative
+SPLIT_DRIFT = 0.01  # of the share of the overhead, likewise
+SPLIT_UNKNOWN = 0.5  # of that share at the start
+JUMP_ACROSS = 0.3  # how much of a sudden change of pace may be one of the share
+STRANGE = 3.0  # standard deviations
+BELIEVED_S = 0.3  # of strange audio in a row
+
+
+class _Block(NamedTuple):
+    """Some chunks together: ``chunks`` a second of audio, compute time ÷ audio, and how much audio, s."""
+
+    chunks: float
+    utilisation: float
+    span_s: float
+
+
+class ChunkCost:
+    """Fits compute = overhead + rate · chunk, as a Kalman filter of two states that distrusts single blocks.
+
+    Chunks are taken together into blocks b of at least 0.1 s of audio, because a network works in steps of its own, so
+    that single short chunks cost now nothing, now much. A block of n chunks, C seconds of audio and T seconds of
+    computation tells one number, its utilisation, about overhead o and rate r::
+
+        y = T / C = o · x + r + noise        x = n / C, chunks a second;  noise ~ N(0, (0.2 · y)²)
+
+    * When all chunks are equal, o and r can't be told apart. What changes then is taken for the machine's pace, which
+      multiplies both: the drift has covariance 0.1² · z zᵀ, z = (o, r), and only 0.01² · y² · d dᵀ across it,
+      d = (−1/x, 1), which is the direction that y does not see. So the split is kept until chunks of another length
+      tell about it. At the start everything is taken for overhead, up to a deviation of half of y: with r too low the
+      controller's steps are too short, but never beyond the aim.
+    * A block further than 3 standard deviations off is set aside. If the next ones are off to the same side, over
+      0.3 s of audio and two blocks or more, the pace has changed: P grows by (ȳ/ŷ − 1)² · z zᵀ and they all count.
+      Nothing makes a computation shorter by accident, so that one block of 0.3 s suffices to the lower side.
+    """
+
+    def __init__(self) -> None:
+        self._first: list[_Block] = []
+        self._strange: list[_Block] = []
+        self._open = (0, 0.0, 0.0)  # chunks, audio, compute time of the block being filled
+        self._state = np.zeros(2)
+        self._covariance = np.zeros((2, 2))
+
+    @property
+    def known(self) -> bool:
+        """Whether enough has been seen to say anything."""
+        return len(self._first) == FIRST_BLOCKS
+
+    @property
+    def overhead_s(self) -> float:
+        """Compute time of a chunk however short."""
+        return float(self._state[0])
+
+    @property
+    def rate(self) -> float:
+        """Compute time a second of audio, beside the overhead."""
+        return float(self._state[1])
+
+    def rate_sd(self, chunk_s: float) -> float:
+        """Standard deviation of the rate when the cost of chunks of this length is known."""
+        block = _Block(1 / chunk_s, 0.0, 0.0)
+        level = (self._variance(block) / self._expected(block) ** 2 - NOISE**2) * self.rate**2
+        return math.sqrt(max(float(self._covariance[1, 1]) - level, 0.0))
+
+    def utilisation(self, chunk_s: float) -> float:
+        """Compute time ÷ length that is to be expected of chunks of this length."""
+        return self.overhead_s / chunk_s + self.rate
+
+    def learn(self, chunk_s: float, compute_s: float) -> None:
+        """Takes note of one chunk."""
+        chunks, audio_s, total_s = self._open
+        self._open = chunks + 1, audio_s + chunk_s, total_s + compute_s
+        if self._open[1] < BLOCK_S * (1 - 1e-6):
+            return
+        chunks, audio_s, total_s = self._open
+        self._open = (0, 0.0, 0.0)
+        block = _Block(chunks / audio_s, max(total_s / audio_s, 1e-9), audio_s)
+        if self.known:
+            self._see(block)
+        else:
+            self._begin(block)
+
+    def _begin(self, block: _Block) -> None:
+        self._first.append(block)
+        if not self.known:
+            return
+        middle = statistics.median_low(block.utilisation for block in self._first)
+        block = next(block for block in self._first if block.utilisation == middle)
+        self._state = np.array([block.utilisation / block.chunks, 0.0])
+        across = _across(block) * (SPLIT_UNKNOWN * block.utilisation)
+        self._covariance = NOISE**2 * np.outer(self._state, self._state) + np.outer(across, across)
+
+    def _see(self, block: _Block) -> None:
+        across = _across(block) * (SPLIT_DRIFT * self._expected(block))
+        self._covariance += LEVEL_DRIFT**2 * np.outer(self._state, self._state) + np.outer(across, across)
+        error = block.utilisation - self._expected(block)
+        if error**2 <= STRANGE**2 * self._variance(block):
+            self._strange = []
+            self._update(block)
+        elif self._believed(block):
+            blocks, self._strange = self._strange, []
+            jump = statistics.fmean(block.utilisation for block in blocks) / self._expected(block) - 1
+            across = _across(block) * (JUMP_ACROSS * jump * self._expected(block))
+            self._covariance += jump**2 * np.outer(self._state, self._state) + np.outer(across, across)
+            for one in blocks:
+                self._update(one)
+
+    def _believed(self, block: _Block) -> bool:
+        """Whether strange blocks have come long enough; sets this one aside with those before it."""
+        above = block.utilisation > self._expected(block)
+        if self._strange and (self._strange[-1].utilisation > self._expected(self._strange[-1])) != above:
+            self._strange = []
+        self._strange.append(block)
+        enough = sum(one.span_s for one in self._strange) >= BELIEVED_S * (1 - 1e-6)
+        return enough and (len(self._strange) > 1 or not above)
+
+    def _update(self, block: _Block) -> None:
+        seen = np.array([block.chunks, 1.0])
+        gain = self._covariance @ seen / self._variance(block)
+        error = block.utilisation - self._expected(block)
+        self._covariance -= np.outer(gain, seen @ self._covariance)
+        self._state = np.maximum(self._state + gain * error, 0.0)
+
+    def _expected(self, block: _Block) -> float:
+        return max(self.overhead_s * block.chunks + self.rate, 1e-9)
+
+    def _variance(self, block: _Block) -> float:
+        seen = np.array([block.chunks, 1.0])
+        return float(seen @ self._covariance @ seen) + (NOISE * self._expected(block)) ** 2
+
+
+def _across(block: _Block) -> np.ndarray:
+    """The change of (overhead, rate) that leaves a block's utilisation as it is."""
+    return np.array([-1 / block.chunks, 1.0])
