@@ -7,10 +7,12 @@
 
 #include "constrained_viterbi.h"
 #include "cpu/isa.h"
+#include "cpu/thread_pool.h"
 #include "dtw.h"
 #include "dtw_follower.h"
 #include "filter.h"
 #include "forward_backward.h"
+#include "online_viterbi.h"
 #include "rates.h"
 #include "sample.h"
 #include "semi_markov.h"
@@ -178,6 +180,68 @@ void dtw_push(DtwFollower& follower, uintptr_t frames, int64_t count, uintptr_t 
   follower.push(pointer<void>(frames), count, pointer<int64_t>(positions), pointer<double>(costs));
 }
 
+// A stream, and what it has decided that nobody has taken yet.
+struct OnlineStream {
+  std::unique_ptr<OnlineViterbi> decoder;
+  std::vector<int64_t> decided;
+};
+
+PackedGraph packed_graph(uintptr_t structure, int64_t structure_size, uintptr_t weights, int64_t weights_size,
+                         bool is_double) {
+  return {pointer<int32_t>(structure), structure_size, pointer<void>(weights), weights_size, is_double};
+}
+
+std::unique_ptr<OnlineStream> make_online_stream(uintptr_t structure, int64_t structure_size, uintptr_t weights,
+                                                 int64_t weights_size, bool is_double, double beam, int64_t max_lag,
+                                                 double certainty) {
+  auto stream = std::make_unique<OnlineStream>();
+  stream->decoder = make_online_viterbi(packed_graph(structure, structure_size, weights, weights_size, is_double),
+                                        {beam, max_lag, certainty});
+  return stream;
+}
+
+// One chunk of one stream.
+struct OnlineChunk {
+  OnlineStream* stream;
+  const void* scores;
+  int64_t frames;
+  int64_t stride;
+  int64_t invalid_frame;
+};
+
+void online_push(const std::vector<OnlineStream*>& streams, const std::vector<uintptr_t>& scores,
+                 const std::vector<int64_t>& frames, int64_t columns, const std::vector<int64_t>& strides,
+                 int32_t threads) {
+  std::vector<OnlineChunk> chunks;
+  for (size_t i = 0; i < streams.size(); ++i) {
+    chunks.push_back({streams[i], pointer<void>(scores[i]), frames[i], strides[i], -1});
+  }
+  {
+    py::gil_scoped_release release;
+    parallel_for(static_cast<int64_t>(chunks.size()), threads, [&](int64_t i) {
+      OnlineChunk& chunk = chunks[i];
+      auto& [decoder, decided] = *chunk.stream;
+      chunk.invalid_frame = decoder->push(chunk.scores, chunk.frames, columns, chunk.stride, decided);
+    });
+  }
+  for (size_t i = 0; i < chunks.size(); ++i) {
+    const auto& chunk = chunks[i];
+    if (chunk.invalid_frame < 0) continue;
+    raise_invalid({static_cast<int64_t>(i), chunk.stream->decoder->frames() + chunk.invalid_frame});
+  }
+}
+
+// Copies what has been decided.
+void online_take(OnlineStream& stream, uintptr_t states) {
+  std::copy(stream.decided.begin(), stream.decided.end(), pointer<int64_t>(states));
+  stream.decided.clear();
+}
+
+py::tuple online_survivors(const OnlineStream& stream) {
+  const Survivors survivors = stream.decoder->survivors();
+  return py::make_tuple(survivors.states, survivors.scores);
+}
+
 std::vector<std::string> step_patterns() {
   std::vector<std::string> names;
   for (const StepPattern& pattern : kStepPatterns) names.emplace_back(pattern.name);
@@ -243,6 +307,34 @@ PYBIND11_MODULE(_C, m) {
   m.def("dtw_push", &dtw_push, py::arg("follower"), py::arg("frames"), py::arg("count"), py::arg("positions"),
         py::arg("costs"));
   m.def("dtw_distance", &DtwFollower::distance, py::arg("follower"));
+
+  py::class_<OnlineStream>(m, "OnlineStream")
+      .def(py::init(&make_online_stream), py::arg("structure"), py::arg("structure_size"), py::arg("weights"),
+           py::arg("weights_size"), py::arg("is_double"), py::arg("beam"), py::arg("max_lag"), py::arg("certainty"));
+  m.def("online_push", &online_push, py::arg("streams"), py::arg("scores"), py::arg("frames"), py::arg("columns"),
+        py::arg("strides"), py::arg("threads"));
+  m.def("online_decided", [](const OnlineStream& s) { return s.decided.size(); }, py::arg("stream"));
+  m.def("online_take", &online_take, py::arg("stream"), py::arg("states"));
+  m.def("online_finish", [](OnlineStream& s) { return s.decoder->finish(s.decided); }, py::arg("stream"));
+  m.def(
+      "online_restart",
+      [](OnlineStream& s, uintptr_t initial) { s.decoder->restart(pointer<double>(initial), s.decided); },
+      py::arg("stream"), py::arg("initial"));
+  m.def(
+      "online_extend",
+      [](OnlineStream& s, uintptr_t structure, int64_t structure_size, uintptr_t weights, int64_t weights_size,
+         bool is_double) {
+        s.decoder->extend(packed_graph(structure, structure_size, weights, weights_size, is_double));
+      },
+      py::arg("stream"), py::arg("structure"), py::arg("structure_size"), py::arg("weights"), py::arg("weights_size"),
+      py::arg("is_double"));
+  m.def("online_current", [](const OnlineStream& s) { return s.decoder->current(); }, py::arg("stream"));
+  m.def("online_undecided", [](const OnlineStream& s) { return s.decoder->undecided(); }, py::arg("stream"));
+  m.def("online_survivors", &online_survivors, py::arg("stream"));
+  m.def("online_save", [](const OnlineStream& s) { return py::bytes(s.decoder->save()); }, py::arg("stream"));
+  m.def(
+      "online_restore", [](OnlineStream& s, const py::bytes& state) { s.decoder->restore(std::string(state)); },
+      py::arg("stream"), py::arg("state"));
 
   m.def("available_isas", &available_isas, "Instruction sets that this build and this processor share, best first.");
   m.def("select_isa", &select_isa, py::arg("name"), "Chooses the instruction set; returns the one chosen before.");

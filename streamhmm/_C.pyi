@@ -146,3 +146,55 @@ def available_isas() -> list[str]:
 
 def select_isa(name: str) -> str:
     """Chooses the instruction set; returns the one chosen before. Raises ValueError for an unknown name."""
+
+class OnlineStream:
+    """One stream, see csrc/online_viterbi.h; copies the packed graph. Raises ValueError for a damaged one."""
+
+    def __init__(
+        self,
+        structure: int,
+        structure_size: int,
+        weights: int,
+        weights_size: int,
+        is_double: bool,
+        beam: float,
+        max_lag: int,
+        certainty: float,
+    ) -> None: ...
+
+def online_push(
+    streams: list[OnlineStream], scores: list[int], frames: list[int], columns: int, strides: list[int], threads: int
+) -> None:
+    """The next frames of each stream. Raises ValueError for invalid scores, whose stream is then as it was."""
+
+def online_decided(stream: OnlineStream) -> int:
+    """How many decided states wait to be taken."""
+
+def online_take(stream: OnlineStream, states: int) -> None:
+    """Writes the decided states, int64, which then wait no more."""
+
+def online_finish(stream: OnlineStream) -> bool:
+    """Decides the rest. Returns whether a final state was reached."""
+
+def online_restart(stream: OnlineStream, initial: int) -> None:
+    """Decides the rest and starts anew, initial (S,) float64."""
+
+def online_extend(
+    stream: OnlineStream, structure: int, structure_size: int, weights: int, weights_size: int, is_double: bool
+) -> None:
+    """Goes on in a larger graph."""
+
+def online_current(stream: OnlineStream) -> int:
+    """The best live state, or -1."""
+
+def online_undecided(stream: OnlineStream) -> list[int]:
+    """The best path through the undecided frames."""
+
+def online_survivors(stream: OnlineStream) -> tuple[list[int], list[float]]:
+    """Live states and their scores below the best."""
+
+def online_save(stream: OnlineStream) -> bytes:
+    """Where the stream stands."""
+
+def online_restore(stream: OnlineStream, state: bytes) -> None:
+    """Goes on there. Raises ValueError for what is no such state."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from streamhmm.align.results import Alignment
     from streamhmm.counts import ExpectedCounts, expected_counts
     from streamhmm.graph import Graph
+    from streamhmm.online import OnlineViterbi, Survivors
     from streamhmm.ops import Path, log_likelihood, posteriors, viterbi
     from streamhmm.sampling import sample
     from streamhmm.segment import Segment
@@ -31,8 +32,10 @@ __all__ = [
     "Followed",
     "Graph",
     "OnlineDTW",
+    "OnlineViterbi",
     "Path",
     "Segment",
+    "Survivors",
     "WarpingPath",
     "dtw",
     "dtw_from_cost",
@@ -51,8 +54,10 @@ _HOMES = {
     "Followed": "warping_online",
     "Graph": "graph",
     "OnlineDTW": "warping_online",
+    "OnlineViterbi": "online",
     "Path": "ops",
     "Segment": "segment",
+    "Survivors": "online",
     "WarpingPath": "warping",
     "dtw": "warping",
     "dtw_from_cost": "warping",

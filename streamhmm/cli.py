@@ -70,6 +70,9 @@ def _add_align(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="where to write, the suffix names the format: .TextGrid, .json; - is JSON on standard output; repeatable",
     )
     align.add_argument("--lexicon", metavar="FILE", action="append", default=[], help="pronunciations: WORD PH PH PH")
+    align.add_argument(
+        "--follow", action="store_true", help="the speaker may skip words, go back and talk about something else"
+    )
     align.add_argument("--strict", action="store_true", help="refuse words that no lexicon has, instead of guessing")
     align.add_argument(
         "--channel", type=_channel, metavar="N", help="use this channel, from 1; otherwise all are mixed"
@@ -105,7 +108,7 @@ def _align(options: argparse.Namespace) -> int:
     recording = load_audio(source, sample_rate=aligner.model.sample_rate, channel=options.channel)
     try:
         with _interrupt_ends_at_once():
-            alignment = aligner.align(recording, text, strict=options.strict)
+            alignment = aligner.align(recording, text, follow=options.follow, strict=options.strict)
     except TextError as error:
         raise TextError(f"{_text_name(options)}: {error}") from error
     for warning in alignment.warnings:

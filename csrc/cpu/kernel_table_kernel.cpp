@@ -15,6 +15,7 @@ void fill_dense_viterbi(Kernels& table);
 void fill_dense_walk(Kernels& table);
 void fill_linear_viterbi(Kernels& table);
 void fill_linear_sums(Kernels& table);
+void fill_online(Kernels& table);
 void fill_pdf_sums(Kernels& table);
 void fill_rates(Kernels& table);
 void fill_row_scan(Kernels& table);
@@ -33,6 +34,7 @@ void fill_table(Kernels& table) {
   fill_dense_walk(table);
   fill_linear_viterbi(table);
   fill_linear_sums(table);
+  fill_online(table);
   fill_pdf_sums(table);
   fill_rates(table);
   fill_row_scan(table);

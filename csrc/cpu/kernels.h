@@ -9,6 +9,7 @@
 #include "dtw_strip.h"
 #include "linear_sums.h"
 #include "linear_viterbi.h"
+#include "online_tile.h"
 #include "pdf_sums.h"
 #include "semi_markov.h"
 
@@ -31,6 +32,12 @@ struct KernelsOf {
 
   // α −= moved[k] in tile k, for tiles first … last−1; moved = −inf empties the tile.
   void (*lower_tiles)(Real* alpha, int32_t first, int32_t last, const Real* moved);
+
+  // One tile of OnlineViterbi in one frame, see online_tile.h. Returns the largest of its next α.
+  Real (*online_step)(const OnlineTile<Real>& tile);
+
+  // α of a tile below `least` become −inf. Returns how many finite ones are left.
+  int32_t (*online_prune)(Real* alpha, Real least);
 
   // Looks at the columns of all frames.
   ScoreScan (*scan)(const ScoreRows<Real>& scores, const int32_t* columns, int32_t count);

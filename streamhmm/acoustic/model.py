@@ -14,6 +14,7 @@ from streamhmm.acoustic.backends import Backend, open_backend
 from streamhmm.acoustic.checkpoint import Checkpoint, load_checkpoint
 from streamhmm.acoustic.features import HOP, SAMPLE_RATE, LogMel
 from streamhmm.acoustic.labels import SILENCE
+from streamhmm.acoustic.network import NetworkCache
 from streamhmm.errors import ModelError
 
 PRIOR_SCALE = 0.5
@@ -114,6 +115,16 @@ class ScoreStream:
         rest = self._model.backend.finish(cache)
         self._audio_cache = self._network_cache = None
         return torch.cat((posteriors, rest)) - self._offset
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the stream stands, as tensors and plain values."""
+        network = None if self._network_cache is None else tuple(self._network_cache)
+        return {"audio": self._audio_cache, "network": network}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes on there."""
+        self._audio_cache = state["audio"]
+        self._network_cache = None if state["network"] is None else NetworkCache(*state["network"])
 
 
 def _find(name_or_path: str | os.PathLike[str]) -> Path:

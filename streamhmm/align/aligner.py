@@ -15,18 +15,18 @@ from streamhmm.align.calibration import UNCALIBRATED, Calibration
 from streamhmm.align.checks import check_level, check_noise
 from streamhmm.align.decoding import Decoding, decode
 from streamhmm.align.evidence import judge
-from streamhmm.align.mismatch import check_fit, check_gaps, first_named
+from streamhmm.align.follow import Follow
+from streamhmm.align.mismatch import check_fit, check_gaps
 from streamhmm.align.phone_loop import phone_loop
+from streamhmm.align.reading import check_reading, count_takes, offscript_segments, words_skipped
 from streamhmm.align.results import Alignment, find_edges, phone_segments, word_segments
-from streamhmm.align.topology import build_topology
+from streamhmm.align.stream import BEAM, CERTAINTY, KEEP_S, AlignmentStream
+from streamhmm.align.topology import SILENT, build_topology
+from streamhmm.align.unknown import UNCALIBRATED_WARNING, unknown_words
 from streamhmm.audio import Audio, as_audio, load_audio
 from streamhmm.errors import AlignmentError, ModelError
 from streamhmm.text import Lexicon, Script, pronounce, tokenize
 
-UNCALIBRATED_WARNING = (
-    "the model has no calibration: scores are rough, and a text that does not fit goes unnoticed; "
-    "see examples/english_model/calibrate.py"
-)
 AudioInput = str | os.PathLike[str] | BinaryIO | Audio | tuple[Any, int]
 
 
@@ -61,12 +61,18 @@ class Aligner:
         running = self.model.backend
         self.runtime = f"{running.name} {running.precision} on {running.device}"
         self.calibration = _calibration(self.model)
-        self._columns = {label: column for column, label in enumerate(self.model.labels)}
-        self._loop = phone_loop(len(self.model.labels))
+        self.columns = {label: column for column, label in enumerate(self.model.labels)}
+        self.phone_loop = phone_loop(len(self.model.labels))
         self._warm_up()
 
     def align(
-        self, audio: AudioInput, text: str | Sequence[str], *, channel: int | None = None, strict: bool = False
+        self,
+        audio: AudioInput,
+        text: str | Sequence[str],
+        *,
+        follow: bool = False,
+        channel: int | None = None,
+        strict: bool = False,
     ) -> Alignment:
         """Align a recording with its text.
 
@@ -74,18 +80,59 @@ class Aligner:
             audio: a path, an open binary file, an ``Audio``, or (samples, sample_rate) with samples (n,) or
                 (n, channels), full scale ±1.
             text: what is spoken, as a string or as a list of words.
+            follow: the speaker may leave out words and sentences, go back, hesitate and say something else in between.
+                Punctuation and line breaks tell where sentences and phrases begin.
             channel: the channel to use, counted from 1; by default all are mixed.
             strict: refuse words that no lexicon has, instead of guessing their pronunciation.
 
         Raises:
             AudioError, TextError: the audio or the text can't be used.
-            AlignmentError: the audio is too short for the text.
+            AlignmentError: the audio is too short for the text; never with ``follow``.
         """
         script = pronounce(tokenize(text), self.lexicon, strict=strict)
         recording = self._recording(audio, channel)
         doubts = check_level(recording.samples, recording.name)
-        decoding = self._decode(recording, script)
+        decoding = self._decode(recording, script, Follow() if follow else None)
         return self._alignment(decoding, recording, script, text if isinstance(text, str) else " ".join(text), doubts)
+
+    def stream(
+        self,
+        text: str | Sequence[str],
+        max_lag: float | None = 0.3,
+        follow: bool = False,
+        *,
+        beam: float | None = BEAM,
+        certainty: float | None = CERTAINTY,
+        keep: float = KEEP_S,
+        strict: bool = False,
+    ) -> AlignmentStream:
+        """Align speech while somebody speaks. Many streams may share one aligner.
+
+        Args:
+            text: what is going to be spoken; more may come later (:meth:`AlignmentStream.extend`).
+            max_lag: seconds, counted from the newest sample received, after which words are final at the latest; None:
+                nothing is forced, and words become final when no other alignment is possible, which may be late.
+            follow: as in :meth:`align`.
+            beam: nats; alignments so much worse than the best one so far are given up. None: none are.
+            certainty: probability at which what was said becomes final before ``max_lag``; only with that. None: never.
+            keep: seconds of audio and of words that :meth:`AlignmentStream.finish` and
+                :meth:`AlignmentStream.realign` can reach back; what is older has been told and is given up.
+            strict: as in :meth:`align`.
+
+        Raises:
+            TextError: the text can't be used.
+            ValueError: ``max_lag`` is less than the model's look-ahead, and other arguments that are not as said.
+        """
+        return AlignmentStream(
+            self,
+            text,
+            max_lag=max_lag,
+            follow=Follow() if follow else None,
+            beam=beam,
+            certainty=certainty,
+            keep=keep,
+            strict=strict,
+        )
 
     def examine(self, audio: AudioInput, text: str | Sequence[str]) -> Decoding:
         """The path that :meth:`align` would report, with the evidence for it: what a calibration is fitted on.
@@ -95,11 +142,11 @@ class Aligner:
         """
         return self._decode(self._recording(audio, None), pronounce(tokenize(text), self.lexicon))
 
-    def _decode(self, recording: Audio, script: Script) -> Decoding:
-        topology = build_topology(script.words, self._columns)
+    def _decode(self, recording: Audio, script: Script, follow: Follow | None = None) -> Decoding:
+        topology = build_topology(script.words, self.columns, follow=follow)
         self._check_length(recording, topology.min_frames, len(script.words))
         samples = torch.from_numpy(recording.samples)
-        return decode(samples, topology, self.model, self._loop, recording.name)
+        return decode(samples, topology, self.model, self.phone_loop, recording.name)
 
     def _alignment(
         self, decoding: Decoding, recording: Audio, script: Script, text: str, doubts: tuple[str, ...]
@@ -108,9 +155,15 @@ class Aligner:
         judgement = judge(evidence, calibration)
         edges = find_edges(decoding.runs, decoding.scores, self.model.frame_s, recording.duration, calibration)
         phones = phone_segments(decoding, edges, judgement.phones)
-        phone_words = tuple(phone.word for phone in decoding.phones)
-        words = word_segments([word.label for word in script.words], phones, phone_words, judgement.words)
-        spoken = decoding.runs.of_frames(decoding.runs.spoken)
+        phone_words = tuple(decoding.phone_readings.tolist())
+        labels = [word.label for word in script.words]
+        read = [labels[index] for index in decoding.word_indices]
+        words = word_segments(read, phones, phone_words, judgement.words)
+        takes = count_takes(decoding.word_indices)
+        skipped = words_skipped(decoding.word_indices, len(labels))
+        offscript = offscript_segments(decoding.runs, edges)
+        speech = decoding.runs.of_frames(decoding.runs.phones != SILENT)
+        contrast = None if decoding.is_free else evidence.contrast
         return Alignment(
             words=words,
             phones=phones,
@@ -120,12 +173,17 @@ class Aligner:
             text=text,
             warnings=(
                 *([] if self.model.calibration else [UNCALIBRATED_WARNING]),
-                *_unknown_words(script),
+                *unknown_words(script.unknown),
                 *doubts,
-                *check_noise(recording.samples, spoken),
-                *check_fit(words, phone_words, judgement, evidence.contrast, self.model.frame_s, calibration),
-                *check_gaps(words, recording.duration),
+                *check_noise(recording.samples, speech),
+                *check_reading(words, takes, skipped, offscript, labels),
+                *check_fit(words, phone_words, judgement, contrast, self.model.frame_s, calibration),
+                *([] if decoding.is_free else check_gaps(words, recording.duration)),
             ),
+            word_indices=decoding.word_indices,
+            takes=takes,
+            skipped=skipped,
+            offscript=offscript,
         )
 
     def _warm_up(self) -> None:
@@ -167,10 +225,3 @@ def _calibration(model: AcousticModel) -> Calibration:
         raise ModelError(
             f"the model's calibration is damaged ({error!r}); get the model file again, or calibrate it anew"
         ) from error
-
-
-def _unknown_words(script: Script) -> tuple[str, ...]:
-    if not script.unknown:
-        return ()
-    names = first_named(script.unknown)
-    return (f"no pronunciation known, guessed from the spelling: {names} (add them to a lexicon file)",)

@@ -24,12 +24,13 @@ class Evidence(NamedTuple):
     """What a calibration judges by.
 
     Attributes:
-        contrast: (T,) score of the text's path less that of the phone loop, nats, at most about 0.
+        contrast: (T,) score of the text's path less that of the phone loop, nats, at most about 0; T are the frames
+            that the path explains by the text and by silence.
         phones: (P, 4) of each phone: mean contrast, mean log-posterior, log of its frames, share of them in which the
             loop has the same phone.
         frames: (P,) frames of each phone.
         pdfs: (P,) its score column.
-        words: (P,) index of its word.
+        words: (P,) index of its word, or of the reading of it where words are read more or less than once.
         speech_in_silence: share of all frames that the path takes for silence and the loop for speech.
         loop_phones, loop_frames: phones that the loop heard, and how long they are together.
     """
@@ -50,18 +51,22 @@ def gather_evidence(
     """Evidence of a path.
 
     Args:
-        runs: the path, with at least one phone.
-        words: (P,) index of the word of each phone of the path.
-        log_posteriors, scores: (T, V).
+        runs: the path. What is not in the text has a column beyond V and is left out.
+        words: (P,) index of the word, or of its reading, of each phone of the path.
+        log_posteriors: (T, V).
+        scores: (T, V) or more columns.
         loop: (T,) columns along the best path of the phone loop.
         silence: column of silence.
     """
-    columns = runs.of_frames(runs.pdfs)
-    contrast = _along(scores, columns) - _along(scores, loop)
+    in_text = runs.pdfs < log_posteriors.shape[1]
+    kept, columns = runs.of_frames(in_text), runs.of_frames(runs.pdfs)
+    contrast = (_along(scores, columns) - _along(scores, loop))[kept]
+    posterior = _along(log_posteriors, columns.clamp(max=log_posteriors.shape[1] - 1))[kept]
+    runs, columns, loop = runs.where(in_text), columns[kept], loop[kept]
     features = torch.stack(
         [
             runs.means(contrast),
-            runs.means(_along(log_posteriors, columns)),
+            runs.means(posterior),
             runs.frames.double().log(),
             runs.means((loop == columns).double()),
         ],
@@ -98,7 +103,13 @@ class Judgement(NamedTuple):
 
 
 def judge(evidence: Evidence, calibration: Calibration) -> Judgement:
-    """Probabilities by a calibration: in a text that is wrong as a whole hardly any word is right."""
+    """Probabilities by a calibration: in a text that is wrong as a whole hardly any word is right.
+
+    Of a text of which no word is read there is nothing to say: its probability is 0.
+    """
+    if len(evidence.words) == 0:
+        nothing = torch.zeros(0, dtype=torch.float64)
+        return Judgement(nothing, nothing, nothing, 0.0)
     logits = phone_logits(evidence, calibration)
     text = calibration.text(text_features(evidence, logits))
     features = word_features(evidence, logits)

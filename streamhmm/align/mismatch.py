@@ -31,7 +31,7 @@ def check_fit(
     words: Sequence[Segment],
     phone_words: Sequence[int],
     judgement: Judgement,
-    contrast: Tensor,
+    contrast: Tensor | None,
     frame_s: float,
     calibration: Calibration,
 ) -> tuple[str, ...]:
@@ -40,7 +40,7 @@ def check_fit(
     Args:
         words, phone_words: of the alignment.
         judgement: of the words and of the text as a whole. If that is not what is spoken, nothing else is said.
-        contrast: (T,) of frames that last ``frame_s``.
+        contrast: (T,) of frames that last ``frame_s``; None where the path itself tells what is not in the text.
     """
     if judgement.text < calibration.least_text:
         return (
@@ -49,7 +49,7 @@ def check_fit(
         )
     return (
         *check_words(words, judgement.doubts, calibration),
-        *check_stretches(contrast, frame_s, calibration),
+        *([] if contrast is None else check_stretches(contrast, frame_s, calibration)),
         *check_durations(words, phone_words),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import starmap
 from typing import NamedTuple
 
@@ -25,12 +25,17 @@ class Alignment(formats.Tiers):
     """When the words and phones of a text are spoken in a recording.
 
     Attributes:
-        words: one :class:`~streamhmm.Segment` for each word of the text, in the user's own spelling.
+        words: one :class:`~streamhmm.Segment` for each word of the text, in the user's own spelling. With ``follow``
+            one for each time that a word is read, in order of time.
         phones: the phones (ARPAbet without stress) of the pronunciation that was heard.
-        phone_words: for each phone the index of its word.
+        phone_words: for each phone the index of its word in ``words``.
         duration: length of the recording in seconds.
         audio, text: the recording's name and the text as given.
         warnings: what the user should know, such as words without a known pronunciation.
+        word_indices: for each of ``words`` the index of the word in the text.
+        takes: for each of ``words`` how many times that word had been read before.
+        skipped: indices of the words of the text that were never read.
+        offscript: stretches of speech that is not in the text, from the first sound to the last.
 
     A segment's ``score`` is the probability that it is what was spoken, as it was for one wrong word in thirteen
     planted in training speech. ``start_sd`` and ``end_sd`` tell how far the times may be off.
@@ -44,6 +49,22 @@ class Alignment(formats.Tiers):
             OutputError: the file can't be written.
         """
         formats.save(path, self)
+
+    def moved(self, seconds: float, words: int) -> Alignment:
+        """The same as part of something longer: so many seconds later, and so many words of the text later."""
+
+        def later(tier: tuple[Segment, ...]) -> tuple[Segment, ...]:
+            return tuple(replace(part, start=part.start + seconds, end=part.end + seconds) for part in tier)
+
+        return replace(
+            self,
+            words=later(self.words),
+            phones=later(self.phones),
+            offscript=later(self.offscript),
+            duration=self.duration + seconds,
+            word_indices=tuple(index + words for index in self.word_indices),
+            skipped=tuple(index + words for index in self.skipped),
+        )
 
 
 class Edges(NamedTuple):

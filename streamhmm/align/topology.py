@@ -9,6 +9,8 @@ next state, and the graph runs on the linear kernel.
     … ─> word ─┬──────────────┬─> part, pronunciation 1 ─┬─> …
                │              ├─> part, pronunciation 2 ─┤
                └─> silence ───┴─> part ─> silence ─> part ─┘
+
+What else a speaker may do in the gaps between words is told in follow.py.
 """
 
 from __future__ import annotations
@@ -21,17 +23,20 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from streamhmm.align.follow import LEAD_IN, Follow, breaks_of_gaps, hops
 from streamhmm.graph import Graph
 from streamhmm.packing import NEVER
-from streamhmm.text.phones import SILENCE
-from streamhmm.text.pronounce import SpokenWord
+from streamhmm.text import SILENCE, SpokenWord
 from streamhmm.text.thrift import Reading
 
 SILENCE_FRAMES = 8  # a shorter pause is part of a stop's closure
 PHONE_FRAMES = 5
 SHORT_PHONE_FRAMES = dict.fromkeys(("AH", "B", "D", "DH", "G", "IH", "T"), 3)  # flaps, schwas, voiced stops
+TALK_FRAMES = 5
 HURRY = -2.0
 """Log-weight of passing over a state: the usual durations can be cut to 3 frames, those of short phones to 2."""
+SILENT, OFFSCRIPT = -1, -2
+"""In place of a phone: silence, and speech that is not in the text."""
 
 
 class Phone(NamedTuple):
@@ -45,29 +50,47 @@ class Phone(NamedTuple):
 class Topology:
     """The graph of a text, and what its states stand for.
 
-    ``phone_of_state`` (S,) int64 indexes ``phones``; −1 is silence. ``word_of_state`` (S,) int64 indexes the words;
-    silence within a word belongs to it here, other silence is −1. ``min_frames`` is the length of its shortest path.
+    ``phone_of_state`` (S,) int64 indexes ``phones``; ``SILENT``, −1, is silence or a jump,
+    ``OFFSCRIPT``, −2, other speech. ``word_of_state`` (S,)
+    int64 indexes the words; silence within a word belongs to it here, what is between words is −1. The states of a gap
+    stand between those of its words. ``begins_word`` (S,) bool: a path reads a word anew with every frame in such a
+    state. ``min_frames`` is the length of its shortest path.
     """
 
     graph: Graph
     phones: tuple[Phone, ...]
     phone_of_state: Tensor
     word_of_state: Tensor
+    begins_word: Tensor
     min_frames: int
 
 
-def build_topology(words: Sequence[SpokenWord], columns: Mapping[str, int]) -> Topology:
+def build_topology(
+    words: Sequence[SpokenWord], columns: Mapping[str, int], *, follow: Follow | None = None, lead_in: bool = False
+) -> Topology:
     """The graph of ``words``.
 
     Args:
         words: at least one, each with its pronunciations.
-        columns: score column of each phone and of silence.
+        columns: score column of each phone and of silence. The column after the highest is that of other speech
+            (filler.py), which graphs with ``follow`` or ``lead_in`` need.
+        follow: what a speaker may do besides reading word after word; None: nothing.
+        lead_in: before the first word there may be any talk, music or noise.
     """
     builder = _Builder(columns)
+    kinds = breaks_of_gaps([word.followed_by for word in words])
+    talk = [None] * len(kinds) if follow is None else [follow.talk(kind) for kind in kinds]
+    if lead_in:
+        talk[0] = LEAD_IN
+    jump = None if follow is None else follow.jump
+    builder.add_gap(talk[0], jump)
     for index, word in enumerate(words):
         builder.add_word(index, word.readings)
-        silence = builder.add_optional_silence()
-    return builder.topology(silence)
+        builder.add_gap(talk[index + 1], jump)
+    if follow is not None:
+        for source, target, weight in hops(kinds, follow):
+            builder.connect(builder.jumps[source], builder.jumps[target], weight)
+    return builder.topology(follow)
 
 
 @dataclass
@@ -80,90 +103,126 @@ class _Builder:
     sources: list[int] = field(default_factory=list)
     targets: list[int] = field(default_factory=list)
     weights: list[float] = field(default_factory=list)
-    entries: list[int] = field(default_factory=list)  # states that a path may start in
     open_ends: list[int] = field(default_factory=list)  # states that lead on to what comes next
-    at_start: bool = True  # no phone so far: what comes next may start a path
+    initial: dict[int, float] = field(default_factory=dict)  # states that a path may start in
+    final: list[list[int]] = field(default_factory=list)  # of each gap: states that a recording may end in
+    jumps: list[int] = field(default_factory=list)  # of each gap, if there are any
+    word_starts: list[int] = field(default_factory=list)
     min_frames: int = 0
 
     def __post_init__(self) -> None:
-        self.entries += self.add_optional_silence()[1:]  # a recording may begin within silence …
+        self.filler_column = max(self.columns.values()) + 1
+
+    def add_gap(self, talk: float | None, jump: float | None) -> None:
+        """Silence; talk and a jump at these weights. The first gap is where paths start."""
+        ends = self.open_ends
+        silence = self.add_optional_silence()
+        resting = dict.fromkeys(silence, 0.0)  # recordings begin and end within silence …
+        if talk is not None:
+            self._add_talk(silence, talk)
+            resting |= dict.fromkeys(range(silence.stop, len(self.pdfs)), talk)  # … or talk
+        if jump is not None:
+            (state,) = self._add_chain(self.filler_column, SILENT, -1, 1, repeats=False)
+            self._enter(state, jump)
+            self.open_ends = [*self.open_ends, state]
+            self.jumps.append(state)
+        if not self.final:
+            self.initial = resting
+        self.final.append([*ends, *resting])
 
     def add_optional_silence(self, word: int = -1) -> range:
         """Its states; they may lie within a word."""
-        first, last = self._add_chain(SILENCE, -1, word, SILENCE_FRAMES)
-        self._enter(first)
-        self.open_ends = [*self.open_ends, last]
-        return range(first, last + 1)
+        states = self._add_chain(self.columns[SILENCE], SILENT, word, SILENCE_FRAMES)
+        self._enter(states[0])
+        self.open_ends = [*self.open_ends, states[-1]]
+        return states
+
+    def _add_talk(self, silence: range, weight: float) -> None:
+        """Speech that is not in the text, then silence or not."""
+        talk = self._add_chain(self.filler_column, OFFSCRIPT, -1, TALK_FRAMES)
+        self._enter(talk[0], weight)
+        before, self.open_ends = self.open_ends, [talk[-1]]
+        if self.final:
+            self.connect(talk[-1], silence[0])
+        else:  # without an arc back the kernel is faster, if there are no others
+            self.add_optional_silence()
+        self.open_ends = [*before, *self.open_ends]
 
     def add_word(self, word: int, readings: Sequence[Reading]) -> None:
-        before, at_start = self.open_ends, self.at_start
+        before = self.open_ends
         ends, lengths = [], []
         for first, *others in readings:
-            self.open_ends, self.at_start = before, at_start
-            length = self._add_part(word, first)
+            self.open_ends = before
+            begin = len(self.word_starts)
+            length = self._add_part(word, first, self.word_starts)
+            if word == 0:
+                self.initial |= dict.fromkeys(self.word_starts[begin:], 0.0)
             for part in others:
                 self.add_optional_silence(word)  # people pause within "1,234,567"
-                length += self._add_part(word, part)
+                length += self._add_part(word, part, [])
             ends += self.open_ends
             lengths.append(length)
         self.open_ends = ends
         self.min_frames += min(lengths)
 
-    def _add_part(self, word: int, pronunciations: Sequence[Sequence[str]]) -> int:
-        """The frames of its shortest pronunciation."""
+    def _add_part(self, word: int, pronunciations: Sequence[Sequence[str]], starts: list[int]) -> int:
+        """The frames of its shortest pronunciation; ``starts`` gets the states that it is entered by."""
         ends, lengths = [], []
         for pronunciation in pronunciations:
             chains = [self._add_phone(label, word) for label in pronunciation]
             self._enter(chains[0][0])
-            for (_, last), (first, _) in pairwise(chains):
-                self._connect(last, first)
-            ends.append(chains[-1][1])
-            lengths.append(sum((last - first) // 2 + 1 for first, last in chains))
+            starts.append(chains[0][0])
+            for before, after in pairwise(chains):
+                self.connect(before[-1], after[0])
+            ends.append(chains[-1][-1])
+            lengths.append(sum((len(chain) + 1) // 2 for chain in chains))
         self.open_ends = ends
-        self.at_start = False
         return min(lengths)
 
-    def topology(self, last_silence: range) -> Topology:
+    def topology(self, follow: Follow | None) -> Topology:
         states = len(self.pdfs)
         initial, final = torch.full((2, states), NEVER, dtype=torch.float64)
-        initial[self.entries] = 0.0
-        final[[*self.open_ends, *last_silence]] = 0.0  # … and end within it
-        graph = Graph.from_arcs(
-            states, self.sources, self.targets, self.weights, pdfs=self.pdfs, initial=initial, final=final
-        )
+        initial[list(self.initial)] = torch.tensor(list(self.initial.values()), dtype=torch.float64)
+        if follow is not None:
+            final[[state for gap in self.final for state in gap]] = follow.unfinished
+        final[self.final[-1]] = 0.0
+        begins_word = torch.zeros(states, dtype=torch.bool)
+        begins_word[self.word_starts] = True
         return Topology(
-            graph,
+            Graph.from_arcs(
+                states, self.sources, self.targets, self.weights, pdfs=self.pdfs, initial=initial, final=final
+            ),
             tuple(self.phones),
             torch.tensor(self.phone_of_state),
             torch.tensor(self.word_of_state),
-            self.min_frames,
+            begins_word,
+            self.min_frames if follow is None else 1,
         )
 
-    def _add_phone(self, label: str, word: int) -> tuple[int, int]:
+    def _add_phone(self, label: str, word: int) -> range:
         self.phones.append(Phone(label, word))
-        first, last = self._add_chain(label, len(self.phones) - 1, word, SHORT_PHONE_FRAMES.get(label, PHONE_FRAMES))
-        for state in range(first, last, 2):
-            self._connect(state, state + 2, HURRY)
-        return first, last
+        frames = SHORT_PHONE_FRAMES.get(label, PHONE_FRAMES)
+        states = self._add_chain(self.columns[label], len(self.phones) - 1, word, frames)
+        for state in states[:-1:2]:
+            self.connect(state, state + 2, HURRY)
+        return states
 
-    def _add_chain(self, label: str, phone: int, word: int, frames: int) -> tuple[int, int]:
-        first = len(self.pdfs)
-        last = first + frames - 1
-        self.pdfs += [self.columns[label]] * frames
+    def _add_chain(self, column: int, phone: int, word: int, frames: int, *, repeats: bool = True) -> range:
+        states = range(len(self.pdfs), len(self.pdfs) + frames)
+        self.pdfs += [column] * frames
         self.phone_of_state += [phone] * frames
         self.word_of_state += [word] * frames
-        for state in range(first, last):
-            self._connect(state, state + 1)
-        self._connect(last, last)
-        return first, last
+        for state in states[:-1]:
+            self.connect(state, state + 1)
+        if repeats:
+            self.connect(states[-1], states[-1])
+        return states
 
-    def _enter(self, state: int) -> None:
-        if self.at_start:
-            self.entries.append(state)
+    def _enter(self, state: int, weight: float = 0.0) -> None:
         for end in self.open_ends:
-            self._connect(end, state)
+            self.connect(end, state, weight)
 
-    def _connect(self, source: int, target: int, weight: float = 0.0) -> None:
+    def connect(self, source: int, target: int, weight: float = 0.0) -> None:
         self.sources.append(source)
         self.targets.append(target)
         self.weights.append(weight)

@@ -3,6 +3,10 @@
 ``{"streamhmm": 1, "audio": name, "duration": seconds, "text": text, "warnings": [text],
 "words": [{"label", "start", "end", "score", "start_sd", "end_sd"}], "phones": [{…, "word"}]}``
 
+Where words were skipped or read again, or something else was said, the entries of the words have ``index``, of the word
+in the text, and ``take``, how many times it had been read before; then there are ``"skipped": [index]`` and
+``"offscript": [{"label", …}]`` too.
+
 Times are seconds, their standard deviations milliseconds; these and ``score`` may be null; ``word`` is the index of the
 phone's word, null if it belongs to none.
 """
@@ -27,6 +31,14 @@ MEASURES = ("score", "start_sd", "end_sd")
 def format_json(tiers: Tiers) -> str:
     """The alignment as JSON text."""
     words = [_entry(word) for word in tiers.words]
+    followed: dict[str, str] = {}
+    if not tiers.is_plain:
+        places = zip(words, tiers.word_indices, tiers.takes, strict=True)
+        words = [{**word, "index": index, "take": take} for word, index, take in places]
+        followed = {
+            "skipped": _dumps(list(tiers.skipped)),
+            "offscript": _lines([_entry(stretch) for stretch in tiers.offscript]),
+        }
     phones = [
         {**_entry(phone), "word": None if word < 0 else word}
         for phone, word in zip(tiers.phones, tiers.phone_words, strict=True)
@@ -39,6 +51,7 @@ def format_json(tiers: Tiers) -> str:
         "warnings": _lines(list(tiers.warnings)),
         "words": _lines(words),
         "phones": _lines(phones),
+        **followed,
     }
     return "{\n" + ",\n".join(f'"{name}": {value}' for name, value in fields.items()) + "\n}\n"
 
@@ -59,6 +72,10 @@ def read_json(path: str | os.PathLike[str]) -> Tiers:
             audio=str(content["audio"]),
             text=str(content["text"]),
             warnings=tuple(str(warning) for warning in content["warnings"]),
+            word_indices=tuple(int(entry.get("index", place)) for place, entry in enumerate(content["words"])),
+            takes=tuple(int(entry.get("take", 0)) for entry in content["words"]),
+            skipped=tuple(int(index) for index in content.get("skipped", ())),
+            offscript=tuple(_segment(entry) for entry in content.get("offscript", ())),
         )
     except (ValueError, TypeError) as error:
         raise damaged(path, str(error)) from error

@@ -23,10 +23,14 @@ class Tiers:
         audio: the recording's name.
         text: the text as the user gave it.
         warnings: what the user should know about the alignment.
+        word_indices: for each of ``words`` the index of the word in the text; by default all are read once, in order.
+        takes: for each of ``words`` how many times that word had been read before.
+        skipped: indices of the words of the text that were never read.
+        offscript: stretches of speech that is not in the text.
 
     Raises:
         ValueError: for an empty label, times that are out of order or outside the recording, a score or a standard
-            deviation that is not a number, or a word index that does not exist.
+            deviation that is not a number, a word index that does not exist, or a negative one.
     """
 
     words: tuple[Segment, ...]
@@ -36,6 +40,10 @@ class Tiers:
     audio: str = ""
     text: str = ""
     warnings: tuple[str, ...] = ()
+    word_indices: tuple[int, ...] = ()
+    takes: tuple[int, ...] = ()
+    skipped: tuple[int, ...] = ()
+    offscript: tuple[Segment, ...] = ()
 
     def __post_init__(self) -> None:
         if not (self.duration > 0 and math.isfinite(self.duration)):
@@ -49,6 +57,26 @@ class Tiers:
         for index in self.phone_words:
             if not -1 <= index < len(self.words):
                 raise ValueError(f"phone_words must be -1 to {len(self.words) - 1}, got {index}")
+        count = len(self.words)
+        object.__setattr__(self, "word_indices", self.word_indices or tuple(range(count)))
+        object.__setattr__(self, "takes", self.takes or (0,) * count)
+        for name in ("word_indices", "takes"):
+            if len(getattr(self, name)) != count:
+                raise ValueError(f"{name} must have one entry a word ({count}), got {len(getattr(self, name))}")
+        for name in ("word_indices", "takes", "skipped"):
+            if min(getattr(self, name), default=0) < 0:
+                raise ValueError(f"{name} must not be negative, got {min(getattr(self, name))}")
+        _check("offscript", self.offscript, self.duration)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether every word was read once, in order, and nothing else."""
+        return (
+            self.word_indices == tuple(range(len(self.words)))
+            and not any(self.takes)
+            and not self.skipped
+            and not self.offscript
+        )
 
 
 def to_decimals(value: float) -> float:

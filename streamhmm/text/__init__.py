@@ -1,5 +1,6 @@
 """Text in: the user's words, how they are spoken, and the phones that may be heard for them."""
 
+from streamhmm.text.breaks import Break
 from streamhmm.text.lexicon import Lexicon
 from streamhmm.text.phones import PHONES, SILENCE, Pronunciation
 from streamhmm.text.pronounce import Script, SpokenWord, pronounce
@@ -10,6 +11,7 @@ from streamhmm.text.tokens import Token, tokenize
 __all__ = [
     "PHONES",
     "SILENCE",
+    "Break",
     "Lexicon",
     "Pronunciation",
     "Script",

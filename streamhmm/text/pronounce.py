@@ -11,6 +11,7 @@ from string import ascii_lowercase
 from typing import TypeAlias
 
 from streamhmm.errors import TextError
+from streamhmm.text.breaks import Break
 from streamhmm.text.keys import lookup_key, without_accents
 from streamhmm.text.lexicon import Lexicon
 from streamhmm.text.readers.initials import is_sayable
@@ -38,10 +39,12 @@ class SpokenWord:
         readings: at least one, the most likely first; each has the spoken words that make it up, in order, and each
             of these one or more alternative pronunciations. Likely readings only, where a token has many: the graph
             has states for each of them.
+        followed_by: the break after it in the text.
     """
 
     label: str
     readings: tuple[Reading, ...]
+    followed_by: Break = Break.NONE
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def pronounce(tokens: Sequence[Token], lexicon: Lexicon, *, strict: bool = False
         if whole or any(len(form) > 1 for reading in known for form in reading):
             guessed = []
         spoken = [_parts(reading, token.label, look_up, guess) for reading in (*known, *guessed)]
-        words.append(SpokenWord(token.label, _merged(whole, spoken)))
+        words.append(SpokenWord(token.label, _merged(whole, spoken), token.followed_by))
     _refuse(unspeakable, "can't be read, they are not in Latin script")
     if strict:
         _refuse(unknown, "are not in the lexicon")

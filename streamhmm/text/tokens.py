@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from streamhmm.errors import TextError
+from streamhmm.text.breaks import Break, break_in
 from streamhmm.text.keys import readable
 from streamhmm.text.normalise import readings
 from streamhmm.text.pieces import Piece, pieces
@@ -17,7 +18,6 @@ from streamhmm.text.readers.readings import Context, Readings, in_sequence
 from streamhmm.text.readers.units import is_unit
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_ENDS_CLAUSE = re.compile("[.,!?;:—―⸺⸻…]|--")
 _FEWEST_SHOUTED = 2  # words in capitals, of a text without others, that mean that it is written so
 _FEWEST_IN_PASSAGE = 4  # the same within another text; "FBI, CIA and NSA" is none
 
@@ -29,10 +29,12 @@ class Token(NamedTuple):
         label: the user's own spelling, without surrounding punctuation.
         readings: the ways to read it, the most likely first, each the words to look up, in lower case: more than one
             word for "well-known", more than one reading for "1984".
+        followed_by: the break after it: punctuation, the end of a line (of a phrase) or an empty line (of a sentence).
     """
 
     label: str
     readings: Readings
+    followed_by: Break = Break.NONE
 
     @property
     def spoken(self) -> tuple[str, ...]:
@@ -52,8 +54,7 @@ def tokenize(text: str | Sequence[str]) -> list[Token]:
     """
     if isinstance(text, str):
         _check_characters(text)
-        found = list(pieces(text))
-        tokens = [Token(piece.core, read) for piece, read in zip(found, _read(found), strict=True) if read]
+        tokens = _written(text)
     elif isinstance(text, Sequence) and not isinstance(text, bytes):
         tokens = _given(text)
     else:
@@ -65,6 +66,24 @@ def tokenize(text: str | Sequence[str]) -> list[Token]:
     return tokens
 
 
+def _written(text: str) -> list[Token]:
+    lines = [list(pieces(line)) for line in text.splitlines()]
+    found = [piece for line in lines for piece in line]
+    breaks = _breaks(found)
+    place = -1
+    for line in lines:  # an empty one comes after the end of a line: together they end a sentence
+        place += len(line)
+        if place >= 0:
+            breaks[place] = max(breaks[place], Break.PHRASE if line else Break.SENTENCE)
+    tokens: list[Token] = []
+    for piece, read, after in zip(found, _read(found), breaks, strict=True):
+        if read:
+            tokens.append(Token(piece.core, read, after))
+        elif tokens:  # punctuation that stands alone
+            tokens[-1] = tokens[-1]._replace(followed_by=max(tokens[-1].followed_by, after))
+    return tokens
+
+
 def _given(words: Sequence[str]) -> list[Token]:
     inside = [_pieces_of(index, word) for index, word in enumerate(words)]
     read = iter(_read([piece for found in inside for piece in found]))
@@ -73,7 +92,7 @@ def _given(words: Sequence[str]) -> list[Token]:
         spoken = [reading for reading in (next(read) for _ in found) if reading]
         if not spoken:
             raise TextError(f"word {index} of the list, {word!r}, has nothing to speak; leave it out")
-        tokens.append(Token(word, in_sequence(*spoken)))
+        tokens.append(Token(word, in_sequence(*spoken), _breaks(found)[-1]))
     return tokens
 
 
@@ -109,7 +128,7 @@ def _read(found: Sequence[Piece]) -> list[Readings]:
         else:
             read.append(())
             mark = readable(piece.before) or piece.before
-            previous = "" if _ENDS_CLAUSE.search(piece.before + piece.after) else previous
+            previous = "" if break_in(piece.before + piece.after) else previous
     return read
 
 
@@ -121,11 +140,19 @@ def _following(place: int, found: Sequence[Piece], words: Sequence[str]) -> str:
 
 
 def _ends_clause(piece: Piece, word: str) -> bool:
-    end = _ENDS_CLAUSE.search(piece.after)
-    if end is None:
-        return False
+    return _break_after(piece, word) > Break.NONE
+
+
+def _break_after(piece: Piece, word: str) -> Break:
     is_short = is_abbreviation(word) or is_name(word) or is_unit(word)
-    return not (is_short and piece.after == ".")
+    return Break.NONE if is_short and piece.after == "." else break_in(piece.after)
+
+
+def _breaks(found: Sequence[Piece]) -> list[Break]:
+    words = (readable(piece.core) for piece in found)
+    return [
+        _break_after(piece, word) if word else break_in(piece.before) for piece, word in zip(found, words, strict=True)
+    ]
 
 
 def _shouted(words: Sequence[str]) -> set[int]:

@@ -1,0 +1,104 @@
+"""What real speakers do besides reading word after word: what it costs, and where they may go.
+
+Each gap between words (and the one before the first and after the last) has, besides silence,
+
+* *talk*: speech that is not in the text, a chain of states on the filler column (filler.py) and a pause in it;
+* a *jump*: one frame on the filler column. Hops lead from jump to jump: to the next gap (a word is skipped), to the one
+  before (a word is repeated), to both ends of the phrase, from there to the next phrases' and to both ends of the
+  sentence, and so on. So arcs are few and mostly local, and every place can be reached at a cost that grows with what
+  lies between.
+
+    word ─┬───────────────────┬─> word        word, silence, talk ─> jump ─> next word
+          ├─> silence ────────┤                                      │  ^
+          └─> talk <─> pause ─┘                                      v  │
+                                                         jumps of other gaps ─> their next words
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from streamhmm.text.breaks import Break
+
+LEAD_IN = -15.0
+"""Log-weight of talk, music or noise before the first word."""
+MOST_IN_PHRASE, MOST_IN_SENTENCE = 16, 8
+"""Words and phrases. Where a text has no punctuation for longer it is cut, so that no jump has many hops into it."""
+
+
+@dataclass(frozen=True)
+class Follow:
+    """What each liberty of a speaker costs: log-weights.
+
+    Attributes:
+        offscript: talk between sentences.
+        offscript_within: talk and hesitation within a sentence.
+        jump: to leave the order of the words; its hops come on top.
+        skip_word, skip_phrase, skip_sentence: to pass over what is left of one.
+        back_word, back_phrase, back_sentence: to go back to where one begins.
+        unfinished: to end before the last word.
+    """
+
+    offscript: float = -15.0
+    offscript_within: float = -25.0
+    jump: float = -15.0
+    skip_word: float = -3.0
+    skip_phrase: float = -3.0
+    skip_sentence: float = -3.0
+    back_word: float = -3.0
+    back_phrase: float = -3.0
+    back_sentence: float = -3.0
+    unfinished: float = -20.0
+
+    def talk(self, kind: Break) -> float:
+        """The cost of talk in a gap."""
+        return self.offscript if kind == Break.SENTENCE else self.offscript_within
+
+
+class Hop(NamedTuple):
+    """From the jump of one gap to that of another; gap g is the one before word g."""
+
+    source: int
+    target: int
+    weight: float
+
+
+def breaks_of_gaps(breaks: Sequence[Break]) -> list[Break]:
+    """(W + 1,) from the (W,) breaks after the words: both ends are those of sentences, and nothing is too long."""
+    gaps = [Break.SENTENCE, *breaks[:-1], Break.SENTENCE]
+    for level, most in ((Break.PHRASE, MOST_IN_PHRASE), (Break.SENTENCE, MOST_IN_SENTENCE)):
+        units = [gap for gap, kind in enumerate(gaps) if kind >= level - 1]
+        since = 0
+        for gap in units[1:]:
+            since = 0 if gaps[gap] >= level else since + 1
+            if since == most:
+                gaps[gap], since = level, 0
+    return gaps
+
+
+def hops(gaps: Sequence[Break], costs: Follow) -> Iterator[Hop]:
+    """All hops between (W + 1,) gaps, no two alike."""
+    best: dict[tuple[int, int], float] = {}
+    for level, skip, back in (
+        (Break.NONE, costs.skip_word, costs.back_word),
+        (Break.PHRASE, costs.skip_phrase, costs.back_phrase),
+        (Break.SENTENCE, costs.skip_sentence, costs.back_sentence),
+    ):
+        for source, target in _neighbours(gaps, level):
+            weight = skip if target > source else back
+            best[source, target] = max(weight, best.get((source, target), weight))
+    return (Hop(*ends, weight) for ends, weight in best.items())
+
+
+def _neighbours(gaps: Sequence[Break], level: Break) -> Iterator[tuple[int, int]]:
+    """From each gap that is at most one level lower to the nearest ones of ``level`` on both sides."""
+    sources = [gap for gap, kind in enumerate(gaps) if kind >= level - 1]
+    for order in (sources, sources[::-1]):
+        nearest = None
+        for gap in order:
+            if nearest is not None:
+                yield gap, nearest
+            if gaps[gap] >= level:
+                nearest = gap

@@ -1,0 +1,162 @@
+"""From samples to decided frames: features, network, the text's graph, and a free phone loop beside it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from streamhmm.acoustic import AcousticModel
+from streamhmm.align.filler import with_filler
+from streamhmm.graph import Graph
+from streamhmm.online import OnlineViterbi, Survivors
+
+LOOP_LAG, LOOP_BEAM = 15, 50.0
+
+
+class Frames(NamedTuple):
+    """Decided frames.
+
+    Attributes:
+        number: (n,) their number in the stream.
+        states: (n,) of the text's graph.
+        scores: (n, V + 1), the filler last.
+        loop: (n,) columns along the path of the phone loop.
+    """
+
+    number: Tensor
+    states: Tensor
+    scores: Tensor
+    loop: Tensor
+
+    def part(self, first: int, last: int | None = None) -> Frames:
+        """Some of them."""
+        return Frames(*(tensor[first:last] for tensor in self))
+
+    def and_then(self, other: Frames) -> Frames:
+        """Those, then others."""
+        return Frames(*(torch.cat(pair) for pair in zip(self, other, strict=True)))
+
+
+class Hearing:
+    """One stream's way through the model and the two decoders. ``decoded`` frames have scores so far."""
+
+    def __init__(
+        self,
+        model: AcousticModel,
+        graph: Graph,
+        phone_loop: Graph,
+        max_lag: int | None,
+        beam: float | None,
+        certainty: float | None,
+    ) -> None:
+        self._silence = model.silence
+        self._source = model.stream()
+        self._decoder = OnlineViterbi(graph, max_lag, beam, certainty)
+        self._loop = _LoopPath(phone_loop)
+        self._scores = torch.empty(0, len(model.labels) + 1)  # of the frames that are not decided
+        self.decoded = 0
+
+    def push(self, samples: Tensor) -> Frames:
+        """What (n,) samples decide."""
+        return self._add(self._source.push(samples))
+
+    def finish(self) -> tuple[Frames, bool]:
+        """The rest, and whether it ends where the text may end."""
+        last = self._add(self._source.finish())
+        rest = self._frames(self._decoder.finish())
+        return last.and_then(rest), bool(self._decoder.complete)
+
+    def restart(self, initial: Tensor) -> Frames:
+        """Decides what is open; the next frame starts anew."""
+        return self._frames(self._decoder.restart(initial))
+
+    def extend(self, graph: Graph) -> None:
+        """Goes on in a larger graph."""
+        self._decoder.extend(graph)
+
+    def survivors(self) -> Survivors:
+        """Where the text's live paths end."""
+        found = self._decoder.survivors()
+        assert isinstance(found, Survivors)
+        return found
+
+    def undecided(self) -> Tensor:
+        """(m,) states of the best path through the frames that are not decided."""
+        found = self._decoder.undecided()
+        assert isinstance(found, Tensor)
+        return found
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where it stands."""
+        return {
+            "source": self._source.state_dict(),
+            "decoder": self._decoder.state_dict(),
+            "loop": self._loop.state_dict(),
+            "scores": self._scores,
+            "decoded": self.decoded,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes on there."""
+        self._source.load_state_dict(state["source"])
+        self._decoder.load_state_dict(state["decoder"])
+        self._loop.load_state_dict(state["loop"])
+        self._scores, self.decoded = state["scores"], state["decoded"]
+
+    def _add(self, scores: Tensor) -> Frames:
+        scores = with_filler(scores, self._silence)
+        self.decoded += len(scores)
+        self._scores = torch.cat([self._scores, scores])
+        self._loop.push(scores)
+        return self._frames(self._decoder.push(scores))
+
+    def _frames(self, states: Tensor | list[Tensor]) -> Frames:
+        assert isinstance(states, Tensor)
+        count, first = len(states), self.decoded - len(self._scores)
+        frames = Frames(torch.arange(first, first + count), states, self._scores[:count], self._loop.take(count))
+        self._scores = self._scores[count:]
+        return frames
+
+
+class _LoopPath:
+    """The phone loop's path, frame after frame: as decided, or as it stands where nothing is decided yet."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._pdfs = graph.pdfs
+        self._decoder = OnlineViterbi(graph, LOOP_LAG, LOOP_BEAM)
+        self._columns = torch.empty(0, dtype=torch.int64)  # decided and not taken
+        self._taken = 0
+
+    def push(self, scores: Tensor) -> None:
+        """The next frames' scores."""
+        before = self._decided
+        states = self._decoder.push(scores)
+        assert isinstance(states, Tensor)
+        self._columns = torch.cat([self._columns, self._pdfs[states[max(0, self._taken - before) :]]])
+
+    def take(self, count: int) -> Tensor:
+        """(count,) columns of the next frames."""
+        columns = self._columns[:count]
+        if len(columns) < count:
+            standing = self._decoder.undecided()
+            assert isinstance(standing, Tensor)
+            first = max(0, self._taken - self._decided)
+            columns = torch.cat([columns, self._pdfs[standing[first : first + count - len(columns)]]])
+        self._columns = self._columns[count:]
+        self._taken += count
+        return columns
+
+    @property
+    def _decided(self) -> int:
+        decided = self._decoder.committed_frames
+        assert isinstance(decided, int)
+        return decided
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"decoder": self._decoder.state_dict(), "columns": self._columns, "taken": self._taken}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._decoder.load_state_dict(state["decoder"])
+        self._columns, self._taken = state["columns"], state["taken"]

@@ -1,0 +1,82 @@
+"""Where in the text a stream is right now, before anything is decided."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from streamhmm.align.events import Position
+from streamhmm.align.topology import Topology
+from streamhmm.online import Survivors
+
+PHONE_FRAMES = 9.0
+"""How long a phone lasts, roughly: what was heard last is some frames old, and the reader has gone on."""
+
+
+def place_of_state(topology: Topology) -> Tensor:
+    """(S,) the word of each state, and in what lies between words the word before; −1 before the first."""
+    return topology.word_of_state.cummax(0).values
+
+
+def phones_left(topology: Topology) -> Tensor:
+    """(S,) phones of its word that follow the phone of each state; −1 outside words.
+
+    Pronunciations stand one behind the other in the order of the states, and the last phone of each leaves the word:
+    so a phone's followers are those up to the next one that begins the word.
+    """
+    words = [phone.word for phone in topology.phones]
+    left = [0] * len(words)
+    first_states = _first_states(topology)
+    begins = topology.begins_word[first_states].tolist()
+    for phone in range(len(words) - 2, -1, -1):
+        if words[phone + 1] == words[phone] and not begins[phone + 1]:
+            left[phone] = left[phone + 1] + 1
+    table = torch.tensor([*left, -1, -1])  # −1 and −2 index the last two
+    return table[topology.phone_of_state]
+
+
+def _first_states(topology: Topology) -> Tensor:
+    """(P,) first state of each phone."""
+    states = torch.arange(len(topology.phone_of_state))
+    first = torch.full((len(topology.phones),), len(states), dtype=torch.int64)
+    spoken = topology.phone_of_state >= 0
+    return first.scatter_reduce(0, topology.phone_of_state[spoken], states[spoken], "amin")
+
+
+class Places:
+    """What a topology's states say of the reader's place."""
+
+    def __init__(self, topology: Topology) -> None:
+        self.place = place_of_state(topology)
+        self._phone = topology.phone_of_state
+        self._left = phones_left(topology)
+        self._last_word = int(topology.word_of_state.max())
+
+    def position(self, survivors: Survivors, undecided: Tensor, unheard: float) -> Position:
+        """The most probable word.
+
+        Args:
+            survivors: of the decoder.
+            undecided: (m,) newest states of the best path.
+            unheard: frames between the newest one decoded and the newest sample.
+        """
+        if len(survivors.states) == 0:
+            return Position(-1, 0.0)
+        places, weights = self.place[survivors.states], survivors.scores.softmax(0)
+        best = int(weights.argmax())
+        index = int(places[best])
+        confidence = float(weights[places == index].sum())
+        in_phone = self._frames_in_phone(undecided)
+        return Position(self._ahead(index, int(survivors.states[best]), in_phone, unheard), confidence)
+
+    def _frames_in_phone(self, undecided: Tensor) -> int:
+        phones = self._phone[undecided]
+        return 0 if len(phones) == 0 else int((phones == phones[-1]).flip(0).long().cumprod(0).sum())
+
+    def _ahead(self, index: int, state: int, in_phone: int, unheard: float) -> int:
+        """The next word, if the reader is likely to have reached it meanwhile."""
+        left = int(self._left[state])
+        if left < 0 or index >= self._last_word:
+            return index
+        rest = max(PHONE_FRAMES - in_phone, 1.0) + left * PHONE_FRAMES
+        return index + (unheard > rest)

@@ -1,0 +1,320 @@
+"""Alignment of live speech: samples in, words with their times out."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from streamhmm.align.events import Event, Kind, Position
+from streamhmm.align.follow import Follow
+from streamhmm.align.hearing import Frames, Hearing
+from streamhmm.align.kept import KeptAudio
+from streamhmm.align.place import Places
+from streamhmm.align.results import Alignment
+from streamhmm.align.stream_result import as_alignment
+from streamhmm.align.topology import SILENT, Topology, build_topology
+from streamhmm.align.transcript import Reading, Transcript
+from streamhmm.errors import AudioError
+from streamhmm.packing import NEVER
+from streamhmm.segment import Segment
+from streamhmm.text import pronounce, tokenize
+
+if TYPE_CHECKING:
+    from streamhmm.align.aligner import Aligner
+
+BEAM = 100.0
+CERTAINTY = 0.9999
+KEEP_S = 3600.0
+LOST_BLOCK = 16000
+"""Lost samples are taken as silence, so many at once."""
+ENDED = "the stream has ended: finish was called"
+
+
+class AlignmentStream:
+    """Follows a speaker through a text; made by :meth:`streamhmm.Aligner.stream`.
+
+    "final" events are never taken back. How the samples are cut into chunks changes none of them, only when they come.
+    Use from any thread, one call at a time; others wait. ``sample_rate`` is what :meth:`push` takes, 16000.
+    """
+
+    def __init__(
+        self,
+        aligner: Aligner,
+        text: str | Sequence[str],
+        *,
+        max_lag: float | None,
+        follow: Follow | None,
+        beam: float | None,
+        certainty: float | None,
+        keep: float,
+        strict: bool,
+    ) -> None:
+        self._aligner, self._model = aligner, aligner.model
+        self.sample_rate = self._model.sample_rate
+        self._follow, self._strict, self._keep = follow, strict, keep
+        script = pronounce(tokenize(text), aligner.lexicon, strict=strict)
+        self._words, self._unknown = list(script.words), list(script.unknown)
+        self._texts = [text if isinstance(text, str) else " ".join(text)]
+        topology = self._build()
+        lag_frames = None if max_lag is None else self._lag_frames(max_lag)
+        self._hearing = Hearing(
+            self._model, topology.graph, aligner.phone_loop, lag_frames, beam, None if max_lag is None else certainty
+        )
+        self._transcript = Transcript(topology, self.words, aligner.calibration, self._model)
+        self._places = Places(topology)
+        self._received = 0
+        self._kept = KeptAudio(keep, self.sample_rate)
+        self._readings: deque[Reading] = deque()
+        self._furthest = -1  # last word read
+        self._partial: tuple[int, int] | None = None
+        self._last: list[Event] | None = None
+        self._complete = False
+        self._lock = Lock()
+
+    @property
+    def received_s(self) -> float:
+        """Seconds of audio received, lost ones included."""
+        return self._received / self.sample_rate
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words of the text, as the user spells them."""
+        return tuple(word.label for word in self._words)
+
+    def push(self, samples: NDArray[np.float32] | Tensor) -> list[Event]:
+        """The next samples.
+
+        Args:
+            samples: (n,) float32 mono at ``sample_rate``, full scale ±1; n from 0.
+
+        Raises:
+            AudioError: some are NaN or infinite; nothing has changed then.
+            ValueError, TypeError: samples that are not as said; after :meth:`finish`.
+        """
+        values = _check_samples(samples)
+        with self._lock:
+            self._check_open()
+            return self._advance(values)
+
+    def lost(self, samples: int) -> list[Event]:
+        """So many samples never arrived: a "gap" event, and times after them stay right."""
+        if samples < 0:
+            raise ValueError(f"samples must be at least 0, got {samples}")
+        with self._lock:
+            self._check_open()
+            start = self.received_s
+            events: list[Event] = []
+            for first in range(0, samples, LOST_BLOCK):
+                events += self._advance(torch.zeros(min(LOST_BLOCK, samples - first)))
+            if samples > 0:
+                events.append(self._event("gap", None, 0, Segment("", start, self.received_s)))
+            return events
+
+    def position(self) -> Position:
+        """The word that is being read at the newest sample, −1 before the first; in a pause the word before it."""
+        with self._lock:
+            unheard = self._received / self._frame - self._hearing.decoded
+            return self._places.position(self._hearing.survivors(), self._hearing.undecided(), unheard)
+
+    def seek(self, index: int) -> list[Event]:
+        """Goes on at word ``index``, where the reader is about to read. What was heard so far is decided.
+
+        Raises:
+            ValueError: there is no such word; after :meth:`finish`.
+        """
+        if not 0 <= index < len(self._words):
+            raise ValueError(f"index must be in 0…{len(self._words) - 1}, got {index}")
+        with self._lock:
+            self._check_open()
+            events = self._tell(self._hearing.restart(self._entries(index)))
+            events += self._tell_rest(self._hearing.decoded * self._model.frame_s)
+            self._furthest, self._partial = index - 1, None
+            return events
+
+    def extend(self, text: str | Sequence[str]) -> None:
+        """More text after the last word.
+
+        Raises:
+            TextError: it can't be used.
+        """
+        script = pronounce(tokenize(text), self._aligner.lexicon, strict=self._strict)
+        with self._lock:
+            self._check_open()
+            self._words += script.words
+            self._unknown += script.unknown
+            self._texts.append(text if isinstance(text, str) else " ".join(text))
+            topology = self._build()
+            self._hearing.extend(topology.graph)
+            self._transcript.extend(topology, self.words)
+            self._places = Places(topology)
+
+    def close(self) -> list[Event]:
+        """Ends the stream. Returns the last events; a second call returns the same."""
+        with self._lock:
+            if self._last is None:
+                frames, self._complete = self._hearing.finish()
+                self._last = [*self._tell(frames), *self._tell_rest(self.received_s)]
+            return list(self._last)
+
+    def finish(self) -> Alignment:
+        """Ends the stream. Returns exactly what the "final" events told, without a second pass.
+
+        What is older than ``keep`` seconds has been told and is not in it; a warning says so.
+
+        Raises:
+            AlignmentError: no audio was received.
+        """
+        self.close()
+        return as_alignment(
+            self._readings,
+            self.words,
+            duration=self.received_s,
+            keep=self._keep,
+            text=" ".join(self._texts),
+            unknown=self._unknown,
+            complete=self._complete,
+            calibrated=self._model.calibration is not None,
+            takes=self._transcript.takes,
+        )
+
+    def realign(self) -> Alignment:
+        """The second pass: the kept audio as a whole, against the words that were read in it and those not read yet.
+
+        Raises:
+            AlignmentError: no audio was received, or no path through the text fits it.
+        """
+        with self._lock:
+            samples, start = self._kept.samples(), self._kept.start_s
+            read = [r.index for r in self._readings if r.index is not None and r.segment.start >= start]
+        first = min(read, default=0) if start > 0 else 0
+        audio = (samples, self.sample_rate)
+        found = self._aligner.align(audio, self.words[first:], follow=self._follow is not None, strict=self._strict)
+        return found.moved(start, first)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the stream stands, as tensors and plain values. A stream made with the same arguments, in another
+        process, goes on there (:meth:`load_state_dict`)."""
+        with self._lock:
+            self._check_open()
+            return {
+                "texts": list(self._texts),
+                "hearing": self._hearing.state_dict(),
+                "transcript": self._transcript.state_dict(),
+                "kept": self._kept.state_dict(),
+                "readings": [reading.as_values() for reading in self._readings],
+                "received": self._received,
+                "furthest": self._furthest,
+                "partial": self._partial,
+            }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes on where ``state`` was taken.
+
+        Raises:
+            ValueError: this stream is of another text, or has heard something already.
+        """
+        if self._received > 0:
+            raise ValueError("state must be loaded into a stream that has heard nothing yet")
+        texts = list(state["texts"])
+        if texts[:1] != self._texts:
+            raise ValueError("state must be of a stream with the same text")
+        for text in texts[1:]:
+            self.extend(text)
+        with self._lock:
+            self._hearing.load_state_dict(state["hearing"])
+            self._transcript.load_state_dict(state["transcript"])
+            self._kept.load_state_dict(state["kept"])
+            self._readings = deque(Reading.from_values(values) for values in state["readings"])
+            self._received, self._furthest, self._partial = state["received"], state["furthest"], state["partial"]
+
+    # ---- text to graph
+
+    def _build(self) -> Topology:
+        return build_topology(self._words, self._aligner.columns, follow=self._follow, lead_in=True)
+
+    def _entries(self, index: int) -> Tensor:
+        """Initial weights of a path that goes on with a word, or with the end of the silence before it."""
+        topology = self._transcript.topology
+        starts = topology.begins_word & (topology.word_of_state == index)
+        entries = torch.where(starts, 0.0, NEVER).double()
+        silent = (topology.phone_of_state == SILENT) & (topology.graph.pdfs == self._model.silence)
+        before = (silent & (self._places.place == index - 1)).nonzero()
+        entries[before[-1]] = 0.0
+        return entries
+
+    def _lag_frames(self, max_lag: float) -> int:
+        ahead = self._model.lookahead_s + 2 * self._model.frame_s  # frames come in pairs
+        frames = math.floor((max_lag - ahead) / self._model.frame_s + 1e-6)
+        if frames < 0:
+            raise ValueError(f"max_lag must be at least {ahead:.4f} s, the model's look-ahead, got {max_lag}")
+        return frames
+
+    # ---- samples to events
+
+    @property
+    def _frame(self) -> int:
+        return round(self.sample_rate * self._model.frame_s)
+
+    def _check_open(self) -> None:
+        if self._last is not None:
+            raise ValueError(ENDED)
+
+    def _advance(self, samples: Tensor) -> list[Event]:
+        self._received += len(samples)
+        self._kept.add(samples)
+        return [*self._tell(self._hearing.push(samples)), *self._new_partial()]
+
+    def _tell(self, frames: Frames) -> list[Event]:
+        return list(self._events(self._transcript.add(frames)))
+
+    def _tell_rest(self, end_s: float) -> list[Event]:
+        return list(self._events(self._transcript.finish(end_s)))
+
+    def _events(self, readings: Sequence[Reading]) -> Iterator[Event]:
+        for reading in readings:
+            self._readings.append(reading)
+            if reading.index is None:
+                yield self._event("offscript", None, 0, reading.segment)
+                continue
+            for index in range(self._furthest + 1, reading.index):
+                if self._transcript.takes[index] == 0:
+                    yield self._event("skipped", index, 0, None)
+            self._furthest = reading.index
+            yield self._event("final", reading.index, reading.take, reading.segment)
+        while self._readings and self._readings[0].segment.end < self.received_s - self._keep:
+            self._readings.popleft()
+
+    def _new_partial(self) -> list[Event]:
+        """The word that is being read, when it is another one than before."""
+        spoken = self._transcript.spoken_now(self._hearing.undecided())
+        if spoken is None:
+            return []
+        index, take, start_s = spoken
+        if (index, take) == self._partial:
+            return []
+        self._partial = index, take
+        end_s = max(start_s, self._hearing.decoded * self._model.frame_s)
+        return [self._event("partial", index, take, Segment(self._words[index].label, start_s, end_s))]
+
+    def _event(self, kind: Kind, index: int | None, take: int, segment: Segment | None) -> Event:
+        return Event(kind, index, take, segment, self.received_s, time.monotonic())
+
+
+def _check_samples(samples: NDArray[np.float32] | Tensor) -> Tensor:
+    values = samples if isinstance(samples, Tensor) else torch.from_numpy(np.ascontiguousarray(samples))
+    if values.dtype != torch.float32:
+        raise TypeError(f"samples must be float32, got {values.dtype}")
+    if values.dim() != 1:
+        raise ValueError(f"samples must be (n,), mono, got shape {tuple(values.shape)}")
+    if len(values) > 0 and not bool(torch.isfinite(values).all()):
+        raise AudioError("samples are NaN or infinite; check what records or converts them")
+    return values.detach().to("cpu")
