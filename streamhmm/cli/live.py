@@ -5,11 +5,6 @@ from __future__ import annotations
 import argparse
 import math
 import os
-import signal
-from contextlib import ExitStack
-from dataclasses import replace
-from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any
 
 from streamhmm.cli.options import (
     add_follow,
@@ -17,24 +12,12 @@ from streamhmm.cli.options import (
     add_output,
     add_text,
     check_text_and_output,
-    interrupt_ends_at_once,
     load_aligner,
     read_text,
     text_named,
 )
-from streamhmm.cli.output import STDOUT, complain, write, write_files
-from streamhmm.errors import AlignmentError, OutputError
+from streamhmm.cli.output import STDOUT, write
 
-if TYPE_CHECKING:
-    from streamhmm.align.events import Event
-    from streamhmm.align.live import LiveSession
-    from streamhmm.align.results import Alignment
-    from streamhmm.audio.microphone import Microphone
-    from streamhmm.audio.playback import Playback
-    from streamhmm.cli.live_output import Display
-    from streamhmm.cli.live_tap import Tap
-
-REFRESH_S = 1 / 15
 JSONL = """\
 --jsonl writes one JSON object a line, at once:
   kind        "partial" (the word is being spoken now), "final" (the word and its times), "skipped" (the word was not
@@ -79,6 +62,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def run(options: argparse.Namespace) -> int:
     """Follow a reader; returns the exit code."""
+    from streamhmm.cli.live_run import LiveRun
+
     if options.list_devices:
         return _list_devices()
     _check(options)
@@ -89,117 +74,7 @@ def run(options: argparse.Namespace) -> int:
             stream = aligner.stream(text, options.max_lag, options.follow, strict=options.strict)
     except ValueError as error:
         options.parser.error(str(error))
-    return _Live(options, text, stream).run()
-
-
-class _Live:
-    """One run of the command. ``messages`` are events and warnings from all threads, for the main one to show."""
-
-    def __init__(self, options: argparse.Namespace, text: str, stream: Any) -> None:
-        self._options = options
-        self._text = text
-        self._stream = stream
-        self._messages: SimpleQueue[Event | str] = SimpleQueue()
-
-    def run(self) -> int:
-        """Listen to the end, then write the results."""
-        from streamhmm.align.live import LiveSession
-        from streamhmm.cli.live_tap import Tap
-
-        with ExitStack() as resources:
-            source = self._source()
-            resources.callback(source.stop)
-            tap = Tap(self._options.record, source, self._messages.put)
-            resources.callback(tap.close)
-            session = LiveSession(self._stream, source, on_events=self._put, recorder=tap)
-            session.start()
-            try:
-                self._follow(session, tap)
-                lost: Exception | None = None
-            except (OutputError, BrokenPipeError) as error:
-                lost = error  # nobody sees the words any more, but the results can still be written
-            with interrupt_ends_at_once():
-                alignment = session.finish()
-                code = self._write(replace(alignment, audio=self._options.record or source.name))
-        if lost is not None:
-            raise lost
-        if session.error is not None:
-            complain(str(session.error))
-        return int(code or tap.failed or session.error is not None)
-
-    def _source(self) -> Microphone | Playback:
-        options, rate = self._options, self._stream.sample_rate
-        if options.file is not None:
-            from streamhmm.audio.playback import Playback
-
-            return Playback(options.file, sample_rate=rate, channel=options.channel, fast=options.fast)
-        from streamhmm.audio.microphone import Microphone
-
-        return Microphone(options.device, sample_rate=rate, channel=options.channel, warn=self._messages.put)
-
-    def _put(self, events: list[Event]) -> None:
-        for event in events:
-            self._messages.put(event)
-
-    def _follow(self, session: LiveSession, tap: Tap) -> None:
-        """Show what happens until the source has ended, or Ctrl-C is pressed and all that was heard is aligned."""
-        from streamhmm.cli.live_output import display_for
-
-        with Interrupts() as interrupts, display_for(self._options, self._text, self._stream.words) as display:
-            stopped = ended = False
-            while not ended:
-                ended = session.ended  # asked first, so that nothing comes after the last look at the messages
-                self._show(display, wait_s=0 if ended else REFRESH_S)
-                display.refresh(session.status, tap.level_db)
-                if interrupts.asked and not stopped:
-                    stopped = True
-                    session.stop()
-
-    def _show(self, display: Display, wait_s: float) -> None:
-        """Show the messages that are there, after waiting for the first."""
-        try:
-            message = self._messages.get(timeout=wait_s)
-            while True:
-                if isinstance(message, str):
-                    display.warn(message)
-                else:
-                    display.show(message)
-                message = self._messages.get_nowait()
-        except Empty:
-            pass
-
-    def _write(self, alignment: Alignment) -> int:
-        failed = False
-        if self._options.realign:
-            try:
-                alignment = replace(self._stream.realign(), audio=alignment.audio, text=alignment.text)
-            except AlignmentError as error:
-                complain(f"the second pass failed, the results have the live times: {error}")
-                failed = True
-        for warning in alignment.warnings:
-            complain(f"{alignment.audio}: {warning}")
-        return int(write_files(alignment, self._options.output) or failed)
-
-
-class Interrupts:
-    """Takes note of Ctrl-C within a ``with`` block; a second one raises KeyboardInterrupt."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        self._before = signal.getsignal(signal.SIGINT)
-
-    def __enter__(self) -> Interrupts:
-        if self._before is signal.default_int_handler:  # else it is ignored, as behind nohup
-            signal.signal(signal.SIGINT, self._take)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        signal.signal(signal.SIGINT, self._before)
-
-    def _take(self, number: int, frame: object) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
+    return LiveRun(options, text, stream).run()
 
 
 def _list_devices() -> int:

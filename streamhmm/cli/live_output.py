@@ -12,6 +12,7 @@ from streamhmm.cli.output import LINES_HEADER, STDOUT, complain, line, write
 if TYPE_CHECKING:
     from streamhmm.align.events import Event
     from streamhmm.align.live import LiveStatus
+    from streamhmm.align.results import Alignment
 
 
 class Display:
@@ -32,6 +33,9 @@ class Display:
 
     def refresh(self, status: LiveStatus, level_db: float) -> None:
         """Time went on."""
+
+    def result(self, alignment: Alignment) -> None:
+        """After the block: all words, where no output was asked for."""
 
 
 class WordLines(Display):

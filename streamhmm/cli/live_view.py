@@ -13,11 +13,12 @@ from rich.text import Text
 
 from streamhmm.cli.live_output import Display
 from streamhmm.cli.live_text import ShownText, Span
-from streamhmm.cli.output import complain, write
+from streamhmm.cli.output import complain, table, write
 
 if TYPE_CHECKING:
     from streamhmm.align.events import Event
     from streamhmm.align.live import LiveStatus
+    from streamhmm.align.results import Alignment
 
 SHORTEST_REFRESH_S = 1 / 15
 LIT, SKIPPED, WARNING, STATUS = "bold reverse", "strike dim", "bold red", "dim"
@@ -86,6 +87,10 @@ class TerminalView(Display):
             self._drawn_at = now
             width, height = self._console.size
             self._live.update(self.layout(width, height, status, level_db), refresh=True)
+
+    def result(self, alignment: Alignment) -> None:
+        """A table of the words."""
+        write(table(alignment))
 
     def layout(self, width: int, height: int, status: LiveStatus, level_db: float) -> Group:
         """What is seen in a terminal of this size."""
