@@ -7,11 +7,11 @@ import signal
 from contextlib import ExitStack
 from dataclasses import replace
 from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING
 
 from streamhmm.align.events import Event
 from streamhmm.align.live import LiveSession
 from streamhmm.align.results import Alignment
-from streamhmm.align.stream import AlignmentStream
 from streamhmm.audio.microphone import Microphone
 from streamhmm.audio.playback import Playback
 from streamhmm.cli.live_output import display_for
@@ -19,6 +19,9 @@ from streamhmm.cli.live_tap import Tap
 from streamhmm.cli.options import interrupt_ends_at_once
 from streamhmm.cli.output import complain, write_files
 from streamhmm.errors import AlignmentError, OutputError
+
+if TYPE_CHECKING:
+    from streamhmm.align.stream import AlignmentStream
 
 REFRESH_S = 1 / 15
 
