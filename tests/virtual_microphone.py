@@ -61,7 +61,7 @@ class VirtualMicrophone:
         """Speak (n,) samples of 16 kHz into the microphone; it takes as long as they last."""
         pcm = np.rint(samples * 32768).clip(-32768, 32767).astype("<i2").tobytes()
         player = ["pacat", "--playback", "--device=voice", "--raw", "--format=s16le", f"--rate={RATE}", "--channels=1"]
-        subprocess.run([*player, "--latency-msec=20"], input=pcm, env=self.environment, check=True, timeout=120)
+        subprocess.run([*player, "--latency-msec=500"], input=pcm, env=self.environment, check=True, timeout=120)
 
 
 @contextlib.contextmanager
