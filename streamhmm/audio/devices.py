@@ -61,11 +61,11 @@ def portaudio() -> Any:
 
 
 def input_devices() -> list[InputDevice]:
-    """All microphones. Raises AudioError if PortAudio is missing."""
+    """All microphones. Raises AudioError if there is none, or PortAudio is missing."""
     sounddevice = portaudio()
     hosts = [host["name"] for host in sounddevice.query_hostapis()]
     default = sounddevice.default.device[0]
-    return [
+    devices = [
         InputDevice(
             index,
             device["name"],
@@ -77,6 +77,9 @@ def input_devices() -> list[InputDevice]:
         for index, device in enumerate(sounddevice.query_devices())
         if device["max_input_channels"] > 0
     ]
+    if not devices:
+        raise AudioError("there is no microphone; plug one in, start the system's sound server, or play a file instead")
+    return devices
 
 
 def find_device(wanted: str | int | None) -> InputDevice:
@@ -86,8 +89,6 @@ def find_device(wanted: str | int | None) -> InputDevice:
         AudioError: there is none, or several.
     """
     devices = input_devices()
-    if not devices:
-        raise AudioError("there is no microphone; plug one in, start the system's sound server, or play a file instead")
     if wanted is None:
         return next((device for device in devices if device.is_default), devices[0])
     fitting = _fitting(devices, wanted)

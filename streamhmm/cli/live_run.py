@@ -14,7 +14,7 @@ from streamhmm.align.live import LiveSession
 from streamhmm.align.results import Alignment
 from streamhmm.audio.microphone import Microphone
 from streamhmm.audio.playback import Playback
-from streamhmm.cli.live_output import display_for
+from streamhmm.cli.live_output import Display, display_for
 from streamhmm.cli.live_tap import Tap
 from streamhmm.cli.options import interrupt_ends_at_once
 from streamhmm.cli.output import complain, write_files
@@ -51,13 +51,10 @@ class LiveRun:
             resources.callback(tap.close)
             session = LiveSession(self._stream, source, on_events=self._put, recorder=tap)
             session.start()
-            unread = self._listen(session, tap)
+            self._listen(session, tap)
             with interrupt_ends_at_once():
-                alignment = replace(self._result(session), audio=self._options.record or source.name)
-        if self._options.output or unread is None:
-            self._write(alignment)
-        if unread is not None:
-            raise unread
+                alignment = replace(self._result(session, source.name), audio=self._options.record or source.name)
+        self._write(alignment)
         if session.error is not None:
             complain(str(session.error))
         return int(self._failed or tap.failed or session.error is not None)
@@ -72,25 +69,35 @@ class LiveRun:
         for event in events:
             self._messages.put(event)
 
-    def _listen(self, session: LiveSession, tap: Tap) -> Exception | None:
+    def _listen(self, session: LiveSession, tap: Tap) -> None:
         """Show what happens until the source has ended, or Ctrl-C is pressed and all that was heard is aligned.
 
-        Returns:
-            the error if nobody can read it any more: the results can be written still.
+        Raises:
+            OutputError, BrokenPipeError: standard output can't be written. Where something else is asked for, the
+                session goes on unseen instead.
         """
-        try:
-            with Interrupts() as interrupts, self._display:
-                stopped = ended = False
-                while not ended:
-                    ended = session.ended  # asked first, so that nothing comes after the last look at the messages
-                    self._show(wait_s=0 if ended else REFRESH_S)
-                    self._display.refresh(session.status, tap.level_db)
-                    if interrupts.asked and not stopped:
-                        stopped = True
-                        session.stop()
-        except (OutputError, BrokenPipeError) as error:
-            return error
-        return None
+        with Interrupts() as interrupts:
+            try:
+                with self._display:
+                    self._follow(session, tap, interrupts)
+            except (OutputError, BrokenPipeError) as error:
+                if not (self._options.output or self._options.record):
+                    raise
+                self._failed = True
+                if isinstance(error, OutputError):
+                    complain(str(error))
+                self._display = Display()
+                self._follow(session, tap, interrupts)
+
+    def _follow(self, session: LiveSession, tap: Tap, interrupts: Interrupts) -> None:
+        stopped = ended = False
+        while not ended:
+            ended = session.ended  # asked first, so that nothing comes after the last look at the messages
+            self._show(wait_s=0 if ended else REFRESH_S)
+            self._display.refresh(session.status, tap.level_db)
+            if interrupts.asked and not stopped:
+                stopped = True
+                session.stop()
 
     def _show(self, wait_s: float) -> None:
         """Show the messages that are there, after waiting for the first."""
@@ -105,8 +112,13 @@ class LiveRun:
         except Empty:
             pass
 
-    def _result(self, session: LiveSession) -> Alignment:
-        alignment = session.finish()
+    def _result(self, session: LiveSession, name: str) -> Alignment:
+        try:
+            alignment = session.finish()
+        except AlignmentError as error:  # there was no audio
+            if session.error is not None:
+                raise session.error from error
+            raise AlignmentError(f"{name}: nothing was heard, so there is nothing to align; start again") from error
         if self._options.realign:
             try:
                 return replace(self._stream.realign(), text=alignment.text)
