@@ -14,7 +14,8 @@
 //   max_lag     after frame t: frame t − max_lag is decided; survivors that contradict the best one there become −inf.
 // All of it goes by the absolute frame, so how a stream is cut into chunks changes nothing. With no option the decided
 // states together are those of viterbi.h: the arithmetic is the same, offsets and their schedule included. Single
-// precision goes on in double from the first chunk that has scores too large for it.
+// precision goes on in double from the first chunk that has scores too large for it. Where no path is left, what is not
+// decided and all that comes is −1.
 #pragma once
 
 #include <cstdint>

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from streamhmm.align.aligner import Aligner
+    from streamhmm.align.events import Event, Position
     from streamhmm.align.results import Alignment
+    from streamhmm.align.stream import AlignmentStream
     from streamhmm.counts import ExpectedCounts, expected_counts
     from streamhmm.graph import Graph
     from streamhmm.online import OnlineViterbi, Survivors
@@ -28,12 +30,15 @@ __version__ = "0.1.0"
 __all__ = [
     "Aligner",
     "Alignment",
+    "AlignmentStream",
+    "Event",
     "ExpectedCounts",
     "Followed",
     "Graph",
     "OnlineDTW",
     "OnlineViterbi",
     "Path",
+    "Position",
     "Segment",
     "Survivors",
     "WarpingPath",
@@ -50,12 +55,15 @@ __all__ = [
 _HOMES = {
     "Aligner": "align.aligner",
     "Alignment": "align.results",
+    "AlignmentStream": "align.stream",
+    "Event": "align.events",
     "ExpectedCounts": "counts",
     "Followed": "warping_online",
     "Graph": "graph",
     "OnlineDTW": "warping_online",
     "OnlineViterbi": "online",
     "Path": "ops",
+    "Position": "align.events",
     "Segment": "segment",
     "Survivors": "online",
     "WarpingPath": "warping",

@@ -27,12 +27,14 @@ def evenly(labels, frames):
     return [(label, frames) for label in labels.split()]
 
 
-def decode_scores(words, columns, scores):
+def decode_scores(words, columns, scores, follow=None):
     """What the aligner finds for ``words`` if a network without a prior says ``scores``."""
     model = SimpleNamespace(
         log_posteriors=lambda samples: scores, log_prior=torch.zeros(scores.shape[1]), silence=columns[SILENCE]
     )
-    return decode(torch.empty(0), build_topology(words, columns), model, phone_loop(scores.shape[1]), "planted")
+    return decode(
+        torch.empty(0), build_topology(words, columns, follow=follow), model, phone_loop(scores.shape[1]), "planted"
+    )
 
 
 def segments_of(runs):

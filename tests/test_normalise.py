@@ -675,7 +675,7 @@ def test_any_text_is_read_or_refused(text):
         tokens = tokenize(text)
     except TextError:
         return
-    for label, readings in tokens:
+    for label, readings, _ in tokens:
         assert label
         assert 1 <= len(readings) <= MOST_READINGS
         assert len(set(readings)) == len(readings)

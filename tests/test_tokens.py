@@ -7,7 +7,7 @@ import pytest
 from permissions import unprivileged
 
 from streamhmm.errors import TextError
-from streamhmm.text import Token, read_text, tokenize
+from streamhmm.text import Break, Token, read_text, tokenize
 from streamhmm.text.keys import lookup_key, readable, without_accents
 from streamhmm.text.normalise import readings
 
@@ -67,13 +67,69 @@ def test_tokens(text, expected):
 def test_a_list_of_words_is_taken_as_given():
     words = ["Hello,", "New York", "well-known", "42", "  'tis "]
     assert tokenize(words) == [
-        Token("Hello,", (("hello",),)),
+        Token("Hello,", (("hello",),), Break.PHRASE),
         Token("New York", (("new", "york"),)),
         Token("well-known", (("well", "known"),)),
         Token("42", (("forty", "two"), ("four", "two"))),
         Token("  'tis ", (("'tis",),)),
     ]
     assert tokenize(tuple(words)) == tokenize(words)
+
+
+@pytest.mark.parametrize(
+    ("between", "expected"),
+    [
+        (" ", Break.NONE),
+        ("-", None),
+        (", ", Break.PHRASE),
+        (": ", Break.PHRASE),
+        (" — ", Break.PHRASE),
+        ("...", Break.PHRASE),
+        ("… ", Break.PHRASE),
+        (". ", Break.SENTENCE),
+        ("? ", Break.SENTENCE),
+        (".” “", Break.SENTENCE),
+        (" ! ", Break.SENTENCE),
+        ("\n", Break.PHRASE),
+        ("\r\n", Break.PHRASE),
+        (",\n", Break.PHRASE),
+        (".\n", Break.SENTENCE),
+        ("\n\n", Break.SENTENCE),
+        ("\n \n\n", Break.SENTENCE),
+        ("\n* * *\n", Break.PHRASE),
+    ],
+)
+def test_the_break_after_a_word(between, expected):
+    tokens = tokenize(f"one{between}two three")
+    if expected is None:
+        assert [token.label for token in tokens] == [f"one{between}two", "three"]
+    else:
+        assert [token.followed_by for token in tokens] == [expected, Break.NONE, Break.NONE]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Dr. Smith", Break.NONE),
+        ("Sept. 5", Break.NONE),
+        ("Dr., Smith", Break.PHRASE),
+        ("(Dr.) Smith", Break.PHRASE),
+        ("Dr.! Smith", Break.SENTENCE),
+        ("end. Smith", Break.SENTENCE),
+    ],
+)
+def test_the_point_of_an_abbreviation_ends_nothing(text, expected):
+    assert tokenize(text)[0].followed_by == expected
+
+
+def test_the_elements_of_a_list_have_their_own_punctuation():
+    breaks = [token.followed_by for token in tokenize(["Well,", "yes.", "New York!", "(no)", "—so"])]
+    assert breaks == [Break.PHRASE, Break.SENTENCE, Break.SENTENCE, Break.NONE, Break.NONE]
+
+
+def test_the_end_of_the_text_is_no_break_of_its_own():
+    assert [token.followed_by for token in tokenize("\n\none\n\n")] == [Break.PHRASE]
+    assert [token.followed_by for token in tokenize("— one")] == [Break.NONE]
 
 
 @pytest.mark.parametrize("text", ["", " \n\t", []])

@@ -10,6 +10,13 @@
 
 namespace streamhmm {
 
+// FNV-1a: tells damaged bytes.
+inline uint64_t checksum(const char* bytes, size_t count) {
+  uint64_t sum = 14695981039346656037u;
+  for (size_t i = 0; i < count; ++i) sum = (sum ^ static_cast<unsigned char>(bytes[i])) * 1099511628211u;
+  return sum;
+}
+
 class Saver {
  public:
   static constexpr bool loads() { return false; }
@@ -31,7 +38,10 @@ class Saver {
   }
   void indices(const std::vector<int32_t>& values, int32_t) { numbers(values); }
 
-  std::string take() { return std::move(bytes_); }
+  std::string take() {
+    number(checksum(bytes_.data(), bytes_.size()));
+    return std::move(bytes_);
+  }
 
  private:
   std::string bytes_;
@@ -40,7 +50,12 @@ class Saver {
 // Throws std::invalid_argument where the bytes are not such a state.
 class Loader {
  public:
-  explicit Loader(const std::string& bytes) : bytes_(bytes) {}
+  explicit Loader(const std::string& bytes) : bytes_(bytes), size_(static_cast<int64_t>(bytes.size()) - kSumBytes) {
+    require(size_ >= 0);
+    uint64_t sum = 0;
+    std::memcpy(&sum, bytes.data() + size_, kSumBytes);
+    require(sum == checksum(bytes.data(), size_));
+  }
 
   static constexpr bool loads() { return true; }
   static void require(bool holds) {
@@ -54,7 +69,7 @@ class Loader {
   template <class T>
   void cells(T* values, int64_t count) {
     const auto size = count * static_cast<int64_t>(sizeof(T));
-    require(size <= static_cast<int64_t>(bytes_.size()) - done_);
+    require(size <= size_ - done_);
     if (size > 0) std::memcpy(values, bytes_.data() + done_, size);
     done_ += size;
   }
@@ -62,7 +77,7 @@ class Loader {
   void numbers(std::vector<T>& values) {
     int64_t count = 0;
     number(count);
-    require(count >= 0 && count <= (static_cast<int64_t>(bytes_.size()) - done_) / static_cast<int64_t>(sizeof(T)));
+    require(count >= 0 && count <= (size_ - done_) / static_cast<int64_t>(sizeof(T)));
     values.resize(count);
     cells(values.data(), count);
   }
@@ -75,10 +90,13 @@ class Loader {
       before = value;
     }
   }
-  void finish() const { require(done_ == static_cast<int64_t>(bytes_.size())); }
+  void finish() const { require(done_ == size_); }
 
  private:
+  static constexpr int64_t kSumBytes = sizeof(uint64_t);
+
   const std::string& bytes_;
+  int64_t size_;
   int64_t done_ = 0;
 };
 

@@ -143,6 +143,7 @@ class OnlineDecoder {
     const int64_t cells = kBefore + int64_t{arcs_.tiles()} * kTile;
     for (auto& row : alpha_) row.assign(cells, kNever);
     for (auto& row : ancestor_) row.assign(cells, 0);
+    shift_.assign(arcs_.tiles(), Real(0));
     reached_.assign(arcs_.tiles(), false);
     offsets_.make_room(arcs_.tiles());
   }
@@ -170,12 +171,13 @@ class OnlineDecoder {
     OnlineTile<Real> tile;
     tile.alpha = alpha_[now_].data() + kBefore;
     tile.ancestor = ancestors();
-    tile.offset = offsets_.data();
+    tile.shift = shift_.data();
     tile.scores = scores;
     forget_but(next, targets_);
     tops_.resize(targets_.size());
     for (size_t k = 0; k < targets_.size(); ++k) {
       const int64_t first = kBefore + int64_t{targets_[k]} * kTile;
+      for (const int32_t from : active_) shift_[from] = static_cast<Real>(offsets_[from] - offsets_[targets_[k]]);
       arcs_.lend(targets_[k], tile);
       tile.next = alpha_[next].data() + first;
       tile.source = frame.source.data() + k * kTile;
@@ -348,6 +350,7 @@ class OnlineDecoder {
   int now_ = 0;
   std::vector<int32_t> active_;  // tiles with survivors, ascending
   std::vector<int32_t> targets_;
+  std::vector<Real> shift_;  // to the tile at hand, of the active ones
   std::vector<char> reached_;
   std::vector<Real> tops_;
   std::vector<int32_t> survivors_;

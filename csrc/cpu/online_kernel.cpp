@@ -40,13 +40,13 @@ STREAMHMM_KERNEL void enter(const OnlineTile<Real>& tile, int32_t source, int32_
 
 template <class Real>
 STREAMHMM_KERNEL Real shifted(const OnlineTile<Real>& tile, int32_t source) {
-  return tile.alpha[source] + static_cast<Real>(tile.offset[source / kTile] - tile.offset[tile.first / kTile]);
+  return tile.alpha[source] + tile.shift[source / kTile];
 }
 
 // The first two states of a tile are entered from the tile before it, which has another offset.
 template <class Real>
 STREAMHMM_KERNEL void step_across_border(const OnlineTile<Real>& tile) {
-  if (tile.first == 0 || tile.offset[tile.first / kTile - 1] == tile.offset[tile.first / kTile]) return;
+  if (tile.first == 0 || tile.shift[tile.first / kTile - 1] == 0) return;
   const Real* alpha = tile.alpha + tile.first;
   const Real before[2] = {shifted(tile, tile.first - 2), shifted(tile, tile.first - 1)};
   const Real candidates[2][3] = {

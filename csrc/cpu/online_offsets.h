@@ -16,7 +16,6 @@ class OnlineOffsets {
   }
 
   double operator[](int32_t tile) const { return offset_[tile]; }
-  const double* data() const { return offset_.data(); }
 
   // All 0 again.
   void clear() {

@@ -16,15 +16,15 @@ struct ListedArc {
 };
 
 // For the states j = first … first + kTile − 1, arcs i → j by their target j:
-//   best      = max_i (α[i] + offset[tile i] − offset[tile j] + w_ij), from the lowest such i
+//   best      = max_i (α[i] + shift[tile i] + w_ij), from the lowest such i;   shift[k] = offset[k] − offset[tile j]
 //   next[j]   = best + scores[pdf[j]],   source[j] = i,   next_ancestor[j] = ancestor[i]
 template <class Real>
 struct OnlineTile {
   int32_t first;
   const Real* alpha;  // of all states, and two cells of −inf before them
   const int32_t* ancestor;
-  const double* offset;  // of all tiles
-  const Real* stay;      // of this tile's states, −inf where there is no arc
+  const Real* shift;  // of all tiles with survivors
+  const Real* stay;   // of this tile's states, −inf where there is no arc
   const Real* advance;
   const Real* skip;
   const ListedArc<Real>* listed;

@@ -25,7 +25,8 @@ def crossings(runs: Runs, scores: Tensor) -> Tensor:
     crossing = changes - 0.5 - lead_before / slope
     crosses = (lead_before < 0) & (lead_after > 0) & slope.isfinite()  # forbidden frames have none
     places = torch.where(crosses, crossing, changes.double())
-    return torch.where(before == after, (runs.bounds[:-2] + runs.bounds[2:]) / 2, places)
+    equal = (before == after) & runs.spoken[:-1] & runs.spoken[1:]
+    return torch.where(equal, (runs.bounds[:-2] + runs.bounds[2:]) / 2, places)
 
 
 def spreads(runs: Runs, scores: Tensor, scale: float) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-FILLER_COST = 1.5
+FILLER_COST = 1.6
 """Nats below the best phone. A right word lies about 0.5 below it on average, a wrong one about 2.5."""
 PAUSE_COST = 0.01
 """Nats below silence: enough for pauses to count as silence at both ends of talk, little enough within it."""

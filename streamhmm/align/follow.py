@@ -2,16 +2,16 @@
 
 Each gap between words (and the one before the first and after the last) has, besides silence,
 
-* *talk*: speech that is not in the text, a chain of states on the filler column (filler.py) and a pause in it;
+* *talk*: speech that is not in the text, a chain of states on the filler column (filler.py), which knows pauses too;
 * a *jump*: one frame on the filler column. Hops lead from jump to jump: to the next gap (a word is skipped), to the one
   before (a word is repeated), to both ends of the phrase, from there to the next phrases' and to both ends of the
   sentence, and so on. So arcs are few and mostly local, and every place can be reached at a cost that grows with what
   lies between.
 
-    word ─┬───────────────────┬─> word        word, silence, talk ─> jump ─> next word
-          ├─> silence ────────┤                                      │  ^
-          └─> talk <─> pause ─┘                                      v  │
-                                                         jumps of other gaps ─> their next words
+    word ─┬────────────────────────┬─> word      word, silence, talk ─> jump ─> next word
+          ├────────> silence ──────┤                                    │  ^
+          └─> talk ────^───────────┘                                    v  │
+                                                              jumps of other gaps
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from streamhmm.text.breaks import Break
 
-LEAD_IN = -15.0
+LEAD_IN = -25.0
 """Log-weight of talk, music or noise before the first word."""
 MOST_IN_PHRASE, MOST_IN_SENTENCE = 16, 8
 """Words and phrases. Where a text has no punctuation for longer it is cut, so that no jump has many hops into it."""
@@ -41,15 +41,15 @@ class Follow:
         unfinished: to end before the last word.
     """
 
-    offscript: float = -15.0
-    offscript_within: float = -25.0
-    jump: float = -15.0
-    skip_word: float = -3.0
-    skip_phrase: float = -3.0
-    skip_sentence: float = -3.0
-    back_word: float = -3.0
-    back_phrase: float = -3.0
-    back_sentence: float = -3.0
+    offscript: float = -30.0
+    offscript_within: float = -60.0
+    jump: float = -60.0
+    skip_word: float = -10.0
+    skip_phrase: float = -30.0
+    skip_sentence: float = -40.0
+    back_word: float = -20.0
+    back_phrase: float = -30.0
+    back_sentence: float = -40.0
     unfinished: float = -20.0
 
     def talk(self, kind: Break) -> float:

@@ -9,8 +9,8 @@ from streamhmm.align.events import Position
 from streamhmm.align.topology import Topology
 from streamhmm.online import Survivors
 
-PHONE_FRAMES = 9.0
-"""How long a phone lasts, roughly: what was heard last is some frames old, and the reader has gone on."""
+LEAST_FRAMES = 3.0
+"""So long at least a phone is expected to go on."""
 
 
 def place_of_state(topology: Topology) -> Tensor:
@@ -52,13 +52,14 @@ class Places:
         self._left = phones_left(topology)
         self._last_word = int(topology.word_of_state.max())
 
-    def position(self, survivors: Survivors, undecided: Tensor, unheard: float) -> Position:
+    def position(self, survivors: Survivors, undecided: Tensor, unheard: float, pace: float) -> Position:
         """The most probable word.
 
         Args:
             survivors: of the decoder.
             undecided: (m,) newest states of the best path.
-            unheard: frames between the newest one decoded and the newest sample.
+            unheard: frames between the newest one decoded and the newest sample: the reader has gone on.
+            pace: frames that this reader's phones last.
         """
         if len(survivors.states) == 0:
             return Position(-1, 0.0)
@@ -66,17 +67,12 @@ class Places:
         best = int(weights.argmax())
         index = int(places[best])
         confidence = float(weights[places == index].sum())
-        in_phone = self._frames_in_phone(undecided)
-        return Position(self._ahead(index, int(survivors.states[best]), in_phone, unheard), confidence)
+        left = int(self._left[survivors.states[best]])
+        if left >= 0 and index < self._last_word:
+            rest = max(pace - self._frames_in_phone(undecided), LEAST_FRAMES) + left * pace
+            index += unheard > rest
+        return Position(index, confidence)
 
     def _frames_in_phone(self, undecided: Tensor) -> int:
         phones = self._phone[undecided]
         return 0 if len(phones) == 0 else int((phones == phones[-1]).flip(0).long().cumprod(0).sum())
-
-    def _ahead(self, index: int, state: int, in_phone: int, unheard: float) -> int:
-        """The next word, if the reader is likely to have reached it meanwhile."""
-        left = int(self._left[state])
-        if left < 0 or index >= self._last_word:
-            return index
-        rest = max(PHONE_FRAMES - in_phone, 1.0) + left * PHONE_FRAMES
-        return index + (unheard > rest)

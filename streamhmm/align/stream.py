@@ -31,8 +31,8 @@ from streamhmm.text import pronounce, tokenize
 if TYPE_CHECKING:
     from streamhmm.align.aligner import Aligner
 
-BEAM = 100.0
-CERTAINTY = 0.9999
+BEAM = 80.0
+CERTAINTY = 0.99999
 KEEP_S = 3600.0
 LOST_BLOCK = 16000
 """Lost samples are taken as silence, so many at once."""
@@ -119,11 +119,16 @@ class AlignmentStream:
                 events.append(self._event("gap", None, 0, Segment("", start, self.received_s)))
             return events
 
-    def position(self) -> Position:
-        """The word that is being read at the newest sample, −1 before the first; in a pause the word before it."""
+    def position(self, ahead_s: float = 0.0) -> Position:
+        """The word that is being read at the newest sample, −1 before the first; in a pause the word before it.
+
+        Where more has been heard than was pushed yet, ``ahead_s`` seconds of it, the word there.
+        """
         with self._lock:
-            unheard = self._received / self._frame - self._hearing.decoded
-            return self._places.position(self._hearing.survivors(), self._hearing.undecided(), unheard)
+            unheard = (self._received + ahead_s * self.sample_rate) / self._frame - self._hearing.decoded
+            return self._places.position(
+                self._hearing.survivors(), self._hearing.undecided(), unheard, self._transcript.pace
+            )
 
     def seek(self, index: int) -> list[Event]:
         """Goes on at word ``index``, where the reader is about to read. What was heard so far is decided.

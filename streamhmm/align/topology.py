@@ -79,7 +79,7 @@ def build_topology(
     """
     builder = _Builder(columns)
     kinds = breaks_of_gaps([word.followed_by for word in words])
-    talk = [None] * len(kinds) if follow is None else [follow.talk(kind) for kind in kinds]
+    talk: list[float | None] = [None if follow is None else follow.talk(kind) for kind in kinds]
     if lead_in:
         talk[0] = LEAD_IN
     jump = None if follow is None else follow.jump

@@ -26,6 +26,8 @@ LONGEST_RUN = 400
 """Of a longer stretch of one phone or of silence only the beginning and the end are kept while it lasts."""
 
 
+USUAL_PACE, PACE_PHONES = 7.0, 20
+"""Frames a phone, and over how many phones the reader's own is taken."""
 LONGEST_PAUSE_S = 1.0
 """Within other speech."""
 
@@ -51,7 +53,10 @@ class Reading:
 
 
 class Transcript:
-    """Takes decided frames, gives readings in the order of time. ``takes`` counts them by the word's index."""
+    """Takes decided frames, gives readings in the order of time.
+
+    ``takes`` counts them by the word's index; ``pace`` is how many frames the reader's phones last.
+    """
 
     def __init__(
         self, topology: Topology, labels: Sequence[str], calibration: Calibration, model: AcousticModel
@@ -65,6 +70,7 @@ class Transcript:
         self._decided = 0  # frames so far
         self._talk: Segment | None = None  # other speech that may go on
         self.takes: Counter[int] = Counter()
+        self.pace = USUAL_PACE
 
     def extend(self, topology: Topology, labels: Sequence[str]) -> None:
         """Goes on with a longer text."""
@@ -91,6 +97,8 @@ class Transcript:
             return []
         self._decided = int(frames.number[-1]) + 1
         self._open = frames if self._open is None else self._open.and_then(frames)
+        if len(self._open.states) <= LONGEST_RUN and self._goes_on(len(frames.states)):
+            return []
         runs = self._runs()
         bounds = len(runs.phones) - 1
         if bounds > 0 and runs.pdfs[-1] == runs.pdfs[-2]:
@@ -115,6 +123,7 @@ class Transcript:
             "decided": self._decided,
             "talk": None if self._talk is None else astuple(self._talk),
             "takes": dict(self.takes),
+            "pace": self.pace,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -123,6 +132,15 @@ class Transcript:
         self._edge, self._decided = state["edge"], state["decided"]
         self._talk = None if state["talk"] is None else Segment(*state["talk"])
         self.takes = Counter(state["takes"])
+        self.pace = state["pace"]
+
+    def _goes_on(self, newest: int) -> bool:
+        """Whether the newest frames are of the same run as the one before them: nothing can end there."""
+        assert self._open is not None
+        states = self._open.states[-newest - 1 :]
+        phones = self.topology.phone_of_state[states]
+        begins = self.topology.begins_word[states[1:]]
+        return len(states) > newest and bool((phones == phones[0]).all()) and not bool(begins.any())
 
     def _runs(self) -> Runs:
         assert self._open is not None
@@ -183,6 +201,8 @@ class Transcript:
         )
         take = self.takes[index]
         self.takes[index] += 1
+        for part in segments:
+            self.pace += (part.duration / self._frame_s - self.pace) / PACE_PHONES
         segment = Segment(self._labels[index], segments[0].start, segments[-1].end, word_score)
         yield Reading(index, take, segment, segments)
 

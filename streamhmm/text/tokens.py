@@ -71,7 +71,7 @@ def _written(text: str) -> list[Token]:
     found = [piece for line in lines for piece in line]
     breaks = _breaks(found)
     place = -1
-    for line in lines:  # an empty one comes after the end of a line: together they end a sentence
+    for line in lines[:-1]:  # an empty one comes after the end of another, and together they end a sentence
         place += len(line)
         if place >= 0:
             breaks[place] = max(breaks[place], Break.PHRASE if line else Break.SENTENCE)
@@ -145,13 +145,16 @@ def _ends_clause(piece: Piece, word: str) -> bool:
 
 def _break_after(piece: Piece, word: str) -> Break:
     is_short = is_abbreviation(word) or is_name(word) or is_unit(word)
-    return Break.NONE if is_short and piece.after == "." else break_in(piece.after)
+    if not is_short or not piece.after.startswith("."):
+        return break_in(piece.after)
+    return Break.NONE if piece.after == "." else max(Break.PHRASE, break_in(piece.after[1:]))
 
 
 def _breaks(found: Sequence[Piece]) -> list[Break]:
     words = (readable(piece.core) for piece in found)
     return [
-        _break_after(piece, word) if word else break_in(piece.before) for piece, word in zip(found, words, strict=True)
+        _break_after(piece, word) if word else break_in(piece.before + piece.after)
+        for piece, word in zip(found, words, strict=True)
     ]
 
 

@@ -4,7 +4,8 @@
 
 Builds tests/native/replay twice, records what the tests ask of the compiled core, and replays it under
 AddressSanitizer and UndefinedBehaviorSanitizer, from several threads under ThreadSanitizer, and N times with numbers
-changed at random. FOLDER keeps the builds and the recording. The exit code is that of the first command that fails.
+changed at random; streams go through OnlineViterbi, too. FOLDER keeps the builds and the recording. The exit code is
+that of the first command that fails.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from pathlib import Path
 from streamhmm import _C
 
 HERE = Path(__file__).resolve().parent
-TESTS = ("viterbi", "log_likelihood", "posteriors", "memory_budget", "engine_errors", "raw_operations")
+TESTS = ("viterbi", "log_likelihood", "posteriors", "memory_budget", "engine_errors", "raw_operations", "online")
 QUICK = "not any_size and not beam and not many_arcs and not same_path and not hour and not small_graphs"
 FILLED = "max_malloc_fill_size=1073741824:malloc_fill_byte=149"  # what is read before it is written shows every time
+STREAMS = 300
 RECORDED_TOO = ("constraints", "sample", "semi_markov", "dtw", "strips")
 
 
@@ -44,6 +46,7 @@ def check(folder: Path, mutations: int, seed: int) -> None:
     run(sys.executable, HERE / "record.py", calls, "-k", QUICK, *tests, *more, STREAMHMM_ISA="baseline")
     run(folder / "address" / "replay", calls, ASAN_OPTIONS=FILLED)
     run(folder / "address" / "replay", calls, "--mutations", mutations, seed, ASAN_OPTIONS=FILLED)
+    run(folder / "address" / "replay", "--streams", STREAMS, seed, ASAN_OPTIONS=FILLED)
     run(folder / "thread" / "replay", calls, "--threads")
 
 

@@ -3,6 +3,7 @@
 //   replay FILE                     every call on every instruction set of this machine, results compared
 //   replay FILE --threads           the same calls from several threads at once, and from children forked meanwhile
 //   replay FILE --mutations N SEED  N calls with numbers changed at random: any error will do, but no crash
+//   replay --streams N SEED         N streams through OnlineViterbi, each in two ways that must agree
 //
 // record.py writes FILE. Exit code 1 and the test's name for results that differ; what a sanitizer finds ends the
 // process with its report and the test's name.
@@ -14,17 +15,29 @@
 #include "concurrent.h"
 #include "current.h"
 #include "mutate.h"
+#include "streams.h"
 
 namespace streamhmm {
 namespace replay {
 namespace {
 
 int usage() {
-  std::fprintf(stderr, "usage: replay FILE [--threads | --mutations N SEED]\n");
+  std::fprintf(stderr, "usage: replay FILE [--threads | --mutations N SEED] | --streams N SEED\n");
   return 2;
 }
 
+int stream(const std::vector<std::string>& words) {
+  if (words.size() != 4) return usage();
+  for (const std::string& isa : available_isas()) {
+    select_isa(isa);
+    run_streams(std::stoll(words[2]), std::stoull(words[3]));
+    std::printf("%s: %s streams agree\n", isa.c_str(), words[2].c_str());
+  }
+  return 0;
+}
+
 int run(const std::vector<std::string>& words) {
+  if (words[1] == "--streams") return stream(words);
   const std::string mode = words.size() > 2 ? words[2] : "";
   const std::vector<Call> calls = read_calls(words[1]);
   if (calls.empty()) throw std::runtime_error("no calls in " + words[1]);

@@ -1,0 +1,78 @@
+"""Speech pushed into a stream as if somebody spoke, on a virtual clock: audio comes at real-time pace, computing takes
+the time that it takes on this machine.
+
+Nothing is waited for, so an hour is replayed in minutes; what a microphone and its driver add is not in it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from streamhmm.align.chunking import ChunkController
+from streamhmm.align.events import Event, Position
+from streamhmm.align.stream import AlignmentStream
+
+RATE = 16000
+ASK_S = 0.05
+"""How often the position is asked for."""
+
+
+@dataclass
+class Fixed:
+    """A controller that keeps to one chunk length."""
+
+    chunk_s: float
+
+    def observe(self, chunk_s: float, compute_s: float, backlog_s: float) -> float:
+        return self.chunk_s
+
+
+@dataclass
+class Replay:
+    """What happened: events with the time when each came out, positions with the time for which each was asked."""
+
+    events: list[tuple[float, Event]] = field(default_factory=list)
+    positions: list[tuple[float, Position]] = field(default_factory=list)
+    chunks_s: list[float] = field(default_factory=list)
+    compute_s: list[float] = field(default_factory=list)
+
+    def factor(self) -> float:
+        """Compute time ÷ length of the audio."""
+        return sum(self.compute_s) / sum(self.chunks_s)
+
+
+def replay(
+    stream: AlignmentStream, samples: np.ndarray, controller: Fixed | ChunkController, *, ask: bool = False
+) -> Replay:
+    """Push (n,) samples, then end the stream."""
+    result, clock, done, asked = Replay(), 0.0, 0, 0
+    while done < len(samples):
+        chunk = min(max(1, round(controller.chunk_s * RATE)), len(samples) - done)
+        arrived = max(clock, (done + chunk) / RATE)
+        if ask:
+            due = list(_times(asked, arrived))
+            result.positions += [(at, stream.position(at - done / RATE)) for at in due]
+            asked += len(due)
+        begin = time.perf_counter()
+        events = stream.push(samples[done : done + chunk])
+        compute = time.perf_counter() - begin
+        clock, done = arrived + compute, done + chunk
+        result.events += [(clock, event) for event in events]
+        result.chunks_s.append(chunk / RATE)
+        result.compute_s.append(compute)
+        controller.observe(chunk / RATE, compute, max(0.0, min(clock, len(samples) / RATE) - done / RATE))
+    begin = time.perf_counter()
+    events = stream.close()
+    clock += time.perf_counter() - begin
+    result.events += [(clock, event) for event in events]
+    return result
+
+
+def _times(asked: int, until: float) -> Iterator[float]:
+    while asked * ASK_S < until:
+        yield asked * ASK_S
+        asked += 1

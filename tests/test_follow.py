@@ -1,0 +1,603 @@
+"""What a speaker may do besides reading word after word: each liberty taken, each not taken, and what is said of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from planted import FRAME_S, decode_scores, evenly, runs_to_scores
+
+import streamhmm as sh
+from streamhmm import cli, formats
+from streamhmm.align.aligner import Aligner
+from streamhmm.align.filler import FILLER_COST, PAUSE_COST, with_filler
+from streamhmm.align.follow import LEAD_IN, MOST_IN_PHRASE, MOST_IN_SENTENCE, Follow, breaks_of_gaps, hops
+from streamhmm.align.reading import check_reading, count_takes, words_skipped
+from streamhmm.align.runs import read_runs
+from streamhmm.align.topology import OFFSCRIPT, SILENCE_FRAMES, SILENT, TALK_FRAMES, build_topology
+from streamhmm.formats import Tiers
+from streamhmm.segment import Segment
+from streamhmm.text import PHONES, SILENCE, Break, Lexicon, SpokenWord, pronounce, tokenize
+
+COLUMNS = {label: column for column, label in enumerate((*PHONES, SILENCE))}
+FILLER = len(COLUMNS)
+N, P, S = Break
+COSTS = Follow()
+FREE = Follow(**dict.fromkeys(vars(COSTS), 0.0))
+SOUNDS = ["K AE", "T UW", "S IY", "M AA", "F ER", "L OW", "Z IH", "B EY", "N AY", "G EH", "V AO", "P UH"]
+"""Words of which no two share a sound."""
+FRAMES = 20
+
+
+def word(sounds, followed_by=N):
+    return SpokenWord(sounds.lower(), (((tuple(sounds.split()),),),), followed_by)
+
+
+def script(breaks):
+    return [word(sounds, after) for sounds, after in zip(SOUNDS, breaks, strict=False)]
+
+
+SENTENCES = script([N, N, S] * 4)
+"""Four of three words."""
+LONG = script([N, P] * 5 + [N, S])
+"""One of six phrases of two words."""
+
+
+def spoken(*parts):
+    """Runs of a reading: a number is a word, a text other sounds, None a pause."""
+    runs = []
+    for part in parts:
+        if part is None:
+            runs.append((SILENCE, 30))
+        else:
+            runs += evenly(SOUNDS[part] if isinstance(part, int) else part, FRAMES)
+    return runs
+
+
+def scores_of(runs):
+    return with_filler(runs_to_scores(runs, COLUMNS), COLUMNS[SILENCE])
+
+
+def follow(words, runs, costs=COSTS, **options):
+    """The indices of the words along the best path, and "talk" for other speech; and the path's score."""
+    topology = build_topology(words, COLUMNS, follow=costs, **options)
+    path = sh.viterbi(scores_of(runs), topology.graph)
+    return read_off(topology, path.states), float(path.score)
+
+
+def read_off(topology, states):
+    found = []
+    for before, state in pairwise([-1, *states.tolist()]):
+        if topology.begins_word[state]:
+            found.append(int(topology.word_of_state[state]))
+        elif topology.phone_of_state[state] == OFFSCRIPT and (
+            before < 0 or topology.phone_of_state[before] != OFFSCRIPT
+        ):
+            found.append("talk")
+    return found
+
+
+# The column of other speech.
+
+
+def test_the_filler_is_the_best_phone_less_a_cost_or_silence():
+    scores = torch.tensor([[-1.0, -2.0, -9.0], [-5.0, -4.0, -3.0], [-5.0, -4.0, -7.0]])
+    for silence in (2, -1):
+        found = with_filler(scores, silence % 3)
+        assert torch.equal(found[:, :3], scores)
+        assert found[:, 3].tolist() == pytest.approx([-1 - FILLER_COST, -3 - PAUSE_COST, -4 - FILLER_COST])
+    assert with_filler(scores, 0)[0, 3] == pytest.approx(-1 - PAUSE_COST)
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 8, 9, 100])
+def test_the_filler_of_chunks_is_that_of_the_whole(chunk):
+    scores = torch.randn(100, 40, generator=torch.Generator().manual_seed(1))
+    parts = torch.cat([with_filler(part, 39) for part in scores.split(chunk)])
+    assert torch.equal(parts, with_filler(scores, 39))
+    assert with_filler(scores[:0], 39).shape == (0, 41)
+    assert torch.equal(with_filler(scores[None], 39)[0], parts)
+
+
+# Gaps, and where jumps may go.
+
+
+def test_the_breaks_of_gaps_begin_and_end_with_a_sentence():
+    assert breaks_of_gaps([N]) == [S, S]
+    assert breaks_of_gaps([N, P, S, N]) == [S, N, P, S, S]
+
+
+@pytest.mark.parametrize("words", [1, MOST_IN_PHRASE, MOST_IN_PHRASE + 1, 10_000])
+def test_a_text_without_punctuation_is_cut(words):
+    gaps = breaks_of_gaps([N] * words)
+    assert len(gaps) == words + 1
+    ends = [gap for gap, kind in enumerate(gaps) if kind >= P]
+    assert max(right - left for left, right in pairwise(ends)) <= MOST_IN_PHRASE
+    ends = [gap for gap, kind in enumerate(gaps) if kind >= S]
+    assert max(right - left for left, right in pairwise(ends)) <= MOST_IN_PHRASE * MOST_IN_SENTENCE
+    assert len(ends) == 2 + (words - 1) // (MOST_IN_PHRASE * MOST_IN_SENTENCE)
+
+
+def test_hops_lead_to_both_neighbours_of_each_level():
+    weights = {name: -float(place) for place, name in enumerate(vars(COSTS))}
+    costs = Follow(**weights)
+    found = {(hop.source, hop.target): hop.weight for hop in hops([S, N, N, P, N, S, S], costs)}
+    word, phrase, sentence = (
+        (weights[f"skip_{level}"], weights[f"back_{level}"]) for level in ("word", "phrase", "sentence")
+    )
+    expected = {}
+    for gap in range(6):
+        expected[gap, gap + 1], expected[gap + 1, gap] = word
+    expected |= {(0, 3): phrase[0], (1, 3): phrase[0], (2, 0): phrase[1], (3, 0): phrase[1], (3, 5): phrase[0]}
+    expected |= {(5, 3): phrase[1]}
+    expected |= {(0, 5): sentence[0], (5, 0): sentence[1]}
+    assert found == expected | {key: max(expected[key], found[key]) for key in expected}
+    assert found == expected
+
+
+def test_the_cheaper_of_two_hops_counts():
+    for cheap in ("word", "phrase", "sentence"):
+        costs = Follow(
+            **{f"skip_{level}": -1.0 if level == cheap else -9.0 for level in ("word", "phrase", "sentence")}
+        )
+        assert {hop.weight for hop in hops([S, S], costs) if hop.target > hop.source} == {-1.0}
+
+
+# Every liberty taken.
+
+TAKEN = {
+    "nothing": ([0, 1, 2, 3], [0, 1, 2, 3]),
+    "pauses": ([None, 0, None, 1, 2, None, 3, None], [0, 1, 2, 3]),
+    "one word skipped": ([0, 1, 2, 3, 5, 6], [0, 1, 2, 3, 5, 6]),
+    "the first word skipped": ([None, 1, 2, 3], [1, 2, 3]),
+    "two words skipped": ([0, 3, 4, 5], [0, 3, 4, 5]),
+    "a word skipped in a pause": ([0, 1, 2, 3, None, 5, 6], [0, 1, 2, 3, 5, 6]),
+    "a sentence skipped": ([0, 1, 2, 6, 7, 8], [0, 1, 2, 6, 7, 8]),
+    "two sentences skipped": ([0, 1, 2, None, 9, 10, 11], [0, 1, 2, 9, 10, 11]),
+    "the rest of a sentence skipped": ([0, 1, 2, 3, 6, 7], [0, 1, 2, 3, 6, 7]),
+    "a word repeated": ([0, 1, 1, 2, 3], [0, 1, 1, 2, 3]),
+    "the first word repeated": ([0, 0, 1, 2], [0, 0, 1, 2]),
+    "a word three times": ([0, 1, 1, None, 1, 2, 3], [0, 1, 1, 1, 2, 3]),
+    "back to the sentence's start": ([0, 1, 2, 3, 4, 3, 4, 5, 6], [0, 1, 2, 3, 4, 3, 4, 5, 6]),
+    "back after the sentence's end": ([0, 1, 2, 3, 4, 5, None, 3, 4, 5, 6], [0, 1, 2, 3, 4, 5, 3, 4, 5, 6]),
+    "back two sentences": ([*range(6), 0, 1, 2, 3, 4], [*range(6), 0, 1, 2, 3, 4]),
+    "talk between sentences": ([0, 1, 2, "JH OY CH AW HH Y UH OY JH", 3, 4], [0, 1, 2, "talk", 3, 4]),
+    "talk with pauses": ([0, 1, 2, None, "JH OY CH AW", None, "HH Y UH", None, 3, 4], [0, 1, 2, "talk", 3, 4]),
+    "a hesitation": ([0, None, "AH AH AH AH", None, 1, 2, 3], [0, "talk", 1, 2, 3]),
+    "talk first": (["JH OY CH AW HH Y UH", None, 0, 1, 2], ["talk", 0, 1, 2]),
+    "talk last": ([*range(12), "JH OY CH AW HH Y UH"], [*range(12), "talk"]),
+    "other words in place of two": ([0, "JH OY CH AW HH Y", 3, 4], [0, "talk", 3, 4]),
+    "talk, then back": ([*range(6), "JH OY CH AW HH Y", 3, 4, 5], [*range(6), "talk", 3, 4, 5]),
+    "unfinished": ([0, 1, 2, 3, None], [0, 1, 2, 3]),
+    "only talk": (["JH OY CH AW HH Y UH"], ["talk"]),
+    "silence": ([None], []),
+}
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_a_liberty_taken(name):
+    parts, expected = TAKEN[name]
+    assert follow(SENTENCES, spoken(*parts))[0] == expected
+
+
+@pytest.mark.parametrize(
+    "expected",
+    [
+        [*range(12)],
+        [0, 1, 2, 3, 2, 3, 4],  # the phrase again, from its end …
+        [0, 1, 2, 2, 3, 4],  # … from within
+        [0, 1, 2, 3, 4, 0, 1, 2],  # the sentence again
+        [0, 1, 2, 4, 5],  # the rest of a phrase skipped
+        [0, 1, 4, 5, 6],  # a phrase skipped
+        [0, 1, 2, 10, 11],
+    ],
+)
+def test_phrases_within_a_sentence(expected):
+    assert follow(LONG, spoken(*expected))[0] == expected
+
+
+def test_without_follow_nothing_of_this_is_possible():
+    topology = build_topology(SENTENCES, COLUMNS)
+    for parts, _ in TAKEN.values():
+        path = sh.viterbi(runs_to_scores(spoken(*parts), COLUMNS), topology.graph)
+        assert read_off(topology, path.states) in ([*range(12)], [])
+    assert topology.graph.num_pdfs == len(COLUMNS)
+
+
+# What they cost.
+
+COST_OF = {
+    "one word skipped": ("jump", "skip_word"),
+    "two words skipped": ("jump", "skip_phrase", "skip_word"),
+    "a sentence skipped": ("jump", "skip_sentence"),
+    "a word repeated": ("jump", "back_word"),
+    "back after the sentence's end": ("jump", "back_sentence"),
+    "talk between sentences": ("offscript",),
+    "a hesitation": ("offscript_within",),
+}
+
+
+@pytest.mark.parametrize("name", ["one word skipped", "a word repeated", "talk between sentences", "a hesitation"])
+def test_a_liberty_costs_what_is_said(name):
+    """Beside the same path at no cost."""
+    runs = [*spoken(*TAKEN[name][0]), *spoken(*range(max(p for p in TAKEN[name][0] if isinstance(p, int)) + 1, 12))]
+    found, score = follow(SENTENCES, runs)
+    for field in COST_OF[name]:
+        cheaper = dataclasses.replace(COSTS, **{field: getattr(COSTS, field) + 2.0})
+        again, raised = follow(SENTENCES, runs, cheaper)
+        assert again == found
+        assert raised - score == pytest.approx(2.0, abs=1e-6)
+    others = [field for field in vars(COSTS) if field not in COST_OF[name] and "sentence" not in field]
+    unrelated = dataclasses.replace(COSTS, **{field: getattr(COSTS, field) - 2.0 for field in others})
+    assert follow(SENTENCES, runs, unrelated) == (found, pytest.approx(score, abs=1e-6))
+
+
+@pytest.mark.parametrize("name", [name for name in TAKEN if name not in ("nothing", "pauses", "silence")])
+def test_no_liberty_is_taken_that_costs_too_much(name):
+    dear = Follow(
+        **dict.fromkeys(vars(COSTS), -1e5),
+    )
+    parts, _ = TAKEN[name]
+    found, _ = follow(SENTENCES, [*spoken(*parts), *spoken(*range(12))], dear)
+    assert found == [*range(12)]
+
+
+def test_a_plain_reading_scores_as_without_follow():
+    runs = spoken(None, 0, 1, None, *range(2, 12))
+    plain = build_topology(SENTENCES, COLUMNS)
+    path = sh.viterbi(scores_of(runs), plain.graph)
+    found, score = follow(SENTENCES, runs)
+    assert (found, score) == ([*range(12)], float(path.score))
+
+
+# What the states stand for.
+
+
+def test_states_of_a_gap():
+    topology = build_topology(script([N, N]), COLUMNS, follow=COSTS)
+    phones, words = topology.phone_of_state.tolist(), topology.word_of_state.tolist()
+    first_word = words.index(0)
+    gap = slice(words.index(0) + 10, words.index(1))
+    states = [SILENT] * SILENCE_FRAMES + [OFFSCRIPT] * TALK_FRAMES
+    assert phones[gap] == [*states, SILENT]
+    assert phones[:first_word] == [*states, *[SILENT] * SILENCE_FRAMES, SILENT]
+    assert set(words[gap]) == {-1}
+    columns = topology.graph.pdfs.tolist()
+    assert columns[gap] == [COLUMNS[SILENCE]] * SILENCE_FRAMES + [FILLER] * (TALK_FRAMES + 1)
+    assert topology.begins_word.nonzero().flatten().tolist() == [first_word, words.index(1)]
+    assert topology.min_frames == 1
+
+
+def test_words_stand_in_order_and_each_pronunciation_begins_one():
+    words = pronounce(tokenize("The record: 1984, the end. A-b"), Lexicon()).words
+    topology = build_topology(words, COLUMNS, follow=COSTS)
+    owners = topology.word_of_state[topology.word_of_state >= 0]
+    assert bool((owners.diff() >= 0).all())
+    starts = Counter(topology.word_of_state[topology.begins_word].tolist())
+    assert starts == {index: sum(len(reading[0]) for reading in word.readings) for index, word in enumerate(words)}
+
+
+@pytest.mark.parametrize("sounds", ["K", "T", "K AE"])
+@pytest.mark.parametrize("frames", [5, 9])
+def test_a_word_read_twice_is_two_runs_of_each_phone(sounds, frames):
+    topology = build_topology([word(sounds)], COLUMNS, follow=dataclasses.replace(FREE, offscript=-1e3))
+    runs = [*evenly(sounds, frames), ("HH", 1), *evenly(sounds, frames)]
+    scores = scores_of(runs)
+    states = sh.viterbi(scores, topology.graph).states
+    found = read_runs(states, topology)
+    labels = [topology.phones[phone].label for phone in found.phones.tolist() if phone >= 0]
+    assert labels == sounds.split() * 2
+
+
+def test_a_run_ends_where_its_word_begins_anew():
+    topology = build_topology([word("K")], COLUMNS)
+    first = SILENCE_FRAMES
+    states = torch.tensor([first, first + 2, first + 4, first + 4, first, first + 1, first + 2, first + 4])
+    runs = read_runs(states, topology)
+    assert (runs.phones.tolist(), runs.bounds.tolist()) == ([0, 0], [0, 4, 8])
+
+
+# Size.
+
+
+def test_ten_thousand_words_have_few_arcs_each_and_most_are_local():
+    text = "The quick brown fox jumped over a lazy dog, and then it went home to sleep. " * 667
+    words = pronounce(tokenize(text), Lexicon()).words
+    assert len(words) >= 10_000
+    plain = build_topology(words, COLUMNS)
+    topology = build_topology(words, COLUMNS, follow=COSTS, lead_in=True)
+    assert topology.graph.num_states < 1.3 * plain.graph.num_states
+    assert topology.graph.num_arcs - plain.graph.num_arcs < 25 * len(words)
+    hop_list = list(hops(breaks_of_gaps([word.followed_by for word in words]), COSTS))
+    assert len(hop_list) < 5 * len(words)
+    assert max(abs(hop.target - hop.source) for hop in hop_list) <= 16
+    assert max(Counter(hop.target for hop in hop_list).values()) <= 20
+
+
+@pytest.mark.parametrize("mark", ["", ",", "."])
+def test_no_state_has_many_arcs_into_it_whatever_the_punctuation(mark):
+    gaps = breaks_of_gaps([{"": N, ",": P, ".": S}[mark]] * 10_000)
+    into = Counter(hop.target for hop in hops(gaps, COSTS))
+    assert max(into.values()) <= 2 * (MOST_IN_PHRASE + MOST_IN_SENTENCE)
+
+
+# Before the first word.
+
+BEFORE = {
+    "nothing": [],
+    "a pause": [None],
+    "talk": ["JH OY CH AW HH Y UH OY JH"],
+    "talk and pauses": [None, "JH OY CH AW", None, None, "HH Y UH OY JH", None],
+    "one of its own words": ["JH OY CH AW", 5, "HH Y UH OY", None],
+}
+
+
+@pytest.mark.parametrize("before", BEFORE)
+@pytest.mark.parametrize("costs", [None, COSTS])
+def test_anything_may_come_before_the_first_word(before, costs):
+    topology = build_topology(SENTENCES, COLUMNS, follow=costs, lead_in=True)
+    runs = spoken(*BEFORE[before], *range(12))
+    path = sh.viterbi(scores_of(runs), topology.graph)
+    talks = [] if before in ("nothing", "a pause") else ["talk"]
+    assert read_off(topology, path.states) == [*talks, *range(12)]
+    starts = topology.begins_word[path.states].nonzero().flatten().tolist()
+    begin = sum(frames for _, frames in spoken(*BEFORE[before]))
+    assert starts == [begin + 2 * FRAMES * place for place in range(12)]
+
+
+def test_a_lead_in_costs_so_much_and_nothing_where_there_is_none():
+    runs = spoken(*range(12))
+    plain = sh.viterbi(scores_of(runs), build_topology(SENTENCES, COLUMNS).graph)
+    lead = build_topology(SENTENCES, COLUMNS, lead_in=True)
+    assert sh.viterbi(scores_of(runs), lead.graph).score == plain.score
+    talk = spoken("JH OY CH AW HH Y UH")
+    expected = float(plain.score) + LEAD_IN + sum(frames for _, frames in talk) * (-0.01 - FILLER_COST)
+    assert float(sh.viterbi(scores_of(talk + runs), lead.graph).score) == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_lead_in_keeps_the_graph_left_to_right():
+    graph = build_topology(SENTENCES, COLUMNS, lead_in=True).graph
+    assert graph.family == "linear"
+    states, extras, _ = graph.record
+    source, target = graph.body[states : states + extras], graph.body[states + extras :]
+    assert bool((source <= target).all())
+
+
+# What comes of a reading.
+
+
+def test_takes_and_words_left_out():
+    assert count_takes([0, 1, 1, 0, 1, 4]) == (0, 0, 1, 1, 2, 0)
+    assert count_takes([]) == ()
+    assert words_skipped([0, 1, 1, 4], 6) == (2, 3, 5)
+    assert words_skipped([], 2) == (0, 1)
+    assert words_skipped([1, 0], 2) == ()
+
+
+LABELS = [f"w{index}" for index in range(20)]
+
+
+@pytest.mark.parametrize(
+    ("skipped", "expected"),
+    [
+        ((), ()),
+        ((3,), ("not read: 'w3'",)),
+        ((3, 4, 9), ("not read: 'w3 w4', 'w9'",)),
+        (range(8), ("not read: 'w0 w1 w2 w3 w4 w5 w6 w7'",)),
+        (range(9), ("not read: 'w0 w1 w2 … w6 w7 w8'",)),
+        (
+            range(0, 20, 2),
+            ("not read: 'w0', 'w2', 'w4', 'w6', 'w8', 'w10', 'w12', 'w14', and 2 more",),
+        ),
+        (range(20), ("nothing of the text is read; check that audio and text belong together",)),
+    ],
+)
+def test_what_is_said_of_words_left_out(skipped, expected):
+    assert check_reading((), (), tuple(skipped), (), LABELS) == expected
+
+
+def test_what_is_said_of_words_read_again_and_of_other_speech():
+    words = [Segment("a", 0.0, 1.0), Segment("a", 1.25, 2.0)]
+    talk = [Segment("<off-script>", 2.5, 3.254), Segment("<off-script>", 5.0, 6.0)]
+    assert check_reading(words, (0, 1), (), talk, ["a"]) == (
+        "read again: 'a' at 1.25 s",
+        "speech that is not in the text from 2.50 to 3.25 s, from 5.00 to 6.00 s",
+    )
+
+
+@pytest.fixture(scope="module")
+def aligner():
+    torch.set_num_threads(1)
+    return Aligner()
+
+
+@pytest.fixture
+def plant(aligner, monkeypatch):
+    """Make the network say ``runs``; returns samples of their length."""
+
+    def plant(runs):
+        columns = {label: column for column, label in enumerate(aligner.model.labels)}
+        scores = runs_to_scores(runs, columns)
+        monkeypatch.setattr(aligner.model, "log_posteriors", lambda samples: scores.clone())
+        return np.full(len(scores) * 160, 0.1, np.float32), 16_000
+
+    return plant
+
+
+TEXT = "The cats slept. We own a moon. Joy!"
+PARTS = {
+    "The": "DH AH",
+    "cats": "K AE T S",
+    "slept": "S L EH P T",
+    "We": "W IY",
+    "own": "OW N",
+    "a": "AH",
+    "moon": "M UW N",
+    "Joy": "JH OY",
+}
+TALK = "HH AW Z G OY CH EY V"
+
+
+def said(*parts):
+    runs = []
+    for part in parts:
+        runs += [(SILENCE, 30)] if part is None else evenly(PARTS.get(part, part), FRAMES)
+    return runs
+
+
+def near(frames):
+    return pytest.approx(frames * FRAME_S, abs=0.5 * FRAME_S)
+
+
+def test_a_followed_alignment(aligner, plant):
+    order = ["The", "cats", "The", "cats", "slept", None, TALK, None, "We", "own", "a", "moon"]
+    runs = said(*order)
+    found = aligner.align(plant(runs), TEXT, follow=True)
+    assert [word.label for word in found.words] == [part for part in order if part in PARTS]
+    assert found.word_indices == (0, 1, 0, 1, 2, 3, 4, 5, 6)
+    assert found.takes == (0, 0, 1, 1, 0, 0, 0, 0, 0)
+    assert found.skipped == (7,)
+    assert [found.words[word].label for word in found.phone_words[:6]] == ["The"] * 2 + ["cats"] * 4
+    assert found.phone_words == tuple(sorted(found.phone_words))
+    (talk,) = found.offscript
+    begin = len(said(*order[:6])) - 2  # pauses are of 30 frames
+    begin = (begin * FRAMES) + 30 + FRAMES
+    assert (talk.label, talk.start, talk.end) == ("<off-script>", near(begin), near(begin + 8 * FRAMES))
+    assert found.words[4].end == near(begin - 30)
+    assert all(word.score > 0.5 for word in found.words)
+    assert found.warnings[:3] == (
+        "not read: 'Joy'",
+        f"read again: 'The' at {found.words[2].start:.2f} s, 'cats' at {found.words[3].start:.2f} s",
+        f"speech that is not in the text from {talk.start:.2f} to {talk.end:.2f} s",
+    )
+
+
+def test_a_jump_after_talk_does_not_shorten_it(aligner, plant):
+    runs = said("The", "cats", "slept", TALK, "The", "cats", "slept", "We", "own")
+    found = aligner.align(plant(runs), TEXT, follow=True)
+    (talk,) = found.offscript
+    assert (talk.start, talk.end) == (near(11 * FRAMES), pytest.approx(19 * FRAMES * FRAME_S, abs=3 * FRAME_S))
+
+
+def test_nothing_read(aligner, plant):
+    for parts in ([None, TALK, None], [None]):
+        found = aligner.align(plant(said(*parts)), TEXT, follow=True)
+        assert (found.words, found.phones, found.word_indices, found.takes) == ((), (), (), ())
+        assert found.skipped == tuple(range(8))
+        assert "nothing of the text is read; check that audio and text belong together" in found.warnings
+        assert len(found.offscript) == len(parts) // 2
+
+
+def test_one_frame_is_enough_to_follow(aligner, plant):
+    found = aligner.align(plant([(SILENCE, 1)]), TEXT, follow=True)
+    assert found.skipped == tuple(range(8))
+
+
+def test_a_plain_reading_is_the_same_with_and_without_follow(aligner, plant):
+    audio = plant(said(None, *PARTS, None))
+    plain, followed = (aligner.align(audio, TEXT, follow=follow) for follow in (False, True))
+    assert plain.is_plain
+    assert (plain.word_indices, plain.takes, plain.skipped, plain.offscript) == (tuple(range(8)), (0,) * 8, (), ())
+    assert followed == plain
+
+
+def test_long_pauses_are_no_matter(aligner, plant):
+    audio = plant([*said("The", "cats", "slept"), (SILENCE, 1500), *said("We", "own", "a", "moon", "Joy")])
+    assert not [warning for warning in aligner.align(audio, TEXT, follow=True).warnings if "no words" in warning]
+    assert [warning for warning in aligner.align(audio, TEXT).warnings if "no words" in warning]
+
+
+def test_evidence_is_of_the_words_alone():
+    runs = spoken(0, 1, 2, "JH OY CH AW HH Y UH OY JH", 3, 4, 5)
+    with_talk, without = (
+        decode_scores(SENTENCES[:6], COLUMNS, runs_to_scores(r, COLUMNS), follow=COSTS)
+        for r in (runs, spoken(*range(6)))
+    )
+    assert with_talk.is_free
+    for one, other in zip(with_talk.evidence, without.evidence, strict=True):
+        assert torch.equal(torch.as_tensor(one), torch.as_tensor(other))
+    assert len(with_talk.runs.of_frames(with_talk.runs.phones)) == 21 * FRAMES
+
+
+# Files and the command line.
+
+WORDS = (Segment("a", 0.0, 0.5), Segment("b", 0.5, 1.0), Segment("a", 1.5, 2.0))
+FOLLOWED = Tiers(
+    WORDS,
+    (),
+    (),
+    3.0,
+    word_indices=(0, 3, 0),
+    takes=(0, 0, 1),
+    skipped=(1, 2),
+    offscript=(Segment("<off-script>", 2.0, 3.0),),
+)
+
+
+def test_json_has_what_was_followed(tmp_path):
+    formats.save(tmp_path / "a.json", FOLLOWED)
+    content = json.loads((tmp_path / "a.json").read_text())
+    assert [(word["index"], word["take"]) for word in content["words"]] == [(0, 0), (3, 0), (0, 1)]
+    assert content["skipped"] == [1, 2]
+    assert [(talk["label"], talk["start"], talk["end"]) for talk in content["offscript"]] == [
+        ("<off-script>", 2.0, 3.0)
+    ]
+    assert formats.load(tmp_path / "a.json") == FOLLOWED
+
+
+@pytest.mark.parametrize("changed", [{"word_indices": (0, 3, 4)}, {"takes": (0, 0, 1)}, {"skipped": (3,)}])
+def test_json_of_any_one_of_them_comes_back(tmp_path, changed):
+    tiers = dataclasses.replace(Tiers(WORDS, (), (), 3.0), **changed)
+    formats.save(tmp_path / "a.json", tiers)
+    assert formats.load(tmp_path / "a.json") == tiers
+
+
+def test_json_of_a_plain_reading_is_as_ever(tmp_path):
+    formats.save(tmp_path / "a.json", Tiers(WORDS, (), (), 3.0))
+    content = json.loads((tmp_path / "a.json").read_text())
+    assert not {"skipped", "offscript"} & set(content)
+    assert not {"index", "take"} & set(content["words"][0])
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"word_indices": (0,)}, r"word_indices must have one entry a word \(3\), got 1"),
+        ({"takes": (0,)}, r"takes must have one entry a word \(3\), got 1"),
+        ({"word_indices": (0, -1, 1)}, "word_indices must not be negative, got -1"),
+        ({"takes": (0, -2, 1)}, "takes must not be negative, got -2"),
+        ({"skipped": (-3,)}, "skipped must not be negative, got -3"),
+        ({"offscript": (Segment("x", 2.0, 4.0),)}, r"offscript\[0\] .* ends after the recording"),
+    ],
+)
+def test_tiers_refuse_what_can_not_be(changed, message):
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(FOLLOWED, **changed)
+
+
+def test_a_textgrid_has_the_words_as_they_were_read(tmp_path):
+    formats.save(tmp_path / "a.TextGrid", FOLLOWED)
+    assert [(w.label, w.start, w.end) for w in formats.load(tmp_path / "a.TextGrid").words] == [
+        (w.label, w.start, w.end) for w in WORDS
+    ]
+
+
+@pytest.mark.parametrize("option", [[], ["--follow"]])
+def test_the_command_line(option, tmp_path, monkeypatch, capfd):
+    seen = {}
+
+    def align(self, audio, text, **options):
+        seen.update(options)
+        return sh.Alignment((Segment("a", 0.0, 0.5, 0.9),), (), (), 3.0)
+
+    monkeypatch.setattr(Aligner, "align", align)
+    import soundfile
+
+    soundfile.write(tmp_path / "a.wav", np.full(16_000, 0.1, np.float32), 16_000)
+    assert cli.main(["align", str(tmp_path / "a.wav"), "--text", "a", *option]) == 0
+    assert seen == {"follow": bool(option), "strict": False}
+    assert "0.000\t0.500" in capfd.readouterr().out
