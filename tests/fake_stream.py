@@ -97,7 +97,7 @@ class FakeAligner:
         self.made.append((arguments, options))
         return self
 
-    def stream(self, text, max_lag, follow, *, strict):
+    def stream(self, text, max_lag=0.3, follow=False, *, strict=False):
         self.asked.append((text, max_lag, follow, strict))
         self.streams.append(FakeStream(word.strip(".,!") for word in text.split()))
         self.prepare(self.streams[-1])

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -31,12 +31,29 @@ def microphone() -> Iterator[VirtualMicrophone]:
         yield found
 
 
+PROGRAM = ["-m", "streamhmm.cli"]
+# The same where the device does not take the rate that is wanted.
+OWN_RATE = """
+import sys, sounddevice
+check = sounddevice.check_input_settings
+def refuse(device, channels, dtype, extra_settings, samplerate):
+    if samplerate == 16_000:
+        raise sounddevice.PortAudioError("Invalid sample rate", -9997)
+    check(device, channels, dtype, extra_settings, samplerate)
+sounddevice.check_input_settings = refuse
+from streamhmm.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 class Listener:
     """``streamhmm live --jsonl`` in a process of its own, which records to ``heard``."""
 
-    def __init__(self, microphone: VirtualMicrophone, folder: Path, *options: str) -> None:
+    def __init__(
+        self, microphone: VirtualMicrophone, folder: Path, *options: str, program: Sequence[str] = PROGRAM
+    ) -> None:
         self.heard = folder / "heard.wav"
-        command = [sys.executable, "-m", "streamhmm.cli", "live", str(TXT), "--jsonl", "--record", str(self.heard)]
+        command = [sys.executable, *program, "live", str(TXT), "--jsonl", "--record", str(self.heard)]
         self.events: list[dict[str, object]] = []
         self.complaints: list[str] = []
         self._changed = threading.Condition()
@@ -106,8 +123,8 @@ def listen(microphone, tmp_path):
     """Starts a listener with options, and ends it after the test."""
     started: list[Listener] = []
 
-    def start(*options: str) -> Listener:
-        started.append(Listener(microphone, tmp_path, *options))
+    def start(*options: str, **program: Sequence[str]) -> Listener:
+        started.append(Listener(microphone, tmp_path, *options, **program))
         return started[-1]
 
     yield start
@@ -210,6 +227,20 @@ def test_a_microphone_that_goes_and_comes_back_leaves_a_gap_and_right_times(micr
     ]
     assert np.median(np.concatenate(errors)) <= 0.01
     assert parts[1][1] - parts[0][1] >= gap["end"] - gap["start"]
+
+
+def test_a_device_at_its_own_rate(microphone, listen, speech, offline):
+    listener = listen(program=["-c", OWN_RATE])
+    listener.wait_until_it_hears()
+    microphone.play(speech)
+    listener.wait(lambda: listener.final(len(offline.words) - 1))
+    assert listener.interrupt() == 0
+    heard = load_audio(listener.heard)
+    assert heard.source_rate == 44_100
+    finals = [(event["start"], event["end"]) for event in listener.events if event["kind"] == "final"]
+    errors = errors_s(finals, begins_at(heard.samples, speech), offline)
+    assert np.median(errors) <= 0.005
+    assert np.mean(errors <= 0.02) >= 0.9
 
 
 def test_the_list_of_devices(microphone):
