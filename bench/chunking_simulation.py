@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -34,20 +34,26 @@ class Fixed:
 
 @dataclass
 class Shrinking:
-    """Halves the chunk when computing takes longer than the bound allows and lets it grow when there is time.
+    """The bad example: slow, so do less at once, as pytorch_hmm does, though with other numbers.
 
-    That is the rule that pytorch_hmm follows, and what many would write first: slow, so do less at once.
+    It starts at ``longest_s``, takes shorter chunks when one needs twice what the bound allows, and longer ones again
+    when one keeps the bound.
     """
 
-    max_utilisation: float
-    chunk_s: float = 0.1
-    min_chunk_s: float = 0.01
-    max_chunk_s: float = 1.0
+    bound: float
+    longest_s: float
+    shortest_s: float = 0.01
+    chunk_s: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.chunk_s = self.longest_s
 
     def observe(self, chunk_s: float, compute_s: float, backlog_s: float) -> float:
         """Shorter after a slow chunk, longer after a quick one."""
-        slow = compute_s > self.max_utilisation * chunk_s
-        self.chunk_s = min(max(self.chunk_s * (0.8 if slow else 1.1), self.min_chunk_s), self.max_chunk_s)
+        if compute_s > 2 * self.bound * chunk_s:
+            self.chunk_s = max(0.8 * self.chunk_s, self.shortest_s)
+        elif compute_s < self.bound * chunk_s:
+            self.chunk_s = min(1.1 * self.chunk_s, self.longest_s)
         return self.chunk_s
 
 
@@ -87,6 +93,10 @@ class Cost:
         """Expected compute time of a chunk, without pauses, s."""
         computed = math.ceil(chunk_s / self.batch_s - 1e-6) * self.batch_s if self.batch_s else chunk_s
         return factor * (self.overhead_s + self.rate * computed)
+
+    def slower(self, factor: float) -> Cost:
+        """The same on a machine that is always that much slower."""
+        return replace(self, overhead_s=factor * self.overhead_s, rate=factor * self.rate, load=None)
 
     def factor(self, time_s: float) -> float:
         """How many times slower the machine is then."""
@@ -129,6 +139,13 @@ class Run:
     def utilisation(self) -> float:
         """Compute time ÷ audio."""
         return float(self.column("compute_s").sum() / self.column("length_s").sum())
+
+    @property
+    def typical_length_s(self) -> float:
+        """Half of the audio comes in chunks of at most this length."""
+        lengths = np.sort(self.column("length_s"))
+        taken = np.cumsum(lengths)
+        return float(lengths[np.searchsorted(taken, taken[-1] / 2)])
 
     def latency(self, percent: float) -> float:
         """Percentile over the audio, not over the chunks: long chunks count for what they are."""

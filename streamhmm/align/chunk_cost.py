@@ -7,14 +7,15 @@ import statistics
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 BLOCK_S = 0.1
 FIRST_BLOCKS = 3
-NOISE = 0.2  # of a block's cost, relative
-LEVEL_DRIFT = 0.1  # of the machine's pace from block to block, relative
-SPLIT_DRIFT = 0.01  # of the share of the overhead, likewise
+NOISE_AT_FIRST, NOISE_LEAST, NOISE_GAIN = 0.1, 0.03, 0.1  # of a block's cost, relative
+LEVEL_DRIFT = 0.02  # of the machine's pace from block to block, relative
+SPLIT_DRIFT = 0.002  # of the share of the overhead, likewise
 SPLIT_UNKNOWN = 0.5  # of that share at the start
-JUMP_ACROSS = 0.3  # how much of a sudden change of pace may be one of the share
+JUMP_ACROSS = 0.2  # how much of a sudden change of pace may be one of the share
 STRANGE = 3.0  # standard deviations
 BELIEVED_S = 0.3  # of strange audio in a row
 
@@ -28,22 +29,23 @@ class _Block(NamedTuple):
 
 
 class ChunkCost:
-    """Fits compute = overhead + rate · chunk, as a Kalman filter of two states that distrusts single blocks.
+    """Fits compute time = overhead + rate · chunk, as a Kalman filter of two states that distrusts single blocks.
 
-    Chunks are taken together into blocks b of at least 0.1 s of audio, because a network works in steps of its own, so
+    Chunks are taken together into blocks of at least 0.1 s of audio, because a network works in steps of its own, so
     that single short chunks cost now nothing, now much. A block of n chunks, C seconds of audio and T seconds of
     computation tells one number, its utilisation, about overhead o and rate r::
 
-        y = T / C = o · x + r + noise        x = n / C, chunks a second;  noise ~ N(0, (0.2 · y)²)
+        y = T / C = o · x + r + noise        x = n / C, chunks a second;  noise ~ N(0, (σ · y)²), σ from the residuals
 
     * When all chunks are equal, o and r can't be told apart. What changes then is taken for the machine's pace, which
-      multiplies both: the drift has covariance 0.1² · z zᵀ, z = (o, r), and only 0.01² · y² · d dᵀ across it,
-      d = (−1/x, 1), which is the direction that y does not see. So the split is kept until chunks of another length
-      tell about it. At the start everything is taken for overhead, up to a deviation of half of y: with r too low the
-      controller's steps are too short, but never beyond the aim.
-    * A block further than 3 standard deviations off is set aside. If the next ones are off to the same side, over
-      0.3 s of audio and two blocks or more, the pace has changed: P grows by (ȳ/ŷ − 1)² · z zᵀ and they all count.
-      Nothing makes a computation shorter by accident, so that one block of 0.3 s suffices to the lower side.
+      multiplies both: the drift has covariance 0.02² · z zᵀ, z = (o, r), and only 0.002² · y² · d dᵀ across it, where
+      d = (−1/x, 1) is the direction that y does not see. So the split stays as it is until chunks of another length
+      tell about it. At the start everything is taken for overhead, with a deviation of half of y.
+    * A block further than 3 standard deviations off is set aside, as a garbage collection's. If the next ones are off
+      to the same side, over 0.3 s of audio and two blocks or more, the pace has changed: the covariance grows by
+      (ȳ/ŷ − 1)² · (z zᵀ + 0.2² · min(ȳ, ŷ)² · d dᵀ) and all count. Nothing makes a computation shorter by accident, so
+      that one block of 0.3 s suffices to the lower side.
+    * Where the filter gives a negative cost, the likeliest pair with that cost zero takes its place.
     """
 
     def __init__(self) -> None:
@@ -52,6 +54,7 @@ class ChunkCost:
         self._open = (0, 0.0, 0.0)  # chunks, audio, compute time of the block being filled
         self._state = np.zeros(2)
         self._covariance = np.zeros((2, 2))
+        self._noise = NOISE_AT_FIRST
 
     @property
     def known(self) -> bool:
@@ -71,7 +74,7 @@ class ChunkCost:
     def rate_sd(self, chunk_s: float) -> float:
         """Standard deviation of the rate when the cost of chunks of this length is known."""
         block = _Block(1 / chunk_s, 0.0, 0.0)
-        level = (self._variance(block) / self._expected(block) ** 2 - NOISE**2) * self.rate**2
+        level = (self._variance(block) / self._expected(block) ** 2 - self._noise**2) * self.rate**2
         return math.sqrt(max(float(self._covariance[1, 1]) - level, 0.0))
 
     def utilisation(self, chunk_s: float) -> float:
@@ -100,7 +103,7 @@ class ChunkCost:
         block = next(block for block in self._first if block.utilisation == middle)
         self._state = np.array([block.utilisation / block.chunks, 0.0])
         across = _across(block) * (SPLIT_UNKNOWN * block.utilisation)
-        self._covariance = NOISE**2 * np.outer(self._state, self._state) + np.outer(across, across)
+        self._covariance = NOISE_AT_FIRST**2 * np.outer(self._state, self._state) + np.outer(across, across)
 
     def _see(self, block: _Block) -> None:
         across = _across(block) * (SPLIT_DRIFT * self._expected(block))
@@ -108,11 +111,14 @@ class ChunkCost:
         error = block.utilisation - self._expected(block)
         if error**2 <= STRANGE**2 * self._variance(block):
             self._strange = []
+            squared = min(error / self._expected(block), 1.0) ** 2
+            self._noise = max(math.sqrt((1 - NOISE_GAIN) * self._noise**2 + NOISE_GAIN * squared), NOISE_LEAST)
             self._update(block)
         elif self._believed(block):
             blocks, self._strange = self._strange, []
-            jump = statistics.fmean(block.utilisation for block in blocks) / self._expected(block) - 1
-            across = _across(block) * (JUMP_ACROSS * jump * self._expected(block))
+            before, after = self._expected(block), statistics.fmean(block.utilisation for block in blocks)
+            jump = after / before - 1
+            across = _across(block) * (JUMP_ACROSS * jump * min(before, after))
             self._covariance += jump**2 * np.outer(self._state, self._state) + np.outer(across, across)
             for one in blocks:
                 self._update(one)
@@ -131,16 +137,21 @@ class ChunkCost:
         gain = self._covariance @ seen / self._variance(block)
         error = block.utilisation - self._expected(block)
         self._covariance -= np.outer(gain, seen @ self._covariance)
-        self._state = np.maximum(self._state + gain * error, 0.0)
+        self._state = self._state + gain * error
+        for index in (0, 1):
+            if self._state[index] < 0:  # the likeliest state without a negative cost
+                towards = self._covariance[:, index] / self._covariance[index, index]
+                self._state = self._state - towards * self._state[index]
+        self._state = np.maximum(self._state, 0.0)
 
     def _expected(self, block: _Block) -> float:
         return max(self.overhead_s * block.chunks + self.rate, 1e-9)
 
     def _variance(self, block: _Block) -> float:
         seen = np.array([block.chunks, 1.0])
-        return float(seen @ self._covariance @ seen) + (NOISE * self._expected(block)) ** 2
+        return float(seen @ self._covariance @ seen) + (self._noise * self._expected(block)) ** 2
 
 
-def _across(block: _Block) -> np.ndarray:
+def _across(block: _Block) -> NDArray[np.float64]:
     """The change of (overhead, rate) that leaves a block's utilisation as it is."""
     return np.array([-1 / block.chunks, 1.0])
