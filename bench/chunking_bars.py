@@ -18,6 +18,13 @@ def excess_s(cost: Cost, chunk_s: float, bound: float, factor: float = 1.0) -> f
     return PRICE_S * max(0.0, cost.mean(chunk_s, factor) / chunk_s / bound - 1)
 
 
+def priced_p95_s(run: Run, cost: Cost, bound: float, factor: float) -> float:
+    """p95 latency of a part of a run, and the price of what its chunks are expected to exceed the bound by."""
+    lengths = run.column("length_s")
+    prices = [excess_s(cost, length_s, bound, factor) for length_s in lengths]
+    return run.latency(95) + float(np.average(prices, weights=lengths))
+
+
 def expected_s(cost: Cost, chunk_s: float, bound: float, factor: float = 1.0) -> float:
     """Latency of a chunk, waiting and computing, without pauses and jitter, and the price."""
     return chunk_s + cost.mean(chunk_s, factor) + excess_s(cost, chunk_s, bound, factor)
@@ -31,7 +38,7 @@ def best_fixed(cost: Cost, bound: float, seconds: float, seed: int = 0, factor: 
         half = len(run.chunks) // 2
         backlog = run.column("backlog_s")
         grows = np.median(backlog[half:]) > np.median(backlog[:half]) + chunk_s
-        return float("inf") if grows else run.latency(95) + excess_s(cost, chunk_s, bound, factor)
+        return float("inf") if grows else priced_p95_s(run, cost, bound, factor)
 
     steady = [chunk_s for chunk_s in GRID if cost.mean(chunk_s, factor) < chunk_s]
     return min(steady or GRID, key=latency_s)

@@ -30,17 +30,22 @@ def plot_load(file: Path, cost: Cost, bound: float) -> None:
         "fixed": simulate(cost, Fixed(rest_s), END_S),
         "adaptive": simulate(cost, ChunkController(bound), END_S),
     }
-    figure, axes = plt.subplots(len(PANELS), 1, figsize=(8.4, 7.2), sharex=True, layout="constrained")
+    figure, axes = plt.subplots(len(PANELS), 1, figsize=(8.4, 7.4), sharex=True, layout="constrained")
     for one, (title, column) in zip(axes, PANELS.items(), strict=True):
         _draw_panel(one, title, column, runs, cost)
     load = cost.load
     assert load is not None, "only a cost with a load is drawn"
-    axes[0].text((load.begin_s + load.end_s) / 2, 1.6, f"machine {load.factor:g} × slower", ha="center", va="top")
+    middle_s = (load.begin_s + load.end_s) / 2
+    where = axes[0].get_xaxis_transform()
+    axes[0].text(middle_s, 1.03, f"machine {load.factor:g} × slower", ha="center", color="#8a6d1f", transform=where)
+    axes[0].set_yticks([0.01, 0.02, 0.05, 0.1, 0.2])
+    axes[0].minorticks_off()
     axes[1].legend(loc="upper left", frameon=False)
     axes[-1].set(xlabel="time (s)", xlim=(BEGIN_S, END_S))
+    figure.align_ylabels(axes)
     figure.suptitle(
-        f"{1e3 * cost.overhead_s:.0f} ms for each chunk + {cost.rate:g} × its length; at most {bound:.0%} of the time",
-        fontsize="medium",
+        f"Computing a chunk takes {1e3 * cost.overhead_s:.0f} ms + {cost.rate:.0%} of its length; "
+        f"the bound is {bound:.0%} of the time"
     )
     file.parent.mkdir(exist_ok=True)
     figure.savefig(file, dpi=130)
@@ -62,4 +67,4 @@ def _draw_panel(axes: Axes, title: str, column: str, runs: dict[str, Run], cost:
 
 
 def _seconds(value: float, _position: int) -> str:
-    return f"{value:g} s" if value >= 1 else f"{1e3 * value:g} ms"
+    return f"{value:g} s" if value >= 1 else f"{1e3 * value:.0f} ms"

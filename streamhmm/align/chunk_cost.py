@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 BLOCK_S = 0.1
 FIRST_BLOCKS = 3
-NOISE_AT_FIRST, NOISE_LEAST, NOISE_GAIN = 0.2, 0.03, 0.1  # of a block's cost, relative
+NOISE_AT_FIRST, NOISE_LEAST, NOISE_GAIN = 0.1, 0.03, 0.1  # of a block's cost, relative
 LEVEL_DRIFT = 0.02  # of the machine's pace from block to block, relative
 SPLIT_DRIFT = 0.002  # of the share of the overhead, likewise
 SPLIT_UNKNOWN = 0.5  # of that share at the start
-JUMP_ACROSS = 0.1  # how much of a sudden change of pace may be one of the share
+JUMP_ACROSS = 0.2  # how much of a sudden change of pace may be one of the share
 STRANGE = 3.0  # standard deviations
 BELIEVED_S = 0.3  # of strange audio in a row
 
@@ -43,7 +43,7 @@ class ChunkCost:
       tell about it. At the start everything is taken for overhead, with a deviation of half of y.
     * A block further than 3 standard deviations off is set aside, as a garbage collection's. If the next ones are off
       to the same side, over 0.3 s of audio and two blocks or more, the pace has changed: the covariance grows by
-      (ȳ/ŷ − 1)² · (z zᵀ + 0.1² · y² · d dᵀ) and all of them count. Nothing makes a computation shorter by accident, so
+      (ȳ/ŷ − 1)² · (z zᵀ + 0.2² · min(ȳ, ŷ)² · d dᵀ) and all count. Nothing makes a computation shorter by accident, so
       that one block of 0.3 s suffices to the lower side.
     * Where the filter gives a negative cost, the likeliest pair with that cost zero takes its place.
     """
@@ -116,8 +116,9 @@ class ChunkCost:
             self._update(block)
         elif self._believed(block):
             blocks, self._strange = self._strange, []
-            jump = statistics.fmean(block.utilisation for block in blocks) / self._expected(block) - 1
-            across = _across(block) * (JUMP_ACROSS * jump * self._expected(block))
+            before, after = self._expected(block), statistics.fmean(block.utilisation for block in blocks)
+            jump = after / before - 1
+            across = _across(block) * (JUMP_ACROSS * jump * min(before, after))
             self._covariance += jump**2 * np.outer(self._state, self._state) + np.outer(across, across)
             for one in blocks:
                 self._update(one)

@@ -79,10 +79,9 @@ class LiveSession:
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._controller = controller or ChunkController()
-        if ring_s < 2 * self._controller.max_chunk_s:
-            raise ValueError(
-                f"ring_s must be at least twice max_chunk_s ({self._controller.max_chunk_s}), got {ring_s}"
-            )
+        longest_s = self._controller.max_chunk_s
+        if ring_s < 2 * longest_s:
+            raise ValueError(f"ring_s must be at least twice max_chunk_s ({longest_s:g}), got {ring_s:g}")
         self._stream = stream
         self._source = source
         self._on_events = on_events
