@@ -58,7 +58,7 @@ class OnlineViterbi:
     Scores decide the precision: float64 scores are decoded in double, others in single precision (which goes on in
     double where finite scores exceed ±1000). ``complete`` tells after :meth:`finish` whether a final state was reached.
 
-    Use from any thread, one call at a time; others wait.
+    Results are those of one stream, or lists for a batch. Use from any thread, one call at a time; others wait.
 
     Raises:
         ValueError, TypeError: for arguments that are not as said.
@@ -87,18 +87,18 @@ class OnlineViterbi:
         self._lock = Lock()
 
     @property
-    def committed_frames(self) -> int | list[int]:
+    def committed_frames(self) -> Any:
         """Frames decided so far, since the beginning of the stream; a list for a batch."""
         return list(self._decided) if self._batched else self._decided[0]
 
     @property
-    def complete(self) -> bool | list[bool]:
+    def complete(self) -> Any:
         """After :meth:`finish`: whether the path ends in a final state; else it ends in the best live one."""
         if self._complete is None:
             raise ValueError("complete is known after finish")
         return list(self._complete) if self._batched else self._complete[0]
 
-    def push(self, scores: Tensor | Sequence[Tensor]) -> Tensor | list[Tensor]:
+    def push(self, scores: Tensor | Sequence[Tensor]) -> Any:
         """The next frames.
 
         Args:
@@ -128,7 +128,7 @@ class OnlineViterbi:
                 self._received = [n + len(chunk) for n, chunk in zip(self._received, chunks, strict=True)]
             return self._taken()
 
-    def finish(self) -> Tensor | list[Tensor]:
+    def finish(self) -> Any:
         """Ends the stream. Returns the remaining states, (m,) int64; a list for a batch."""
         with self._lock:
             self._check_open()
@@ -136,20 +136,20 @@ class OnlineViterbi:
             self._complete = [_C.online_finish(stream) for stream in self._streams]
             return self._taken()
 
-    def current(self) -> int | list[int]:
+    def current(self) -> Any:
         """The state in which the best path so far ends; −1 before the first frame and where no path fits."""
         with self._lock:
             found = [_C.online_current(stream) for stream in self._streams] or [-1] * len(self._graphs)
         return found if self._batched else found[0]
 
-    def undecided(self) -> Tensor | list[Tensor]:
+    def undecided(self) -> Any:
         """(m,) int64: the best path so far through the frames that are not decided yet; a list for a batch."""
         with self._lock:
             found = [torch.tensor(_C.online_undecided(stream), dtype=torch.int64) for stream in self._streams]
         found = found or [torch.empty(0, dtype=torch.int64) for _ in self._graphs]
         return found if self._batched else found[0]
 
-    def survivors(self) -> Survivors | list[Survivors]:
+    def survivors(self) -> Any:
         """Where live paths end, and how good they are; a list for a batch."""
         with self._lock:
             pairs = [_C.online_survivors(stream) for stream in self._streams] or [([], [])] * len(self._graphs)
@@ -177,8 +177,7 @@ class OnlineViterbi:
                 raise ValueError("initial must be finite or -inf")
             self._open(torch.float32)
             _C.online_restart(self._streams[0], weights.data_ptr())
-            taken = self._taken()
-            assert isinstance(taken, Tensor)
+            taken: Tensor = self._taken()
             return taken
 
     def extend(self, graph: Graph) -> None:
@@ -281,7 +280,7 @@ class OnlineViterbi:
                     f"graph has transitions for {graph.num_slices} frames, but the stream has {received + len(chunk)}"
                 )
 
-    def _taken(self) -> Tensor | list[Tensor]:
+    def _taken(self) -> Any:
         taken = []
         for index, stream in enumerate(self._streams):
             states = np.empty(_C.online_decided(stream), np.int64)

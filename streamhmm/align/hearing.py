@@ -9,6 +9,7 @@ from torch import Tensor
 
 from streamhmm.acoustic import AcousticModel
 from streamhmm.align.filler import with_filler
+from streamhmm.align.steady import Decoder
 from streamhmm.graph import Graph
 from streamhmm.online import OnlineViterbi, Survivors
 
@@ -45,15 +46,12 @@ class Hearing:
     def __init__(
         self,
         model: AcousticModel,
-        graph: Graph,
         phone_loop: Graph,
-        max_lag: int | None,
-        beam: float | None,
-        certainty: float | None,
+        decoder: Decoder,
     ) -> None:
         self._silence = model.silence
         self._source = model.stream()
-        self._decoder = OnlineViterbi(graph, max_lag, beam, certainty)
+        self._decoder = decoder
         self._loop = _LoopPath(phone_loop)
         self._scores = torch.empty(0, len(model.labels) + 1)  # of the frames that are not decided
         self.decoded = 0
@@ -66,7 +64,7 @@ class Hearing:
         """The rest, and whether it ends where the text may end."""
         last = self._add(self._source.finish())
         rest = self._frames(self._decoder.finish())
-        return last.and_then(rest), bool(self._decoder.complete)
+        return last.and_then(rest), self._decoder.complete
 
     def restart(self, initial: Tensor) -> Frames:
         """Decides what is open; the next frame starts anew."""
@@ -78,15 +76,11 @@ class Hearing:
 
     def survivors(self) -> Survivors:
         """Where the text's live paths end."""
-        found = self._decoder.survivors()
-        assert isinstance(found, Survivors)
-        return found
+        return self._decoder.survivors()
 
     def undecided(self) -> Tensor:
         """(m,) states of the best path through the frames that are not decided."""
-        found = self._decoder.undecided()
-        assert isinstance(found, Tensor)
-        return found
+        return self._decoder.undecided()
 
     def state_dict(self) -> dict[str, Any]:
         """Where it stands."""
@@ -112,8 +106,7 @@ class Hearing:
         self._loop.push(scores)
         return self._frames(self._decoder.push(scores))
 
-    def _frames(self, states: Tensor | list[Tensor]) -> Frames:
-        assert isinstance(states, Tensor)
+    def _frames(self, states: Tensor) -> Frames:
         count, first = len(states), self.decoded - len(self._scores)
         frames = Frames(torch.arange(first, first + count), states, self._scores[:count], self._loop.take(count))
         self._scores = self._scores[count:]
@@ -133,7 +126,6 @@ class _LoopPath:
         """The next frames' scores."""
         before = self._decided
         states = self._decoder.push(scores)
-        assert isinstance(states, Tensor)
         self._columns = torch.cat([self._columns, self._pdfs[states[max(0, self._taken - before) :]]])
 
     def take(self, count: int) -> Tensor:
@@ -141,7 +133,6 @@ class _LoopPath:
         columns = self._columns[:count]
         if len(columns) < count:
             standing = self._decoder.undecided()
-            assert isinstance(standing, Tensor)
             first = max(0, self._taken - self._decided)
             columns = torch.cat([columns, self._pdfs[standing[first : first + count - len(columns)]]])
         self._columns = self._columns[count:]
@@ -150,9 +141,7 @@ class _LoopPath:
 
     @property
     def _decided(self) -> int:
-        decided = self._decoder.committed_frames
-        assert isinstance(decided, int)
-        return decided
+        return int(self._decoder.committed_frames)
 
     def state_dict(self) -> dict[str, Any]:
         return {"decoder": self._decoder.state_dict(), "columns": self._columns, "taken": self._taken}

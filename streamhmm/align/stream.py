@@ -20,10 +20,12 @@ from streamhmm.align.hearing import Frames, Hearing
 from streamhmm.align.kept import KeptAudio
 from streamhmm.align.place import Places
 from streamhmm.align.results import Alignment
+from streamhmm.align.steady import Decoder, Wanderer
 from streamhmm.align.stream_result import as_alignment
 from streamhmm.align.topology import SILENT, Topology, build_topology
 from streamhmm.align.transcript import Reading, Transcript
 from streamhmm.errors import AudioError
+from streamhmm.online import OnlineViterbi
 from streamhmm.packing import NEVER
 from streamhmm.segment import Segment
 from streamhmm.text import pronounce, tokenize
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 BEAM = 80.0
 CERTAINTY = 0.99999
 KEEP_S = 3600.0
+MEMORY_FRAMES, FOLLOW_BEAM = 600, 120.0
+"""With ``follow``: how long ago a speaker may have left the order of the words, and nats for what that costs."""
 LOST_BLOCK = 16000
 """Lost samples are taken as silence, so many at once."""
 ENDED = "the stream has ended: finish was called"
@@ -65,10 +69,15 @@ class AlignmentStream:
         self._words, self._unknown = list(script.words), list(script.unknown)
         self._texts = [text if isinstance(text, str) else " ".join(text)]
         topology = self._build()
-        lag_frames = None if max_lag is None else self._lag_frames(max_lag)
-        self._hearing = Hearing(
-            self._model, topology.graph, aligner.phone_loop, lag_frames, beam, None if max_lag is None else certainty
-        )
+        lag = None if max_lag is None else self._lag_frames(max_lag)
+        decoder: Decoder
+        if lag is None:
+            decoder = OnlineViterbi(topology.graph, None, beam)
+        elif follow is None:
+            decoder = OnlineViterbi(topology.graph, lag, beam, certainty)
+        else:
+            decoder = Wanderer(topology.graph, lag, MEMORY_FRAMES, None if beam is None else beam + FOLLOW_BEAM)
+        self._hearing = Hearing(self._model, aligner.phone_loop, decoder)
         self._transcript = Transcript(topology, self.words, aligner.calibration, self._model)
         self._places = Places(topology)
         self._received = 0
