@@ -172,6 +172,7 @@ class Microphone:
         self._warn(f"{self.name}: the microphone is gone; looking for it for {self._patience_s:.0f} s")
         self._is_back = False
         self._close()
+        self._is_back = False  # again: it may have come back while it was closed
         until = time.monotonic() + self._patience_s
         while time.monotonic() < until:
             if self._stopping.wait(RETRY_S):

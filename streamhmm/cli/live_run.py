@@ -140,15 +140,17 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.asked = False
-        self._before = signal.getsignal(signal.SIGINT)
+        # Else it is ignored, as behind nohup.
+        self._heeded = signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
     def __enter__(self) -> Interrupts:
-        if self._before is signal.default_int_handler:  # else it is ignored, as behind nohup
+        if self._heeded:
             signal.signal(signal.SIGINT, self._take)
         return self
 
     def __exit__(self, *error: object) -> None:
-        signal.signal(signal.SIGINT, self._before)
+        if self._heeded:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def _take(self, number: int, frame: object) -> None:
         if self.asked:
