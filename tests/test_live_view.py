@@ -112,6 +112,12 @@ def test_the_same_word_again_is_the_next_one():
     assert ShownText("a a, aa a", ["a", "a", "aa", "a"]).spans == [Span(0, 1), Span(2, 3), Span(5, 7), Span(8, 9)]
 
 
+def test_codes_in_the_text_do_not_reach_the_terminal():
+    words = ["a\x1b[2Jb", "c"]
+    assert lines_of("a\x1b[2Jb\r\n\x07c\x9b\r\n", words, 20) == ["a [2Jb", "c"]
+    assert ShownText("?", words).text == "a [2Jb c"
+
+
 def test_a_long_text_is_broken_once_for_a_width_and_only_what_is_seen_is_drawn(monkeypatch):
     words = [f"w{number}" for number in range(10_000)]
     view = view_of(" ".join(words), words)
