@@ -15,6 +15,7 @@ from streamhmm.cli import live_view
 from streamhmm.cli.live_text import ShownText, Span
 from streamhmm.cli.live_view import TerminalView, meter, status_line
 from streamhmm.segment import Segment
+from streamhmm.text import tokenize
 
 TEXT = "The last ferry,\nto the island: leaves at half past nine.\n\n\nSo we'd better hurry!\n"
 WORDS = [word.strip(",:.!") for word in TEXT.split()]
@@ -329,3 +330,13 @@ def test_a_view_needs_a_terminal_that_can_move_its_cursor(monkeypatch, options, 
         live_view, "Console", lambda highlight: Console(file=io.StringIO(), highlight=highlight, **options)
     )
     assert (live_view.terminal() is not None) == seen
+
+
+def test_the_words_of_a_text_as_people_write_it_stand_where_they_are_written():
+    text = (
+        "It cost $5.50 — “well-known” Dr. Smith's ½ cup;\n3:45 pm, anna@example.org (NASA’s) 50% © 2024 & 1,000 km/h."
+    )
+    words = [token.label for token in tokenize(text)]
+    shown = ShownText(text, words)
+    assert shown.text == text
+    assert [text[span.start : span.end] for span in shown.spans] == words
