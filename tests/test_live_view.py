@@ -333,9 +333,7 @@ def test_a_view_needs_a_terminal_that_can_move_its_cursor(monkeypatch, options, 
 
 
 def test_the_words_of_a_text_as_people_write_it_stand_where_they_are_written():
-    text = (
-        "It cost $5.50 — “well-known” Dr. Smith's ½ cup;\n3:45 pm, anna@example.org (NASA’s) 50% © 2024 & 1,000 km/h."
-    )
+    text = "It cost $5.50 — “well-known” Dr. Smith's ½ cup;\n3:45 pm, anna@example.org (NASA’s) 50% © 2024 & 1,000 km."
     words = [token.label for token in tokenize(text)]
     shown = ShownText(text, words)
     assert shown.text == text
