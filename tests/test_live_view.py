@@ -15,6 +15,7 @@ from streamhmm.cli import live_view
 from streamhmm.cli.live_text import ShownText, Span
 from streamhmm.cli.live_view import TerminalView, meter, status_line
 from streamhmm.segment import Segment
+from streamhmm.text import tokenize
 
 TEXT = "The last ferry,\nto the island: leaves at half past nine.\n\n\nSo we'd better hurry!\n"
 WORDS = [word.strip(",:.!") for word in TEXT.split()]
@@ -110,6 +111,12 @@ def test_words_that_the_text_does_not_have_are_shown_alone():
 
 def test_the_same_word_again_is_the_next_one():
     assert ShownText("a a, aa a", ["a", "a", "aa", "a"]).spans == [Span(0, 1), Span(2, 3), Span(5, 7), Span(8, 9)]
+
+
+def test_codes_in_the_text_do_not_reach_the_terminal():
+    words = ["a\x1b[2Jb", "c"]
+    assert lines_of("a\x1b[2Jb\r\n\x07c\x9b\r\n", words, 20) == ["a [2Jb", "c"]
+    assert ShownText("?", words).text == "a [2Jb c"
 
 
 def test_a_long_text_is_broken_once_for_a_width_and_only_what_is_seen_is_drawn(monkeypatch):
@@ -323,3 +330,11 @@ def test_a_view_needs_a_terminal_that_can_move_its_cursor(monkeypatch, options, 
         live_view, "Console", lambda highlight: Console(file=io.StringIO(), highlight=highlight, **options)
     )
     assert (live_view.terminal() is not None) == seen
+
+
+def test_the_words_of_a_text_as_people_write_it_stand_where_they_are_written():
+    text = "It cost $5.50 — “well-known” Dr. Smith's ½ cup;\n3:45 pm, anna@example.org (NASA’s) 50% © 2024 & 1,000 km."
+    words = [token.label for token in tokenize(text)]
+    shown = ShownText(text, words)
+    assert shown.text == text
+    assert [text[span.start : span.end] for span in shown.spans] == words

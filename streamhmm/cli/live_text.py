@@ -10,6 +10,8 @@ from typing import NamedTuple
 from rich.cells import cell_len, chop_cells
 
 TAB_CELLS = 4
+# A terminal would obey them.
+_CONTROLS = {code: " " for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) != "\n"}
 
 
 class Span(NamedTuple):
@@ -28,7 +30,8 @@ class ShownText:
     """
 
     def __init__(self, text: str, words: Sequence[str]) -> None:
-        self.text = text.expandtabs(TAB_CELLS)
+        words = [word.translate(_CONTROLS) for word in words]
+        self.text = text.expandtabs(TAB_CELLS).translate(_CONTROLS)
         spans = _spans(self.text, words)
         if spans is None:  # the words are not those of the text: show them alone
             self.text = " ".join(words)
