@@ -14,7 +14,6 @@ from live_replay import RATE, Replay, replay
 import streamhmm as sh
 from streamhmm.align.chunking import ChunkController
 
-
 RIGHT_SHARE = 0.9
 
 

@@ -309,7 +309,7 @@ def test_ctrl_c_does_not_wait_for_the_engine(aligner, monkeypatch, capsys, handl
     class Watched:
         model = aligner.model
 
-        def align(self, audio, text, *, strict):
+        def align(self, audio, text, *, follow, strict):
             seen.append(signal.getsignal(signal.SIGINT))
             return aligner.align(audio, text, strict=strict)
 

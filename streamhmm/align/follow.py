@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from streamhmm.text.breaks import Break
 
-LEAD_IN = -25.0
+LEAD_IN = -30.0
 """Log-weight of talk, music or noise before the first word."""
 MOST_IN_PHRASE, MOST_IN_SENTENCE = 16, 8
 """Words and phrases. Where a text has no punctuation for longer it is cut, so that no jump has many hops into it."""

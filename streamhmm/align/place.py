@@ -50,7 +50,10 @@ class Places:
         self.place = place_of_state(topology)
         self._phone = topology.phone_of_state
         self._left = phones_left(topology)
-        self._last_word = int(topology.word_of_state.max())
+        first = topology.begins_word.nonzero()[:, 0].flip(0)  # of several pronunciations the first is written last
+        phones = torch.zeros(int(topology.word_of_state.max()) + 1, dtype=torch.int64)
+        phones[topology.word_of_state[first]] = self._left[first] + 1
+        self._phones_of_word = phones.tolist()
 
     def position(self, survivors: Survivors, undecided: Tensor, unheard: float, pace: float) -> Position:
         """The most probable word.
@@ -68,9 +71,11 @@ class Places:
         index = int(places[best])
         confidence = float(weights[places == index].sum())
         left = int(self._left[survivors.states[best]])
-        if left >= 0 and index < self._last_word:
+        if left >= 0:
             rest = max(pace - self._frames_in_phone(undecided), LEAST_FRAMES) + left * pace
-            index += unheard > rest
+            while unheard > rest and index < len(self._phones_of_word) - 1:
+                index += 1
+                rest += self._phones_of_word[index] * pace
         return Position(index, confidence)
 
     def _frames_in_phone(self, undecided: Tensor) -> int:
