@@ -7,7 +7,6 @@ import math
 import os
 
 from streamhmm.cli.options import (
-    add_follow,
     add_model,
     add_output,
     add_text,
@@ -20,14 +19,16 @@ from streamhmm.cli.output import STDOUT, write
 
 JSONL = """\
 --jsonl writes one JSON object a line, at once:
-  kind        "partial" (the word is being spoken now), "final" (the word and its times), "skipped" (the word was not
-              read), "offscript" (speech that is not in the text), "gap" (audio that was lost)
+  kind        "partial": the word is being spoken now; "final": the word and its
+              times; "skipped": the word was not read; "offscript": speech that
+              is not in the text; "gap": audio that was lost
   is_final    false for "partial"; nothing else is ever taken back
   index       of the word in the text, from 0; null for "offscript" and "gap"
   take        how many times the word had been read before
-  word        as it is written in the text; null for "offscript" and "gap"
-  start, end  seconds from the first sample; of a "partial" the end is the newest moment; null for "skipped"
-  score       0 to 1, how surely it is this word that was spoken; null where it is not known
+  word        as it stands in the text; null for "offscript" and "gap"
+  start, end  seconds from the first sample; a "partial" ends at the newest
+              moment; null for "skipped"
+  score       0 to 1, how surely this word was spoken; null if not known
   audio_time  seconds of audio that had been heard
   emitted_at  seconds of the system's monotonic clock
 
@@ -39,8 +40,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     live = commands.add_parser(
         "live",
         help="follow a text while somebody reads it",
-        description="Follow a text while somebody reads it into a microphone. A terminal shows where the reader is; a "
-        "pipe gets a line for each word that is final.",
+        description="Follow a text while somebody reads it into a microphone. A terminal shows\n"
+        "where the reader is; a pipe gets a line for each word that is final.",
         epilog=JSONL,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -54,8 +55,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     add_output(live)
     live.add_argument("--realign", action="store_true", help="write times from a second pass over what was heard")
     live.add_argument("--jsonl", action="store_true", help="write events to standard output, as described below")
-    add_follow(live)
-    live.add_argument("--max-lag", type=_seconds, default=0.3, metavar="S", help="words are final then (default: 0.3)")
+    live.add_argument("--follow", action="store_true", help="the reader may skip, repeat and say something else")
+    live.add_argument("--max-lag", type=_seconds, default=0.3, metavar="S", help="seconds until a word is final (default: 0.3)")
     add_model(live)
     live.set_defaults(run=run, parser=live)
 
