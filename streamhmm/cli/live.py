@@ -56,7 +56,9 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     live.add_argument("--realign", action="store_true", help="write times from a second pass over what was heard")
     live.add_argument("--jsonl", action="store_true", help="write events to standard output, as described below")
     live.add_argument("--follow", action="store_true", help="the reader may skip, repeat and say something else")
-    live.add_argument("--max-lag", type=_seconds, default=0.3, metavar="S", help="seconds until a word is final (default: 0.3)")
+    live.add_argument(
+        "--max-lag", type=_seconds, default=0.3, metavar="S", help="seconds until a word is final (default: 0.3)"
+    )
     add_model(live)
     live.set_defaults(run=run, parser=live)
 
