@@ -7,6 +7,7 @@ import math
 import os
 
 from streamhmm.cli.options import (
+    add_follow,
     add_model,
     add_output,
     add_text,
@@ -55,7 +56,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     add_output(live)
     live.add_argument("--realign", action="store_true", help="write times from a second pass over what was heard")
     live.add_argument("--jsonl", action="store_true", help="write events to standard output, as described below")
-    live.add_argument("--follow", action="store_true", help="the reader may skip, repeat and say something else")
+    add_follow(live)
     live.add_argument(
         "--max-lag", type=_seconds, default=0.3, metavar="S", help="seconds until a word is final (default: 0.3)"
     )
