@@ -6,6 +6,9 @@ call, because of a file, a text or a machine, raises one of these. Every message
 
 from __future__ import annotations
 
+import errno
+import os
+
 
 class StreamHMMError(Exception):
     """Base of all errors below, for callers who want to catch them together."""
@@ -33,3 +36,16 @@ class BackendUnavailable(StreamHMMError):
 
 class OutputError(StreamHMMError):
     """A result file can't be written, or read again: no permission, a full device, damaged."""
+
+
+def why_not_written(error: OSError, path: str) -> str:
+    """What the user is told of a file that could not be written, after its name."""
+    if isinstance(error, PermissionError):
+        return "no permission to write it; choose another folder or change the permissions"
+    if isinstance(error, FileNotFoundError):
+        return f"there is no folder {os.path.dirname(path)}; make it first"
+    if isinstance(error, IsADirectoryError):
+        return "this is a directory; name a file in it"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "the device is full, nothing was written; free some space or choose another folder"
+    return f"can't be written ({error.strerror or error}); choose another place"

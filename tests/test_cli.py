@@ -285,7 +285,7 @@ def test_ctrl_c_in_the_middle(monkeypatch, capsys):
     def interrupted(options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_align", interrupted)
+    monkeypatch.setattr(cli.align, "run", interrupted)
     raised = []
     monkeypatch.setattr(signal, "raise_signal", raised.append)
     before = signal.getsignal(signal.SIGINT)

@@ -49,6 +49,10 @@ class ListRing:
                 kept = False
             self.waiting.append(value if kept else None)
 
+    def lose(self, frames: int) -> None:
+        """Frames that never came."""
+        self.waiting += [None] * frames
+
     def read(self, frames: int) -> list[float | None]:
         """The gap in front, and samples up to the next."""
         end = 0
@@ -65,20 +69,24 @@ class ListRing:
 @given(
     frames=st.integers(1, 9),
     gaps=st.sampled_from([1, 2, 3, 256]),
-    steps=st.lists(st.tuples(st.booleans(), st.integers(1, 14)), max_size=60),
+    steps=st.lists(st.tuples(st.sampled_from(["write", "read", "lose"]), st.integers(1, 14)), max_size=60),
 )
-def test_any_order_of_writes_and_reads_gives_what_a_list_gives(frames, gaps, steps):
+def test_any_order_of_writes_losses_and_reads_gives_what_a_list_gives(frames, gaps, steps):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ring_module, "GAPS", gaps)
         ring, oracle = AudioRing(frames), ListRing(frames, gaps)
         written, expected_lost = 0, 0
-        for writes, count in steps:
-            if writes:
+        for step, count in steps:
+            if step == "write":
                 lost = ring.write(numbered(written, count))
                 before = oracle.waiting.count(None)
                 oracle.write(numbered(written, count)[:, 0].tolist())
                 assert lost == oracle.waiting.count(None) - before
                 written, expected_lost = written + count, expected_lost + lost
+            elif step == "lose":
+                ring.lose(count)
+                oracle.lose(count)
+                expected_lost += count
             else:
                 assert rebuilt(ring, [count]) == oracle.read(count)
             assert ring.fill == sum(entry is not None for entry in oracle.waiting)
@@ -115,6 +123,14 @@ def test_a_gap_that_goes_on_is_given_in_parts():
     assert rebuilt(ring, [9, 9]) == [5, 6, None, None, None]
 
 
+@pytest.mark.parametrize("frames", [0, -5])
+def test_losing_nothing_is_no_gap(frames):
+    ring = AudioRing(4)
+    ring.lose(frames)
+    ring.write(numbered(0, 1))
+    assert (ring.dropped, rebuilt(ring, [9])) == (0, [0])
+
+
 def test_the_readers_samples_are_its_own():
     ring = AudioRing(4)
     block = numbered(0, 4)
@@ -133,6 +149,7 @@ def test_after_closing_nothing_is_written_or_counted_and_the_rest_can_be_read():
     ring.close()
     assert ring.closed
     assert ring.write(numbered(2, 9)) == 0
+    ring.lose(9)
     assert (ring.fill, ring.dropped) == (2, 0)
     assert rebuilt(ring, [9, 9]) == [0, 1]
 

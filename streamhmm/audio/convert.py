@@ -1,20 +1,18 @@
-"""Blocks of any rate and channel count in, one mono recording at one rate out."""
+"""A recording in blocks of any rate and channel count in, its checked mono samples at one rate out."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
-import soxr  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
+from streamhmm.audio.resample import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, Resampler
 from streamhmm.errors import AudioError
-
-LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1_000, 768_000
 
 
 class Converter:
-    """Picks or mixes channels, checks, resamples and collects, block by block.
-
-    Only one block at the source's rate is held at a time, and the result is the same for any division into blocks.
+    """Picks or mixes channels, checks and resamples, block by block; the result is the same for any division into them.
 
     Args:
         name: what messages call the recording.
@@ -29,31 +27,21 @@ class Converter:
     """
 
     def __init__(self, name: str, source_rate: int, channels: int, *, sample_rate: int, channel: int | None) -> None:
-        if not LOWEST_RATE_HZ <= sample_rate <= HIGHEST_RATE_HZ:
-            raise ValueError(f"sample_rate must be {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz, got {sample_rate}")
-        if channel is not None and channel < 1:
-            raise ValueError(f"channel must be 1 or more (the first channel is 1), got {channel}")
         if not LOWEST_RATE_HZ <= source_rate <= HIGHEST_RATE_HZ:
             raise AudioError(
                 f"{name}: a sample rate of {source_rate} Hz can't be right; the header is probably damaged, "
                 f"expected {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz"
             )
+        self._resampler = Resampler(source_rate, sample_rate, channel)
         if channel is not None and channel > channels:
             raise AudioError(f"{name}: there is no channel {channel}; the recording's channels are 1 to {channels}")
         self._name = name
         self._source_rate = source_rate
-        self._channel = channel
         self._frames = 0
-        # soxr's float32 path at its default quality; equal rates pass through untouched.
-        self._resampler = (
-            None if source_rate == sample_rate else soxr.ResampleStream(source_rate, sample_rate, 1, dtype="float32")
-        )
-        # A bytearray grows in place, where joining a list of arrays would hold everything twice.
-        self._collected = bytearray()
 
-    def push(self, block: NDArray[np.float32]) -> None:
-        """Take the next frames, (n, channels). Raises AudioError at the first sample that is not a finite number."""
-        mono = self._to_mono(block)
+    def check(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The next frames (n, channels) as one channel (n,). Raises AudioError at the first that is not finite."""
+        mono = self._resampler.mix(block)
         finite = np.isfinite(mono)
         if not finite.all():
             at_s = (self._frames + int(np.argmin(finite))) / self._source_rate
@@ -61,27 +49,27 @@ class Converter:
                 f"{self._name}: the sample at {at_s:.3f} s is not a finite number; repair or export the recording again"
             )
         self._frames += len(mono)
-        self._collect(mono if self._resampler is None else self._resampler.resample_chunk(mono))
-
-    def finish(self) -> NDArray[np.float32]:
-        """The whole recording, (n,). Raises AudioError if it holds no sample."""
-        if self._resampler is not None:
-            self._collect(self._resampler.resample_chunk(np.zeros(0, np.float32), last=True))
-        if not self._collected:
-            raise AudioError(f"{self._name}: zero-length audio, there are no samples in it; record or export it again")
-        return np.frombuffer(self._collected, np.float32)
-
-    def _to_mono(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
-        if self._channel is not None:
-            return np.ascontiguousarray(block[:, self._channel - 1])
-        mono = block[:, 0].copy()
-        # Infinities of both signs meet here; push reports them.
-        with np.errstate(invalid="ignore", over="ignore"):
-            for index in range(1, block.shape[1]):
-                mono += block[:, index]
-        if block.shape[1] > 1:
-            mono /= block.shape[1]
         return mono
 
-    def _collect(self, samples: NDArray[np.float32]) -> None:
-        self._collected += samples.tobytes()
+    def convert(self, block: NDArray[np.float32], last: bool = False) -> NDArray[np.float32]:
+        """Frames (n, channels) that were checked, at the new rate; of the last block all that is left."""
+        return self._resampler.convert(block, last)
+
+    def recording(self, blocks: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """A whole recording (n,) from blocks (n, channels), of which one is held at a time.
+
+        Raises:
+            AudioError: at the first sample that is not a finite number, or at the end if there was none.
+        """
+        collected = bytearray()  # grows in place, where joining a list of arrays would hold everything twice
+        for block in blocks:
+            collected += self._resampler.push(self.check(block)).tobytes()
+        collected += self._resampler.finish().tobytes()
+        if not collected:
+            raise AudioError(self.no_samples)
+        return np.frombuffer(collected, np.float32)
+
+    @property
+    def no_samples(self) -> str:
+        """What is said of a recording without any."""
+        return f"{self._name}: zero-length audio, there are no samples in it; record or export it again"

@@ -62,9 +62,8 @@ def load_audio(
     stream, name = _named(source)
     with open_audio(stream, name) as reader:
         converter = Converter(name, reader.samplerate, reader.channels, sample_rate=sample_rate, channel=channel)
-        for block in read_blocks(reader, name):
-            converter.push(block)
-        return Audio(converter.finish(), sample_rate, name, reader.samplerate, reader.channels, reader.format)
+        samples = converter.recording(read_blocks(reader, name))
+        return Audio(samples, sample_rate, name, reader.samplerate, reader.channels, reader.format)
 
 
 def as_audio(
@@ -92,9 +91,9 @@ def as_audio(
         raise TypeError(f"sample_rate must be a number, got {sample_rate!r}")
     frames = _frames_of(samples)
     converter = Converter(name, sample_rate, frames.shape[1], sample_rate=target_rate, channel=channel)
-    for start in range(0, len(frames), _BLOCK_FRAMES):
-        converter.push(_to_float(frames[start : start + _BLOCK_FRAMES]))
-    return Audio(converter.finish(), target_rate, name, sample_rate, frames.shape[1], "array")
+    starts = range(0, len(frames), _BLOCK_FRAMES)
+    samples = converter.recording(_to_float(frames[start : start + _BLOCK_FRAMES]) for start in starts)
+    return Audio(samples, target_rate, name, sample_rate, frames.shape[1], "array")
 
 
 def _named(source: str | os.PathLike[str] | BinaryIO) -> tuple[str | BinaryIO, str]:

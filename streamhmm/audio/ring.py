@@ -98,6 +98,13 @@ class AudioRing:
             self._changed.notify_all()
         return lost
 
+    def lose(self, frames: int) -> None:
+        """Count frames that never reached the writer, at the place of the next write; nothing after :meth:`close`."""
+        with self._changed:
+            if frames > 0 and not self._closed:
+                self._note_gap(frames)
+                self._changed.notify_all()
+
     def read(self, max_frames: int) -> Taken:
         """Takes up to ``max_frames``, no further than the next gap; what is there, without waiting.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
 import stat
@@ -10,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TextIO
 
-from streamhmm.errors import OutputError
+from streamhmm.errors import OutputError, why_not_written
 
 
 @contextmanager
@@ -33,7 +32,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[TextIO]:
             with _replacement(target) as file:
                 yield file
     except OSError as error:
-        raise OutputError(f"{os.fspath(path)}: {_reason(error, target)}") from error
+        raise OutputError(f"{os.fspath(path)}: {why_not_written(error, target)}") from error
 
 
 @contextmanager
@@ -67,15 +66,3 @@ def _mode_of(target: str) -> int | None:
         return None
     os.close(os.open(target, os.O_WRONLY))
     return stat.S_IMODE(os.stat(target).st_mode)
-
-
-def _reason(error: OSError, target: str) -> str:
-    if isinstance(error, PermissionError):
-        return "no permission to write it; choose another folder or change the permissions"
-    if isinstance(error, FileNotFoundError):
-        return f"there is no folder {os.path.dirname(target)}; make it first"
-    if isinstance(error, IsADirectoryError):
-        return "this is a directory; name a file in it"
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "the device is full, nothing was written; free some space or choose another folder"
-    return f"can't be written ({error.strerror or error}); choose another place"

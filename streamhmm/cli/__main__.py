@@ -1,0 +1,7 @@
+"""``python -m streamhmm.cli``."""
+
+import sys
+
+from streamhmm.cli import main
+
+sys.exit(main())

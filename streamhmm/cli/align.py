@@ -1,0 +1,56 @@
+"""``streamhmm align``: a recording with its text."""
+
+from __future__ import annotations
+
+import argparse
+
+from streamhmm.cli.options import (
+    STDIN,
+    add_follow,
+    add_model,
+    add_output,
+    add_text,
+    check_text_and_output,
+    interrupt_ends_at_once,
+    load_aligner,
+    read_text,
+    standard_input,
+    text_named,
+)
+from streamhmm.cli.output import LINES_HEADER, complain, is_terminal, line, table, write, write_files
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command and its options."""
+    align = commands.add_parser(
+        "align",
+        help="align a recording with its text",
+        description="Align a recording with its text. Without -o a table of the words goes to standard output.",
+    )
+    align.add_argument("audio", metavar="AUDIO", help="recording: WAV, FLAC, Ogg, MP3 …; - for standard input")
+    add_text(align)
+    add_output(align)
+    add_follow(align)
+    add_model(align)
+    align.add_argument("--device", default="auto", help="cpu or auto (default: auto)")
+    align.set_defaults(run=run, parser=align)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Align; returns the exit code."""
+    from streamhmm.audio import load_audio
+
+    check_text_and_output(options)
+    if options.audio == STDIN and options.text_file == STDIN:
+        options.parser.error("standard input can hold the audio or the text, not both")
+    text = read_text(options)
+    aligner = load_aligner(options, options.device)
+    source = standard_input() if options.audio == STDIN else options.audio
+    recording = load_audio(source, sample_rate=aligner.model.sample_rate, channel=options.channel)
+    with text_named(options), interrupt_ends_at_once():
+        alignment = aligner.align(recording, text, follow=options.follow, strict=options.strict)
+    for warning in alignment.warnings:
+        complain(f"{alignment.audio}: {warning}")
+    if not options.output:
+        write(table(alignment) if is_terminal() else LINES_HEADER + "".join(map(line, alignment.words)))
+    return write_files(alignment, options.output)

@@ -1,0 +1,123 @@
+"""What the commands that align have in common: the text, where results go, the model, Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from streamhmm.errors import TextError
+
+if TYPE_CHECKING:
+    from streamhmm.align.aligner import Aligner
+
+STDIN = "-"
+STDIN_NAME = "<stdin>"
+
+
+def add_text(parser: argparse.ArgumentParser) -> None:
+    """Add the text, as a file or itself."""
+    parser.add_argument("text_file", metavar="TEXT", nargs="?", help="file with the text; - for standard input")
+    parser.add_argument("--text", help="the text itself, instead of a file")
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Add where results are written."""
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="OUT",
+        action="append",
+        default=[],
+        help="where to write, the suffix names the format: .TextGrid, .json; - is JSON on standard output; repeatable",
+    )
+
+
+def add_follow(parser: argparse.ArgumentParser) -> None:
+    """Add that the speaker is not bound to the text."""
+    parser.add_argument(
+        "--follow", action="store_true", help="the speaker may skip words, go back and talk about something else"
+    )
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add what words sound like and what computes it."""
+    parser.add_argument("--lexicon", metavar="FILE", action="append", default=[], help="pronunciations: WORD PH PH PH")
+    parser.add_argument("--strict", action="store_true", help="refuse words that no lexicon has, instead of guessing")
+    parser.add_argument(
+        "--channel", type=_channel, metavar="N", help="use this channel, from 1; otherwise all are mixed"
+    )
+    parser.add_argument("--model", default="en", help='acoustic model: "en" or a file (default: en)')
+    parser.add_argument("--backend", default="auto", help="runtime of the network (default: auto)")
+    parser.add_argument("--precision", default="auto", help="precision of the network (default: auto)")
+
+
+def check_text_and_output(options: argparse.Namespace) -> None:
+    """End the program with code 2 unless the text is given once and every output has a format."""
+    from streamhmm.formats import format_of
+
+    if (options.text is None) == (options.text_file is None):
+        options.parser.error("give the text once: a TEXT file or --text")
+    for output in options.output:
+        try:
+            if output != STDIN:
+                format_of(output)
+        except ValueError as error:
+            options.parser.error(str(error))
+
+
+def load_aligner(options: argparse.Namespace, device: str) -> Aligner:
+    """The aligner that the options name."""
+    from streamhmm.align.aligner import Aligner
+
+    return Aligner(options.model, options.backend, options.precision, device, lexicon=options.lexicon)
+
+
+def read_text(options: argparse.Namespace) -> str:
+    """The text that is spoken. Raises TextError."""
+    from streamhmm.text import read_text
+
+    if options.text is not None:
+        return str(options.text)
+    return read_text(standard_input() if options.text_file == STDIN else options.text_file)
+
+
+@contextmanager
+def text_named(options: argparse.Namespace) -> Iterator[None]:
+    """Say where the text came from in a TextError about it."""
+    try:
+        yield
+    except TextError as error:
+        name = STDIN_NAME if options.text_file == STDIN else options.text_file
+        raise TextError(f"{'--text' if options.text is not None else name}: {error}") from error
+
+
+def standard_input() -> io.BytesIO:
+    """All that comes from standard input; nothing where the shell closed it."""
+    data = io.BytesIO(sys.stdin.buffer.read() if sys.stdin else b"")
+    data.name = STDIN_NAME  # what messages call it
+    return data
+
+
+@contextmanager
+def interrupt_ends_at_once() -> Iterator[None]:
+    """Let Ctrl-C end the program itself: Python's handler waits for the engine, for minutes if the audio is long."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler:
+        yield  # ignored, as behind nohup
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _channel(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text!r}")
+    return int(text)
