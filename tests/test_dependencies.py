@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "counts": {"arguments", "graph", "library", "library_sums"},
     "smoothing": {"arguments", "library_sums"},
     "sampling": {"arguments", "library_sums"},
-    "online": {"_C", "errors", "graph", "memory", "ops"},
+    "online": {"_C", "arguments", "graph", "packing"},
     "warping_checks": {"_C", "memory"},
     "warping": {"_C", "warping_checks"},
     "warping_online": {"_C", "warping_checks"},

@@ -87,6 +87,7 @@ class Hearing:
     def extend(self, graph: Graph, onset: Onset) -> None:
         """Goes on in a larger graph."""
         self._decoder.extend(graph)
+        onset.load_state_dict(self._onset.state_dict())
         self._onset = onset
 
     def survivors(self) -> Survivors:
@@ -106,6 +107,7 @@ class Hearing:
             "scores": self._scores,
             "decoded": self.decoded,
             "has_begun": self.has_begun,
+            "onset": self._onset.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -114,6 +116,7 @@ class Hearing:
         self._decoder.load_state_dict(state["decoder"])
         self._loop.load_state_dict(state["loop"])
         self._scores, self.decoded = state["scores"], state["decoded"]
+        self._onset.load_state_dict(state["onset"])
         if state["has_begun"]:
             self._begin()
 
@@ -122,18 +125,20 @@ class Hearing:
         self.decoded += len(scores)
         self._scores = torch.cat([self._scores, scores])
         self._loop.push(scores)
-        return self._frames(torch.cat([self._decoder.push(part) for part in self._parts(scores)]))
+        return self._frames(torch.cat(list(self._decide(scores))))
 
-    def _parts(self, scores: Tensor) -> Iterator[Tensor]:
-        """While the reader has not begun, small parts at places that chunks do not change: there it is looked for."""
+    def _decide(self, scores: Tensor) -> Iterator[Tensor]:
+        """Decided states. A beginning of the text is looked for at places that chunks do not change."""
         done, first = 0, self.decoded - len(scores)
         while done < len(scores) and not self.has_begun:
             size = LOOK_EVERY - (first + done) % LOOK_EVERY
-            yield scores[done : done + size]
+            states = self._decoder.push(scores[done : done + size])
+            self._onset.note(states)
+            yield states
             done += size
             if (first + done) % LOOK_EVERY == 0 and self._onset.has_begun(self.survivors(), self.undecided()):
                 self._begin()
-        yield scores[done:]
+        yield self._decoder.push(scores[done:])
 
     def _begin(self) -> None:
         if not self.has_begun:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -10,10 +12,13 @@ from streamhmm.align.runs import read_runs
 from streamhmm.align.topology import OFFSCRIPT, Topology
 from streamhmm.online import Survivors
 
-PHONES = 3
-"""A reader has begun when so many phones fit one after the other (babble and music hold a vowel for a while) …"""
-MARGIN = 12.0
-"""… and better than anything else by so many nats. In minutes of babble 8.5 were reached, in music none."""
+PHONES, MARGIN = 3, 12.0
+"""A reader has begun when so many phones, the last ones, fit one after the other, better than anything else by so many
+nats. In minutes of babble 8.5 were reached, in music none …"""
+LONGEST_PHONE = 25
+"""… but for single long vowels, which instruments hold."""
+QUIET_FRAMES, QUIET_PHONES, QUIET_MARGIN = 10, 2, 3.0
+"""Out of silence, with nothing before it, less is enough."""
 
 
 class Onset:
@@ -27,16 +32,35 @@ class Onset:
         self._paid = torch.zeros(len(self._word), dtype=torch.float64)
         if len(talk) > 0:
             self._paid[int(talk[0]) :] = -LEAD_IN
-        self._least = min(PHONES, len(topology.phones))
+        self._most = len(topology.phones)
+        self._talk, self._quiet = False, 0
+
+    def note(self, states: Tensor) -> None:
+        """Takes note of decided states, which lie before the undecided ones."""
+        self._talk |= bool((self._topology.phone_of_state[states] == OFFSCRIPT).any())
+        self._quiet += len(states)
 
     def has_begun(self, survivors: Survivors, undecided: Tensor) -> bool:
-        """Whether the best path of (m,) undecided states, which are all since the beginning, is in the text surely."""
+        """Whether the best path of (m,) undecided states is in the text surely."""
         reading = self._word[survivors.states] >= 0
-        if not bool(reading.any()) or self._phones(undecided) < self._least:
+        if not bool(reading.any()):
+            return False
+        runs = read_runs(undecided, self._topology)
+        word = self._word[undecided[runs.bounds[:-1]]] >= 0
+        frames = runs.frames[word & runs.spoken].tolist()
+        before = int(runs.frames[~word].sum()) + self._quiet
+        is_quiet = before >= QUIET_FRAMES and not self._talk and not bool((runs.phones == OFFSCRIPT).any())
+        phones, margin = (QUIET_PHONES, QUIET_MARGIN) if is_quiet else (PHONES, MARGIN)
+        phones = min(phones, self._most)
+        if len(frames) < phones or max(frames[-phones:]) > LONGEST_PHONE:
             return False
         others = (survivors.scores + self._paid[survivors.states])[~reading]
-        return len(others) == 0 or float(survivors.scores[reading].max() - others.max()) > MARGIN
+        return len(others) == 0 or float(survivors.scores[reading].max() - others.max()) > margin
 
-    def _phones(self, undecided: Tensor) -> int:
-        states = undecided[self._word[undecided] >= 0]
-        return 0 if len(states) == 0 else int((read_runs(states, self._topology).phones >= 0).sum())
+    def state_dict(self) -> dict[str, Any]:
+        """What was decided so far."""
+        return {"talk": self._talk, "quiet": self._quiet}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes on with it."""
+        self._talk, self._quiet = state["talk"], state["quiet"]
