@@ -7,7 +7,7 @@ from torch import Tensor
 
 BEST_PHONES = 3
 """Where one phone stands out, as in clear speech, their mean lies far below it; in babble and music it does not."""
-FILLER_COST = 0.6
+FILLER_COST = 0.7
 """Nats below their mean."""
 PAUSE_COST = 0.01
 """Nats below silence: enough for pauses to count as silence at both ends of talk, little enough within it."""
