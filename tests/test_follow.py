@@ -91,7 +91,7 @@ def test_the_filler_is_the_mean_of_the_best_phones_less_a_cost_or_silence():
     assert torch.equal(found[:, :5], scores)
     assert found[:, 5].tolist() == pytest.approx([-3 - FILLER_COST, -3 - PAUSE_COST])
     assert with_filler(scores, 1)[:, 5].tolist() == pytest.approx([-2 - PAUSE_COST, -4 - PAUSE_COST])
-    assert with_filler(scores, 0)[1, 5].item() == pytest.approx(-3 - 4 / 3 - FILLER_COST)
+    assert with_filler(scores, 0)[1, 5].item() == pytest.approx(-5 - PAUSE_COST)
 
 
 def test_fewer_phones_than_that_are_all_the_best():
