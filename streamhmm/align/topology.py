@@ -23,7 +23,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from streamhmm.align.follow import LEAD_IN, START, Follow, breaks_of_gaps, hops
+from streamhmm.align.follow import LEAD_IN, PAID_LEAVING, START, Follow, breaks_of_gaps, hops
 from streamhmm.graph import Graph
 from streamhmm.packing import NEVER
 from streamhmm.text import SILENCE, SpokenWord
@@ -142,10 +142,11 @@ class _Builder:
     def _add_talk(self, silence: range, weight: float) -> None:
         """Speech that is not in the text, then silence or not."""
         talk = self._add_chain(self.filler_column, OFFSCRIPT, -1, TALK_FRAMES)
-        self._enter(talk[0], weight)
-        before, self.open_ends = self.open_ends, [(talk[-1], 0.0)]
+        leaving = weight * PAID_LEAVING if self.final else 0.0
+        self._enter(talk[0], weight - leaving)
+        before, self.open_ends = self.open_ends, [(talk[-1], leaving)]
         if self.final:
-            self.connect(talk[-1], silence[0])
+            self.connect(talk[-1], silence[0], leaving)
         else:  # without an arc back the kernel is faster, if there are no others
             self.add_optional_silence()
         self.open_ends = [*before, *self.open_ends]
