@@ -12,7 +12,16 @@ from planted import CERTAIN, decode_scores, evenly, muffled, runs_to_scores
 
 import streamhmm as sh
 from streamhmm.align.filler import BEST_PHONES, FILLER_COST, PAUSE_COST, with_filler
-from streamhmm.align.follow import LEAD_IN, MOST_IN_PHRASE, MOST_IN_SENTENCE, START, Follow, breaks_of_gaps, hops
+from streamhmm.align.follow import (
+    LEAD_IN,
+    MOST_IN_PHRASE,
+    MOST_IN_SENTENCE,
+    PAID_LEAVING,
+    START,
+    Follow,
+    breaks_of_gaps,
+    hops,
+)
 from streamhmm.align.runs import read_runs
 from streamhmm.align.topology import OFFSCRIPT, SILENCE_FRAMES, SILENT, TALK_FRAMES, build_topology
 from streamhmm.text import PHONES, SILENCE, Break, Lexicon, SpokenWord, pronounce, tokenize
@@ -245,6 +254,16 @@ def test_no_liberty_is_taken_that_costs_too_much(name):
     parts, _ = TAKEN[name]
     found, _ = follow(SENTENCES, [*spoken(*parts), *spoken(*range(12))], dear)
     assert found == [*range(12)]
+
+
+def test_most_of_what_talk_costs_is_paid_at_its_end():
+    words, talk = SENTENCES[:3], spoken("JH OY CH AW HH Y UH")
+    _, plain = follow(words, spoken(0, 1, 2))
+    found, score = follow(words, spoken(0, 1, 2) + talk)
+    assert found == [0, 1, 2, "talk"]
+    frames = sum(frames for _, frames in talk)
+    expected = plain + (1 - PAID_LEAVING) * COSTS.offscript + frames * (CERTAIN - TALK_COST)
+    assert score == pytest.approx(expected, abs=1e-3)
 
 
 def test_a_plain_reading_scores_as_without_follow():
