@@ -22,6 +22,14 @@ def runs_to_scores(runs, columns):
     return scores
 
 
+def muffled(scores, runs, columns, labels, beside):
+    """The same log-posteriors with the sounds in ``labels`` as in babble: the phones ``beside`` fit them as well."""
+    heard = [label in labels for label, frames in runs for _ in range(frames)]
+    rows = torch.tensor(heard).nonzero()
+    scores[rows, torch.tensor([columns[label] for label in beside])] = CERTAIN
+    return scores
+
+
 def evenly(labels, frames):
     """Runs of equal length of the labels in a string."""
     return [(label, frames) for label in labels.split()]

@@ -24,6 +24,11 @@ from streamhmm.text.breaks import Break
 
 LEAD_IN = -30.0
 """Log-weight of talk, music or noise before the first word."""
+START = -60.0
+"""Log-weight of the first word after a lead-in. Every path pays it, so the best one stays the same; but as long as it
+is open whether somebody reads already, it speaks against it."""
+PAID_LEAVING = 0.7
+"""Share of the cost of talk that is paid at its end: the best path is the same, and the position is held sooner."""
 MOST_IN_PHRASE, MOST_IN_SENTENCE = 16, 8
 """Words and phrases. Where a text has no punctuation for longer it is cut, so that no jump has many hops into it."""
 

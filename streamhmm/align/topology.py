@@ -23,7 +23,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from streamhmm.align.follow import LEAD_IN, Follow, breaks_of_gaps, hops
+from streamhmm.align.follow import LEAD_IN, PAID_LEAVING, START, Follow, breaks_of_gaps, hops
 from streamhmm.graph import Graph
 from streamhmm.packing import NEVER
 from streamhmm.text import SILENCE, SpokenWord
@@ -83,7 +83,7 @@ def build_topology(
     if lead_in:
         talk[0] = LEAD_IN
     jump = None if follow is None else follow.jump
-    builder.add_gap(talk[0], jump)
+    builder.add_gap(talk[0], jump, start=START if lead_in else 0.0)
     for index, word in enumerate(words):
         builder.add_word(index, word.readings)
         builder.add_gap(talk[index + 1], jump)
@@ -103,47 +103,50 @@ class _Builder:
     sources: list[int] = field(default_factory=list)
     targets: list[int] = field(default_factory=list)
     weights: list[float] = field(default_factory=list)
-    open_ends: list[int] = field(default_factory=list)  # states that lead on to what comes next
+    open_ends: list[tuple[int, float]] = field(default_factory=list)  # states that lead on to what comes next, weights
     initial: dict[int, float] = field(default_factory=dict)  # states that a path may start in
     final: list[list[int]] = field(default_factory=list)  # of each gap: states that a recording may end in
     jumps: list[int] = field(default_factory=list)  # of each gap, if there are any
     word_starts: list[int] = field(default_factory=list)
+    start: float = 0.0
     min_frames: int = 0
 
     def __post_init__(self) -> None:
         self.filler_column = max(self.columns.values()) + 1
 
-    def add_gap(self, talk: float | None, jump: float | None) -> None:
-        """Silence; talk and a jump at these weights. The first gap is where paths start."""
-        ends = self.open_ends
+    def add_gap(self, talk: float | None, jump: float | None, start: float = 0.0) -> None:
+        """Silence; talk and a jump at these weights. The first gap is where paths start, and leave it at ``start``."""
+        ends = [state for state, _ in self.open_ends]
         silence = self.add_optional_silence()
         resting = dict.fromkeys(silence, 0.0)  # recordings begin and end within silence …
         if talk is not None:
             self._add_talk(silence, talk)
             resting |= dict.fromkeys(range(silence.stop, len(self.pdfs)), talk)  # … or talk
+        if not self.final:
+            self.initial, self.start = resting, start
+            self.open_ends = [(state, start) for state, _ in self.open_ends]
         if jump is not None:
             (state,) = self._add_chain(self.filler_column, SILENT, -1, 1, repeats=False)
             self._enter(state, jump)
-            self.open_ends = [*self.open_ends, state]
+            self.open_ends = [*self.open_ends, (state, 0.0)]
             self.jumps.append(state)
-        if not self.final:
-            self.initial = resting
         self.final.append([*ends, *resting])
 
     def add_optional_silence(self, word: int = -1) -> range:
         """Its states; they may lie within a word."""
         states = self._add_chain(self.columns[SILENCE], SILENT, word, SILENCE_FRAMES)
         self._enter(states[0])
-        self.open_ends = [*self.open_ends, states[-1]]
+        self.open_ends = [*self.open_ends, (states[-1], 0.0)]
         return states
 
     def _add_talk(self, silence: range, weight: float) -> None:
         """Speech that is not in the text, then silence or not."""
         talk = self._add_chain(self.filler_column, OFFSCRIPT, -1, TALK_FRAMES)
-        self._enter(talk[0], weight)
-        before, self.open_ends = self.open_ends, [talk[-1]]
+        leaving = weight * PAID_LEAVING if self.final else 0.0
+        self._enter(talk[0], weight - leaving)
+        before, self.open_ends = self.open_ends, [(talk[-1], leaving)]
         if self.final:
-            self.connect(talk[-1], silence[0])
+            self.connect(talk[-1], silence[0], leaving)
         else:  # without an arc back the kernel is faster, if there are no others
             self.add_optional_silence()
         self.open_ends = [*before, *self.open_ends]
@@ -156,7 +159,7 @@ class _Builder:
             begin = len(self.word_starts)
             length = self._add_part(word, first, self.word_starts)
             if word == 0:
-                self.initial |= dict.fromkeys(self.word_starts[begin:], 0.0)
+                self.initial |= dict.fromkeys(self.word_starts[begin:], self.start)
             for part in others:
                 self.add_optional_silence(word)  # people pause within "1,234,567"
                 length += self._add_part(word, part, [])
@@ -174,7 +177,7 @@ class _Builder:
             starts.append(chains[0][0])
             for before, after in pairwise(chains):
                 self.connect(before[-1], after[0])
-            ends.append(chains[-1][-1])
+            ends.append((chains[-1][-1], 0.0))
             lengths.append(sum((len(chain) + 1) // 2 for chain in chains))
         self.open_ends = ends
         return min(lengths)
@@ -219,8 +222,8 @@ class _Builder:
         return states
 
     def _enter(self, state: int, weight: float = 0.0) -> None:
-        for end in self.open_ends:
-            self.connect(end, state, weight)
+        for end, leaving in self.open_ends:
+            self.connect(end, state, leaving + weight)
 
     def connect(self, source: int, target: int, weight: float = 0.0) -> None:
         self.sources.append(source)
