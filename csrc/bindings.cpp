@@ -329,13 +329,18 @@ PYBIND11_MODULE(_C, m) {
       py::arg("stream"), py::arg("structure"), py::arg("structure_size"), py::arg("weights"), py::arg("weights_size"),
       py::arg("is_double"));
   m.def(
+      "online_keep", [](OnlineStream& s, uintptr_t allowed) { s.decoder->keep(pointer<bool>(allowed)); },
+      py::arg("stream"), py::arg("allowed"));
+  m.def(
       "online_change",
       [](OnlineStream& s, double beam, int64_t max_lag, double certainty) {
         s.decoder->change({beam, max_lag, certainty});
       },
       py::arg("stream"), py::arg("beam"), py::arg("max_lag"), py::arg("certainty"));
   m.def("online_current", [](const OnlineStream& s) { return s.decoder->current(); }, py::arg("stream"));
-  m.def("online_undecided", [](const OnlineStream& s) { return s.decoder->undecided(); }, py::arg("stream"));
+  m.def(
+      "online_undecided", [](const OnlineStream& s, int64_t state) { return s.decoder->undecided(state); },
+      py::arg("stream"), py::arg("state"));
   m.def("online_survivors", &online_survivors, py::arg("stream"));
   m.def("online_save", [](const OnlineStream& s) { return py::bytes(s.decoder->save()); }, py::arg("stream"));
   m.def(

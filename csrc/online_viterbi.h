@@ -66,10 +66,14 @@ class OnlineViterbi {
   // A graph whose first states and the arcs between them are those of the present one.
   virtual void extend(const PackedGraph& graph) = 0;
 
-  virtual int64_t current() const = 0;                 // the best survivor; −1: none
-  virtual std::vector<int64_t> undecided() const = 0;  // the states of its path in the undecided frames
+  virtual int64_t current() const = 0;  // the best survivor; −1: none
+  virtual std::vector<int64_t> undecided(
+      int64_t state) const = 0;  // the best path to a survivor, in the undecided frames
   virtual Survivors survivors() const = 0;
   virtual int64_t frames() const = 0;  // pushed so far
+
+  // Gives up the survivors that are not among the allowed states, if any are.
+  virtual void keep(const bool* allowed) = 0;
 
   // Other options from the next frame on.
   virtual void change(const OnlineOptions& options) = 0;

@@ -184,14 +184,17 @@ def online_extend(
 ) -> None:
     """Goes on in a larger graph."""
 
+def online_keep(stream: OnlineStream, allowed: int) -> None:
+    """Gives up live states that are not allowed, (S,) bool, if any is."""
+
 def online_change(stream: OnlineStream, beam: float, max_lag: int, certainty: float) -> None:
     """Other options from the next frame on."""
 
 def online_current(stream: OnlineStream) -> int:
     """The best live state, or -1."""
 
-def online_undecided(stream: OnlineStream) -> list[int]:
-    """The best path through the undecided frames."""
+def online_undecided(stream: OnlineStream, state: int) -> list[int]:
+    """The best path to a live state through the undecided frames; empty if it is not live."""
 
 def online_survivors(stream: OnlineStream) -> tuple[list[int], list[float]]:
     """Live states and their scores below the best."""

@@ -142,10 +142,15 @@ class OnlineViterbi:
             found = [_C.online_current(stream) for stream in self._streams] or [-1] * len(self._graphs)
         return found if self._batched else found[0]
 
-    def undecided(self) -> Any:
-        """(m,) int64: the best path so far through the frames that are not decided yet; a list for a batch."""
+    def undecided(self, state: int | None = None) -> Any:
+        """(m,) int64: the best path so far through the frames that are not decided yet; a list for a batch.
+
+        With a ``state``, the best path that ends there; empty if none does.
+        """
         with self._lock:
-            found = [torch.tensor(_C.online_undecided(stream), dtype=torch.int64) for stream in self._streams]
+            ends = [_C.online_current(stream) if state is None else state for stream in self._streams]
+            paths = [_C.online_undecided(stream, end) for stream, end in zip(self._streams, ends, strict=True)]
+            found = [torch.tensor(path, dtype=torch.int64) for path in paths]
         found = found or [torch.empty(0, dtype=torch.int64) for _ in self._graphs]
         return found if self._batched else found[0]
 
@@ -179,6 +184,18 @@ class OnlineViterbi:
             _C.online_restart(self._streams[0], weights.data_ptr())
             taken: Tensor = self._taken()
             return taken
+
+    def keep(self, allowed: Tensor) -> None:
+        """Gives up the paths that end elsewhere than in ``allowed`` states, (S,) bool, if any ends there. One stream
+        only."""
+        with self._lock:
+            self._check_single("keep")
+            if allowed.dtype != torch.bool or tuple(allowed.shape) != (self._graphs[0].num_states,):
+                shape = tuple(allowed.shape)
+                raise ValueError(f"allowed must be ({self._graphs[0].num_states},) bool, got {shape} {allowed.dtype}")
+            mask = allowed.to("cpu").contiguous()
+            for stream in self._streams:
+                _C.online_keep(stream, mask.data_ptr())
 
     def change(self, max_lag: int | None = None, beam: float | None = None, certainty: float | None = None) -> None:
         """Other options, from the next frame on. Errors as when it is made."""

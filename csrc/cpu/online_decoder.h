@@ -46,6 +46,12 @@ class OnlineDecoder {
   const OnlineArcs<Real>& arcs() const { return arcs_; }
   int64_t frames() const { return undecided_.end(); }
 
+  void keep(const bool* allowed) {
+    bool any = false;
+    for_each_survivor([&](int32_t j, Real) { any |= allowed[j]; });
+    if (any) give_up([&](int32_t j) { return !allowed[j]; });
+  }
+
   void change(const OnlineOptions& options) { options_ = options; }
 
   void advance(const Real* scores, std::vector<int64_t>& decided) {
@@ -94,10 +100,9 @@ class OnlineDecoder {
     return best([](int32_t) { return 0.0; });
   }
 
-  std::vector<int64_t> undecided() const {
+  std::vector<int64_t> undecided(int64_t state) const {
     std::vector<int64_t> path;
-    const int32_t last = current();
-    if (last >= 0 && undecided_.first() < frames()) undecided_.trace(last, path);
+    if (survives(state) && undecided_.first() < frames()) undecided_.trace(static_cast<int32_t>(state), path);
     return path;
   }
 
@@ -189,6 +194,10 @@ class OnlineDecoder {
     now_ = next;
     active_ = held_[now_] = targets_;
     prune();
+  }
+
+  bool survives(int64_t state) const {
+    return state >= 0 && state < arcs_.states() && !is_never(alpha_[now_][kBefore + state]);
   }
 
   void find_targets() {
@@ -334,9 +343,17 @@ class OnlineDecoder {
   }
 
   void follow_only(int32_t prefix) {
+    const int32_t* ancestor = ancestors();
+    give_up([&](int32_t j) { return ancestor[j] != prefix; });
+  }
+
+  template <class Unwanted>
+  void give_up(const Unwanted& unwanted) {
     for (const int32_t tile : active_) {
       Real* row = alpha(tile);
-      for (int32_t l = 0; l < kTile; ++l) row[l] = ancestor(tile)[l] == prefix ? row[l] : kNever;
+      for (int32_t l = 0; l < kTile; ++l) {
+        if (!is_never(row[l]) && unwanted(tile * kTile + l)) row[l] = kNever;
+      }
     }
     find_tops();
     prune();

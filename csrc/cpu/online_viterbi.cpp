@@ -78,6 +78,10 @@ class OnlineViterbiOf : public OnlineViterbi {
     with([&](auto& decoder) { extend(decoder, graph); });
   }
 
+  void keep(const bool* allowed) override {
+    with([&](auto& decoder) { decoder.keep(allowed); });
+  }
+
   void change(const OnlineOptions& options) override {
     with([&](auto& decoder) { decoder.change(options); });
   }
@@ -85,8 +89,8 @@ class OnlineViterbiOf : public OnlineViterbi {
   int64_t current() const override {
     return with([](const auto& decoder) { return static_cast<int64_t>(decoder.current()); });
   }
-  std::vector<int64_t> undecided() const override {
-    return with([](const auto& decoder) { return decoder.undecided(); });
+  std::vector<int64_t> undecided(int64_t state) const override {
+    return with([&](const auto& decoder) { return decoder.undecided(state); });
   }
   Survivors survivors() const override {
     return with([](const auto& decoder) { return decoder.survivors(); });

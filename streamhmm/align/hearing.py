@@ -68,6 +68,7 @@ class Hearing:
         self._on_onset = on_onset
         self.decoded = 0
         self.has_begun = False
+        self.seeming: int | None = None  # a state that a reader seems to have come to
 
     def push(self, samples: Tensor) -> Frames:
         """What (n,) samples decide."""
@@ -94,9 +95,9 @@ class Hearing:
         """Where the text's live paths end."""
         return self._decoder.survivors()
 
-    def undecided(self) -> Tensor:
-        """(m,) states of the best path through the frames that are not decided."""
-        return self._decoder.undecided()
+    def undecided(self, state: int | None = None) -> Tensor:
+        """(m,) states of the best path, or of that to a ``state``, through the frames that are not decided."""
+        return self._decoder.undecided(state)
 
     def state_dict(self) -> dict[str, Any]:
         """Where it stands."""
@@ -107,6 +108,7 @@ class Hearing:
             "scores": self._scores,
             "decoded": self.decoded,
             "has_begun": self.has_begun,
+            "seeming": self.seeming,
             "onset": self._onset.state_dict(),
         }
 
@@ -116,6 +118,7 @@ class Hearing:
         self._decoder.load_state_dict(state["decoder"])
         self._loop.load_state_dict(state["loop"])
         self._scores, self.decoded = state["scores"], state["decoded"]
+        self.seeming = state["seeming"]
         self._onset.load_state_dict(state["onset"])
         if state["has_begun"]:
             self._begin()
@@ -129,16 +132,22 @@ class Hearing:
 
     def _decide(self, scores: Tensor) -> Iterator[Tensor]:
         """Decided states. A beginning of the text is looked for at places that chunks do not change."""
-        done, first = 0, self.decoded - len(scores)
+        done, told, first = 0, 0, self.decoded - len(scores)
         while done < len(scores) and not self.has_begun:
             size = LOOK_EVERY - (first + done) % LOOK_EVERY
-            states = self._decoder.push(scores[done : done + size])
+            part = scores[done : done + size]
+            states = self._decoder.push(part)
             self._onset.note(states)
             yield states
-            done += size
-            if (first + done) % LOOK_EVERY == 0 and self._onset.has_begun(self.survivors(), self.undecided()):
+            done, told = done + len(part), told + len(states)
+            if (first + done) % LOOK_EVERY == 0 and self._look(told):
+                self._decoder.keep(self._onset.reads)
                 self._begin()
         yield self._decoder.push(scores[done:])
+
+    def _look(self, told: int) -> bool:
+        begun, self.seeming = self._onset.look(self._decoder, self._scores[told:])
+        return begun
 
     def _begin(self) -> None:
         if not self.has_begun:

@@ -2,65 +2,97 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from streamhmm.align.follow import LEAD_IN
-from streamhmm.align.runs import read_runs
+from streamhmm.align.follow import LEAD_IN, PAID_LEAVING, START
+from streamhmm.align.runs import Runs, read_runs
+from streamhmm.align.steady import Decoder
 from streamhmm.align.topology import OFFSCRIPT, Topology
-from streamhmm.online import Survivors
 
-PHONES, MARGIN = 3, 12.0
-"""A reader has begun when so many phones, the last ones, fit one after the other, better than anything else by so many
-nats. In minutes of babble 8.5 were reached, in music none …"""
+PHONES, GAIN = 3, 35.0
+"""A reader has begun when so many phones, the last ones, fit one after the other, by so many nats better than babble
+and music would. In minutes of these 34 were reached …"""
 LONGEST_PHONE = 25
 """… but for single long vowels, which instruments hold."""
-QUIET_FRAMES, QUIET_PHONES, QUIET_MARGIN = 10, 2, 3.0
-"""Out of silence, with nothing before it, less is enough."""
+QUIET_FRAMES, QUIET_MARGIN = 10, 12.0
+"""Out of silence, with nothing before it, it seems so when a phone fits by so many nats better than no reading."""
+BABBLE_COST, BABBLE_PHONES = 1.6, 4
+"""Babble scores as the best phone less the cost, or as the mean of so many best ones: several voices sound like any."""
+
+
+class Signs(NamedTuple):
+    """Whether a reader has ``begun``; and, where it only seems so, the live ``state`` that speaks for it."""
+
+    begun: bool
+    state: int | None
 
 
 class Onset:
     """Looks for the beginning of a text in what a decoder has not given up."""
 
-    def __init__(self, topology: Topology) -> None:
+    def __init__(self, topology: Topology, silence: int) -> None:
         self._topology = topology
+        self._silence = silence
         self._word = topology.word_of_state.cummax(0).values
-        talk = (topology.phone_of_state == OFFSCRIPT).nonzero()
-        # What talk before the first word costs is there to be sure of its times, not of whether it has begun.
-        self._paid = torch.zeros(len(self._word), dtype=torch.float64)
-        if len(talk) > 0:
-            self._paid[int(talk[0]) :] = -LEAD_IN
+        self.reads = self._word >= 0  # (S,) the first word or what comes after it
+        # What the graph charges for talk and for the first word is there to be sure of its times; here it is undone.
+        self._paid = torch.full((len(self._word),), -START, dtype=torch.float64)
+        before = int((self._word < 0).sum())
+        talk = topology.phone_of_state[:before] == OFFSCRIPT
+        behind_talk = (talk.cumsum(0) > 0) & ~talk
+        self._paid[:before] = -LEAD_IN * (talk * (1 - PAID_LEAVING) + behind_talk.double())
         self._most = len(topology.phones)
-        self._talk, self._quiet = False, 0
+        self._talk = self._reads = False
+        self._quiet = 0
 
     def note(self, states: Tensor) -> None:
         """Takes note of decided states, which lie before the undecided ones."""
+        self._reads |= bool(self.reads[states].any())
         self._talk |= bool((self._topology.phone_of_state[states] == OFFSCRIPT).any())
         self._quiet += len(states)
 
-    def has_begun(self, survivors: Survivors, undecided: Tensor) -> bool:
-        """Whether the best path of (m,) undecided states is in the text surely."""
-        reading = self._word[survivors.states] >= 0
+    def look(self, decoder: Decoder, scores: Tensor) -> Signs:
+        """What the best of the paths that are in the text by now speaks for.
+
+        Args:
+            decoder: of the text.
+            scores: (m, V + 1) of the frames that are not decided.
+        """
+        survivors = decoder.survivors()
+        reading = self.reads[survivors.states]
         if not bool(reading.any()):
-            return False
-        runs = read_runs(undecided, self._topology)
-        word = self._word[undecided[runs.bounds[:-1]]] >= 0
-        frames = runs.frames[word & runs.spoken].tolist()
-        before = int(runs.frames[~word].sum()) + self._quiet
-        is_quiet = before >= QUIET_FRAMES and not self._talk and not bool((runs.phones == OFFSCRIPT).any())
-        phones, margin = (QUIET_PHONES, QUIET_MARGIN) if is_quiet else (PHONES, MARGIN)
-        phones = min(phones, self._most)
-        if len(frames) < phones or max(frames[-phones:]) > LONGEST_PHONE:
-            return False
-        others = (survivors.scores + self._paid[survivors.states])[~reading]
-        return len(others) == 0 or float(survivors.scores[reading].max() - others.max()) > margin
+            return Signs(self._reads, None)
+        state = int(survivors.states[reading][survivors.scores[reading].argmax()])
+        path = decoder.undecided(state)
+        runs = read_runs(path, self._topology)
+        words = self.reads[path[runs.bounds[:-1]]]
+        frames = runs.frames[words & runs.spoken].tolist()
+        undone = survivors.scores + self._paid[survivors.states]
+        margin = math.inf if bool(reading.all()) else float(undone[reading].max() - undone[~reading].max())
+        seems = len(frames) > 0 and margin > QUIET_MARGIN and self._is_quiet(runs, ~words)
+        fits = len(frames) >= min(PHONES, self._most) and max(frames[-PHONES:]) <= LONGEST_PHONE
+        begun = fits and float(self._gain(path, scores[: len(path)])[runs.of_frames(words)].sum()) > GAIN
+        return Signs(self._reads or begun, state if seems else None)
+
+    def _is_quiet(self, runs: Runs, before: Tensor) -> bool:
+        quiet = int(runs.frames[before].sum()) + self._quiet >= QUIET_FRAMES
+        return quiet and not self._talk and not bool((runs.phones == OFFSCRIPT).any())
+
+    def _gain(self, path: Tensor, scores: Tensor) -> Tensor:
+        """(m,) score of a path above that of babble."""
+        phones = torch.cat([scores[:, : self._silence], scores[:, self._silence + 1 : -1]], dim=1)
+        best = phones.topk(BABBLE_PHONES, dim=1).values
+        babble = torch.maximum(torch.maximum(best[:, 0] - BABBLE_COST, best.mean(1)), scores[:, self._silence])
+        return scores.gather(1, self._topology.graph.pdfs[path][:, None])[:, 0] - babble
 
     def state_dict(self) -> dict[str, Any]:
         """What was decided so far."""
-        return {"talk": self._talk, "quiet": self._quiet}
+        return {"talk": self._talk, "quiet": self._quiet, "reads": self._reads}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Goes on with it."""
-        self._talk, self._quiet = state["talk"], state["quiet"]
+        self._talk, self._quiet, self._reads = state["talk"], state["quiet"], state["reads"]

@@ -55,24 +55,24 @@ class Places:
         phones[topology.word_of_state[first]] = self._left[first] + 1
         self._phones_of_word = phones.tolist()
 
-    def position(self, survivors: Survivors, undecided: Tensor, unheard: float, pace: float) -> Position:
-        """The most probable word.
+    def position(self, survivors: Survivors, path: Tensor, unheard: float, pace: float) -> Position:
+        """The word that a path has come to.
 
         Args:
             survivors: of the decoder.
-            undecided: (m,) newest states of the best path.
+            path: (m,) its newest states.
             unheard: frames between the newest one decoded and the newest sample: the reader has gone on.
             pace: frames that this reader's phones last.
         """
         if len(survivors.states) == 0:
             return Position(-1, 0.0)
         places, weights = self.place[survivors.states], survivors.scores.softmax(0)
-        best = int(weights.argmax())
-        index = int(places[best])
+        state = path[-1] if len(path) > 0 else survivors.states[weights.argmax()]
+        index = int(self.place[state])
         confidence = float(weights[places == index].sum())
-        left = int(self._left[survivors.states[best]])
+        left = int(self._left[state])
         if left >= 0:
-            rest = max(pace - self._frames_in_phone(undecided), LEAST_FRAMES) + left * pace
+            rest = max(pace - self._frames_in_phone(path), LEAST_FRAMES) + left * pace
             while unheard > rest and index < len(self._phones_of_word) - 1:
                 index += 1
                 rest += self._phones_of_word[index] * pace

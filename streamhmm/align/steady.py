@@ -17,9 +17,10 @@ class Decoder(Protocol):
     def push(self, scores: Tensor) -> Tensor: ...
     def finish(self) -> Tensor: ...
     def restart(self, initial: Tensor) -> Tensor: ...
+    def keep(self, allowed: Tensor) -> None: ...
     def extend(self, graph: Graph) -> None: ...
     def survivors(self) -> Survivors: ...
-    def undecided(self) -> Tensor: ...
+    def undecided(self, state: int | None = None) -> Tensor: ...
     @property
     def complete(self) -> bool: ...
     def state_dict(self) -> dict[str, Any]: ...
@@ -45,6 +46,10 @@ class Wanderer:
         self._frames += len(scores)
         return self._tell(self._decoder.push(scores), self._lag)
 
+    def keep(self, allowed: Tensor) -> None:
+        """Gives up the paths that end elsewhere than in ``allowed`` states."""
+        self._decoder.keep(allowed)
+
     def change(self, max_lag: int | None) -> None:
         """Another lag, in frames."""
         self._lag = max_lag
@@ -66,9 +71,9 @@ class Wanderer:
         found: Survivors = self._decoder.survivors()
         return found
 
-    def undecided(self) -> Tensor:
-        """The states of the best path that are not told."""
-        return self._open()[max(0, self._told - self._first) :]
+    def undecided(self, state: int | None = None) -> Tensor:
+        """The states of the best path, or of that to a ``state``, that are not told."""
+        return self._open(state)[max(0, self._told - self._first) :]
 
     @property
     def complete(self) -> bool:
@@ -91,8 +96,8 @@ class Wanderer:
         """The frame that the open path begins with."""
         return int(self._decoder.committed_frames) - len(self._decided)
 
-    def _open(self) -> Tensor:
-        return torch.cat([self._decided, self._decoder.undecided()])
+    def _open(self, state: int | None = None) -> Tensor:
+        return torch.cat([self._decided, self._decoder.undecided(state)])
 
     def _tell(self, decided: Tensor, lag: int | None) -> Tensor:
         self._decided = torch.cat([self._decided, decided])

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from streamhmm.align.events import Event, Kind, Position
-from streamhmm.align.follow import Follow
+from streamhmm.align.follow import START, Follow
 from streamhmm.align.hearing import Frames, Hearing
 from streamhmm.align.kept import KeptAudio
 from streamhmm.align.onset import Onset
@@ -24,7 +24,7 @@ from streamhmm.align.results import Alignment
 from streamhmm.align.steady import Wanderer
 from streamhmm.align.stream_result import as_alignment
 from streamhmm.align.topology import SILENT, Topology, build_topology
-from streamhmm.align.transcript import Reading, Transcript
+from streamhmm.align.transcript import Begun, Reading, Transcript
 from streamhmm.errors import AudioError
 from streamhmm.graph import Graph
 from streamhmm.online import OnlineViterbi
@@ -40,6 +40,8 @@ CERTAINTY = 0.99999
 KEEP_S = 3600.0
 MEMORY_FRAMES, FOLLOW_BEAM = 600, 120.0
 """With ``follow``: how long ago a speaker may have left the order of the words, and nats for what that costs."""
+LATEST = 64
+"""Words of which is known whether they were told to have begun."""
 LOST_BLOCK = 16000
 """Lost samples are taken as silence, so many at once."""
 ENDED = "the stream has ended: finish was called"
@@ -74,7 +76,7 @@ class AlignmentStream:
         self._lag = None if max_lag is None else self._lag_frames(max_lag)
         self._beam, self._certainty = beam, None if max_lag is None else certainty
         self._decoder = self._make_decoder(topology.graph)
-        onset = Onset(topology)
+        onset = Onset(topology, self._model.silence)
         self._hearing = Hearing(self._model, aligner.phone_loop, self._decoder, onset, self._decide_soon)
         self._transcript = Transcript(topology, self.words, aligner.calibration, self._model)
         self._places = Places(topology)
@@ -82,7 +84,7 @@ class AlignmentStream:
         self._kept = KeptAudio(keep, self.sample_rate)
         self._readings: deque[Reading] = deque()
         self._furthest = -1  # last word read
-        self._partial: tuple[int, int] | None = None
+        self._partials: deque[tuple[int, int]] = deque(maxlen=LATEST)  # words told to have begun, with their takes
         self._last: list[Event] | None = None
         self._complete = False
         self._lock = Lock()
@@ -132,12 +134,13 @@ class AlignmentStream:
         Where more has been heard than was pushed yet, ``ahead_s`` seconds of it, the word there.
         """
         with self._lock:
-            if not self._hearing.has_begun:
+            hearing = self._hearing
+            state = None if hearing.has_begun else hearing.seeming
+            if not hearing.has_begun and state is None:
                 return Position(-1, 1.0)
-            unheard = (self._received + ahead_s * self.sample_rate) / self._frame - self._hearing.decoded
-            return self._places.position(
-                self._hearing.survivors(), self._hearing.undecided(), unheard, self._transcript.pace
-            )
+            unheard = (self._received + ahead_s * self.sample_rate) / self._frame - hearing.decoded
+            path = hearing.undecided(state)
+            return self._places.position(hearing.survivors(), path, unheard, self._transcript.pace)
 
     def seek(self, index: int) -> list[Event]:
         """Goes on at word ``index``, where the reader is about to read. What was heard so far is decided.
@@ -151,7 +154,7 @@ class AlignmentStream:
             self._check_open()
             events = self._tell(self._hearing.restart(self._entries(index)))
             events += self._tell_rest(self._hearing.decoded * self._model.frame_s)
-            self._furthest, self._partial = index - 1, None
+            self._furthest = index - 1
             return events
 
     def extend(self, text: str | Sequence[str]) -> None:
@@ -167,7 +170,7 @@ class AlignmentStream:
             self._unknown += script.unknown
             self._texts.append(text if isinstance(text, str) else " ".join(text))
             topology = self._build()
-            self._hearing.extend(topology.graph, Onset(topology))
+            self._hearing.extend(topology.graph, Onset(topology, self._model.silence))
             self._transcript.extend(topology, self.words)
             self._places = Places(topology)
 
@@ -227,7 +230,7 @@ class AlignmentStream:
                 "readings": [reading.as_values() for reading in self._readings],
                 "received": self._received,
                 "furthest": self._furthest,
-                "partial": self._partial,
+                "partials": list(self._partials),
             }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -248,7 +251,8 @@ class AlignmentStream:
             self._transcript.load_state_dict(state["transcript"])
             self._kept.load_state_dict(state["kept"])
             self._readings = deque(Reading.from_values(values) for values in state["readings"])
-            self._received, self._furthest, self._partial = state["received"], state["furthest"], state["partial"]
+            self._received, self._furthest = state["received"], state["furthest"]
+            self._partials.extend(state["partials"])
 
     # ---- text to graph
 
@@ -267,7 +271,7 @@ class AlignmentStream:
 
     def _make_decoder(self, graph: Graph) -> OnlineViterbi | Wanderer:
         if self._follow is None or self._lag is None:
-            return OnlineViterbi(graph, None, self._beam)
+            return OnlineViterbi(graph, None, None if self._beam is None else self._beam - START)
         return Wanderer(graph, MEMORY_FRAMES, None if self._beam is None else self._beam + FOLLOW_BEAM)
 
     def _decide_soon(self) -> None:
@@ -315,22 +319,24 @@ class AlignmentStream:
                 if self._transcript.takes[index] == 0:
                     yield self._event("skipped", index, 0, None)
             self._furthest = reading.index
+            yield from self._begun(Begun(reading.index, reading.take, reading.segment.start), reading.segment.end)
             yield self._event("final", reading.index, reading.take, reading.segment)
         while self._readings and self._readings[0].segment.end < self.received_s - self._keep:
             self._readings.popleft()
 
-    def _new_partials(self) -> list[Event]:
+    def _new_partials(self) -> Iterator[Event]:
         """The words that have begun since the last time."""
-        begun = self._transcript.heard(self._hearing.undecided()) if self._hearing.has_begun else []
-        words = [(word, take) for word, take, _ in begun]
-        new = begun[words.index(self._partial) + 1 :] if self._partial in words else begun
-        if new:
-            self._partial = new[-1].word, new[-1].take
-        now_s = self._hearing.decoded * self._model.frame_s
-        return [
-            self._event("partial", word, take, Segment(self._words[word].label, start_s, max(start_s, now_s)))
-            for word, take, start_s in new
-        ]
+        if self._hearing.has_begun:
+            for begun in self._transcript.heard(self._hearing.undecided()):
+                yield from self._begun(begun, self._hearing.decoded * self._model.frame_s)
+
+    def _begun(self, begun: Begun, now_s: float) -> Iterator[Event]:
+        """A word has begun, if nobody was told yet."""
+        word, take, start_s = begun
+        if (word, take) not in self._partials:
+            self._partials.append((word, take))
+            segment = Segment(self._words[word].label, start_s, max(start_s, now_s))
+            yield self._event("partial", word, take, segment)
 
     def _event(self, kind: Kind, index: int | None, take: int, segment: Segment | None) -> Event:
         return Event(kind, index, take, segment, self.received_s, time.monotonic())
