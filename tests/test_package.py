@@ -110,7 +110,7 @@ def test_the_programs_in_the_readme_run(program: str, tmp_path: Path, monkeypatc
     exec(compile(program, "README.md", "exec"), {})
 
 
-@pytest.mark.parametrize("command", ["align", "train"])
+@pytest.mark.parametrize("command", ["align", "live", "train"])
 def test_the_readme_names_every_option(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main([command, "--help"])

@@ -57,7 +57,7 @@ class ChunkController:
 
     def __init__(
         self,
-        max_utilisation: float = 0.025,
+        max_utilisation: float = 0.028,
         *,
         min_chunk_s: float = 0.01,
         max_chunk_s: float = 1.0,
