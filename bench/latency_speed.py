@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from live_replay import RATE, Fixed, replay
+from chunking_simulation import Fixed
+from live_replay import RATE, replay
 from measure import median, resident_bytes
 from recordings import join, sources
 from torch import Tensor

@@ -11,24 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+from chunking_simulation import Controller
 
-from streamhmm.align.chunking import ChunkController
 from streamhmm.align.events import Event, Position
 from streamhmm.align.stream import AlignmentStream
 
 RATE = 16000
 ASK_S = 0.05
 """How often the position is asked for."""
-
-
-@dataclass
-class Fixed:
-    """A controller that keeps to one chunk length."""
-
-    chunk_s: float
-
-    def observe(self, chunk_s: float, compute_s: float, backlog_s: float) -> float:
-        return self.chunk_s
 
 
 @dataclass
@@ -45,9 +35,7 @@ class Replay:
         return sum(self.compute_s) / sum(self.chunks_s)
 
 
-def replay(
-    stream: AlignmentStream, samples: np.ndarray, controller: Fixed | ChunkController, *, ask: bool = False
-) -> Replay:
+def replay(stream: AlignmentStream, samples: np.ndarray, controller: Controller, *, ask: bool = False) -> Replay:
     """Push (n,) samples, then end the stream."""
     result, clock, done, asked = Replay(), 0.0, 0, 0
     while done < len(samples):

@@ -74,15 +74,15 @@ def test_under_load_chunks_get_longer_and_afterwards_as_short_as_before():
 
 def test_without_overhead_it_takes_the_shortest_chunk_and_without_cost_too():
     for cost in (Cost("", 0.0, 0.1), Cost("", 0.0, 0.0)):
-        assert simulate(cost, ChunkController(), 5).chunks[-1].length_s == 0.01
+        assert simulate(cost, ChunkController(0.25), 5).chunks[-1].length_s == 0.01
 
 
 def test_on_a_hopeless_machine_it_takes_the_longest_chunk():
-    assert simulate(Cost("", 0.01, 1.2), ChunkController(max_chunk_s=0.7), 20).chunks[-1].length_s == 0.7
+    assert simulate(Cost("", 0.01, 1.2), ChunkController(0.25, max_chunk_s=0.7), 20).chunks[-1].length_s == 0.7
 
 
 def test_a_single_pause_changes_nothing():
-    controller = ChunkController()
+    controller = ChunkController(0.25)
     for _ in range(100):
         before = controller.observe(controller.chunk_s, 0.01 + 0.05 * controller.chunk_s, 0.0)
     assert controller.observe(before, 0.3, 0.3) == before
@@ -90,7 +90,7 @@ def test_a_single_pause_changes_nothing():
 
 
 def test_a_backlog_of_many_chunks_is_taken_in_the_longest_ones_and_the_way_back_waits_a_second():
-    controller = ChunkController(max_chunk_s=0.8)
+    controller = ChunkController(0.25, max_chunk_s=0.8)
     for _ in range(100):
         rest_s = controller.observe(controller.chunk_s, 0.01, 0.0)
     backlog_s, passed_s = 1.7, 0.0
@@ -105,7 +105,7 @@ def test_a_backlog_of_many_chunks_is_taken_in_the_longest_ones_and_the_way_back_
 
 @pytest.mark.parametrize("quantum_s", [0.01, 0.02, 0.03])
 def test_lengths_are_whole_quanta_within_the_limits(quantum_s):
-    controller = ChunkController(min_chunk_s=0.02, max_chunk_s=0.5, quantum_s=quantum_s)
+    controller = ChunkController(0.25, min_chunk_s=0.02, max_chunk_s=0.5, quantum_s=quantum_s)
     lengths = simulate(Cost("", 0.01, 0.1, load=LOAD), controller, 20).column("length_s")
     quanta = lengths / quantum_s
     inside = (lengths > 0.02) & (lengths < 0.5)
