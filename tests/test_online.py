@@ -341,6 +341,57 @@ def test_changed_states_are_refused() -> None:
             sh.OnlineViterbi(graph, beam=30.0, max_lag=30).load_state_dict(changed)
 
 
+def test_options_may_change_on_the_way() -> None:
+    rng = np.random.default_rng(67)
+    case = words_case(rng, 90, COLUMNS, 10)
+    scores = random_scores(rng, 60, COLUMNS)
+    decoder, oracle = sh.OnlineViterbi(case.graph()), OnlineOracle(case.arcs())
+    decoder.change(beam=9.0)  # before the first frame, too
+    oracle.beam = 9.0
+    found = decoder.push(scores[:21]).tolist()
+    oracle.push(scores[:21])
+    decoder.change(max_lag=5, certainty=0.8)
+    oracle.beam, oracle.max_lag, oracle.certainty = None, 5, 0.8
+    found += decoder.push(scores[21:]).tolist() + decoder.finish().tolist()
+    oracle.push(scores[21:])
+    oracle.finish()
+    assert found == oracle.decided
+    with pytest.raises(ValueError, match="the stream has ended: finish was called"):
+        decoder.change(max_lag=3)
+
+
+def test_paths_to_other_states_may_be_given_up() -> None:
+    rng = np.random.default_rng(71)
+    case = words_case(rng, 90, COLUMNS, 10)
+    scores = random_scores(rng, 50, COLUMNS)
+    decoder, oracle = sh.OnlineViterbi(case.graph(), beam=20.0), OnlineOracle(case.arcs(), beam=20.0)
+    found = decoder.push(scores[:30]).tolist()
+    oracle.push(scores[:30])
+    allowed = torch.arange(90) % 3 == 0
+    decoder.keep(torch.zeros(90, dtype=torch.bool))  # none of them lives: nothing happens
+    decoder.keep(allowed)
+    oracle.live = {state: end for state, end in oracle.live.items() if allowed[state]}
+    assert_survivors(decoder, oracle)
+    found += decoder.push(scores[30:]).tolist() + decoder.finish().tolist()
+    oracle.push(scores[30:])
+    oracle.finish()
+    assert found == oracle.decided
+    with pytest.raises(ValueError, match=r"allowed must be \(90,\) bool, got \(3,\) torch\.bool"):
+        sh.OnlineViterbi(case.graph()).keep(allowed[:3])
+
+
+def test_the_path_to_any_live_state() -> None:
+    rng = np.random.default_rng(73)
+    case = words_case(rng, 90, COLUMNS, 10)
+    scores = random_scores(rng, 40, COLUMNS)
+    decoder, oracle = sh.OnlineViterbi(case.graph(), beam=15.0), OnlineOracle(case.arcs(), beam=15.0)
+    decoder.push(scores)
+    oracle.push(scores)
+    for state in range(-1, 91):
+        path = oracle.live[state][1][len(oracle.decided) :] if state in oracle.live else ()
+        assert decoder.undecided(state).tolist() == list(path)
+
+
 # ---- misuse
 
 
