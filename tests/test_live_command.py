@@ -598,3 +598,15 @@ def test_a_program_of_its_own_in_a_pipe():
     assert done.returncode == 0, done.stderr
     with open(files[0], encoding="utf-8") as text:
         assert finals(done.stdout) == [word.strip(",.") for word in text.read().split()]
+
+
+def test_a_program_whose_reader_goes_away_ends_quietly():
+    """The thread that aligns is waited for: it would be in the engine while the interpreter ends."""
+    folder = os.path.join(os.path.dirname(os.path.dirname(__file__)), "examples", "quick_start")
+    files = [os.path.join(folder, "ferry.txt"), "--file", os.path.join(folder, "ferry.flac")]
+    command = [sys.executable, "-m", "streamhmm.cli", "live", *files, "--jsonl"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
+        program.stdout.readline()
+        program.stdout.close()
+        assert program.stderr.read() == b""
+        assert program.wait(60) == 1

@@ -143,7 +143,7 @@ class LiveSession:
         if threading.current_thread() is self._worker:
             raise RuntimeError("finish() waits for the thread that calls on_events; call stop() there")
         with self._finishing:
-            self._halt()
+            self.close()
             if self._failure is not None:
                 raise self._failure
             if self._alignment is None:
@@ -160,9 +160,10 @@ class LiveSession:
         if kind is None:
             self.finish()
         else:
-            self._halt()  # the body's error is the one to see
+            self.close()  # the body's error is the one to see
 
-    def _halt(self) -> None:
+    def close(self) -> None:
+        """Stops the source and waits until what has arrived is aligned. Not in ``on_events``."""
         self.stop()
         if self._worker.is_alive():
             self._worker.join()

@@ -51,6 +51,7 @@ class LiveRun:
             resources.callback(tap.close)
             session = LiveSession(self._stream, source, on_events=self._put, recorder=tap)
             session.start()
+            resources.callback(session.close)  # else the worker might still be at work when the interpreter ends
             self._listen(session, tap)
             with interrupt_ends_at_once():
                 alignment = replace(self._result(session, source.name), audio=self._options.record or source.name)
