@@ -17,6 +17,7 @@ from streamhmm.align.boundaries import crossings
 from streamhmm.align.calibration import Calibration
 from streamhmm.align.evidence import gather_evidence, phone_logits, with_text, word_features
 from streamhmm.align.hearing import Frames
+from streamhmm.align.place import phones_left
 from streamhmm.align.reading import OFFSCRIPT_LABEL
 from streamhmm.align.runs import Runs, read_runs
 from streamhmm.align.topology import OFFSCRIPT, Topology
@@ -69,8 +70,7 @@ class Transcript:
     def __init__(
         self, topology: Topology, labels: Sequence[str], calibration: Calibration, model: AcousticModel
     ) -> None:
-        self.topology = topology
-        self._labels = labels
+        self.extend(topology, labels)
         self._calibration = calibration
         self._log_prior, self._silence, self._frame_s = model.log_prior, model.silence, model.frame_s
         self._open: Frames | None = None
@@ -83,6 +83,7 @@ class Transcript:
     def extend(self, topology: Topology, labels: Sequence[str]) -> None:
         """Goes on with a longer text."""
         self.topology, self._labels = topology, labels
+        self._phones_left = phones_left(topology)
 
     def heard(self, undecided: Tensor) -> list[Begun]:
         """The words that are not told yet, the one that is being read last; ``undecided`` are the newest states."""
@@ -170,7 +171,8 @@ class Transcript:
                 break
             if run < len(words) and words[run] == words[first]:
                 continue
-            yield from self._read(runs, edges, first, run)
+            if run == len(words) or not self._is_abandoned(runs, run):
+                yield from self._read(runs, edges, first, run)
             first = dropped = run
         if dropped:
             self._edge = edges[dropped]
@@ -196,6 +198,11 @@ class Transcript:
         bounds = runs.bounds[1:-1]
         within = crossings(runs, self._open.scores) - bounds
         return (within + self._open.number[bounds]).tolist()
+
+    def _is_abandoned(self, runs: Runs, run: int) -> bool:
+        """Whether what ends with the run before is a word without its end: the best path has become another one."""
+        assert self._open is not None
+        return int(self._phones_left[self._open.states[runs.bounds[run] - 1]]) > 0
 
     def _read(self, runs: Runs, edges: list[float], first: int, last: int) -> Iterator[Reading]:
         phones = runs.phones[first:last].tolist()
