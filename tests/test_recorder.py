@@ -113,11 +113,13 @@ def test_a_full_disk_is_an_error_that_keeps_what_is_written(tmp_path, name):
         tmp_path,
         f"""
         from streamhmm.errors import OutputError
-        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, before[1]))
         try:
             record({name!r}, 300)
         except OutputError as error:
             print(error)
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)  # coverage writes at the end
         """,
     )
     assert (done.returncode, done.stderr) == (0, "")
