@@ -31,7 +31,8 @@ from streamhmm import _C
 MOST_CALLS_A_TEST = 10
 MOST_BYTES_A_CALL = 1 << 17
 NOT_RECORDED = {"available_isas", "select_isa", "step_patterns", "run_arithmetic"}
-WITH_STATE = {"DtwFollower", "dtw_push", "dtw_distance"}  # a call by itself would not say what was heard before
+WITH_STATE = ("DtwFollower", "dtw_push", "dtw_distance", "OnlineStream", "online_")
+"""How the names begin of what keeps state: a call by itself would not say what was heard before."""
 
 
 def parameter_names(function: Callable[..., Any]) -> list[str]:
@@ -65,7 +66,7 @@ class Recorder:
             address_of = Tensor.data_ptr
             patch.setattr(Tensor, "data_ptr", lambda tensor: self._note(tensor, address_of(tensor)))
             for name, member in vars(_C).items():
-                if name in NOT_RECORDED | WITH_STATE or hasattr(member, "__members__"):
+                if name in NOT_RECORDED or name.startswith(WITH_STATE) or hasattr(member, "__members__"):
                     continue
                 if isinstance(member, type):
                     patch.setattr(_C, name, self._watched_record(member))
