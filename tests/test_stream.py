@@ -194,6 +194,18 @@ def test_before_speech_the_position_stays_before_the_first_word(
         assert word.start == pytest.approx(other.start + seconds, abs=0.03)
 
 
+def test_a_long_silence_costs_no_more_than_a_short_one(aligner: sh.Aligner) -> None:
+    """The path through it is not looked at again and again, and is decided at last."""
+    stream = aligner.stream(TEXT)
+    undecided = []
+    for _ in range(60):
+        stream.push(np.zeros(RATE // 2, np.float32))
+        undecided.append(len(stream._hearing.undecided()))
+    assert max(undecided) <= 1000
+    assert undecided[-1] < 100
+    assert stream.position().index == -1
+
+
 def test_silence_alone_is_told(aligner: sh.Aligner) -> None:
     stream = aligner.stream("one two three")
     assert listen(stream, np.zeros(3 * RATE, np.float32)) == []

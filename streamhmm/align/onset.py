@@ -18,8 +18,10 @@ PHONES, GAIN = 3, 35.0
 and music would. In minutes of these 34 were reached …"""
 LONGEST_PHONE = 25
 """… but for single long vowels, which instruments hold."""
-QUIET_FRAMES, QUIET_MARGIN = 10, 12.0
-"""Out of silence, with nothing before it, it seems so when a phone fits by so many nats better than no reading."""
+LEAST_MARGIN = 12.0
+"""Nats by which reading must fit better than none."""
+QUIET_FRAMES = 10
+"""Out of so much silence, with nothing before it, it seems so as soon as one phone fits."""
 BABBLE_COST, BABBLE_PHONES = 1.6, 4
 """Babble scores as the best phone less the cost, or as the mean of so many best ones: several voices sound like any."""
 
@@ -45,6 +47,7 @@ class Onset:
         talk = topology.phone_of_state[:before] == OFFSCRIPT
         behind_talk = (talk.cumsum(0) > 0) & ~talk
         self._paid[:before] = -LEAD_IN * (talk * (1 - PAID_LEAVING) + behind_talk.double())
+        self._nothing = torch.empty(0, dtype=torch.int64)
         self._most = len(topology.phones)
         self._talk = self._reads = False
         self._quiet = 0
@@ -66,14 +69,17 @@ class Onset:
         reading = self.reads[survivors.states]
         if not bool(reading.any()):
             return Signs(self._reads, None)
+        undone = survivors.scores + self._paid[survivors.states]
+        margin = math.inf if bool(reading.all()) else float(undone[reading].max() - undone[~reading].max())
         state = int(survivors.states[reading][survivors.scores[reading].argmax()])
-        path = decoder.undecided(state)
+        # In a long silence the path is long, too: it is looked at only where something speaks for it.
+        path = decoder.undecided(state) if margin > LEAST_MARGIN else self._nothing
+        if len(path) == 0:
+            return Signs(self._reads, None)
         runs = read_runs(path, self._topology)
         words = self.reads[path[runs.bounds[:-1]]]
         frames = runs.frames[words & runs.spoken].tolist()
-        undone = survivors.scores + self._paid[survivors.states]
-        margin = math.inf if bool(reading.all()) else float(undone[reading].max() - undone[~reading].max())
-        seems = len(frames) > 0 and margin > QUIET_MARGIN and self._is_quiet(runs, ~words)
+        seems = len(frames) > 0 and self._is_quiet(runs, ~words)
         fits = len(frames) >= min(PHONES, self._most) and max(frames[-PHONES:]) <= LONGEST_PHONE
         begun = fits and float(self._gain(path, scores[: len(path)])[runs.of_frames(words)].sum()) > GAIN
         return Signs(self._reads or begun, state if seems else None)

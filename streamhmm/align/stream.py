@@ -40,6 +40,8 @@ CERTAINTY = 0.99999
 KEEP_S = 3600.0
 MEMORY_FRAMES, FOLLOW_BEAM = 600, 120.0
 """With ``follow``: how long ago a speaker may have left the order of the words, and nats for what that costs."""
+LEAD_FRAMES = 1000
+"""Before the reader has begun, what is so old is decided."""
 LATEST = 64
 """Words of which is known whether they were told to have begun."""
 LOST_BLOCK = 16000
@@ -271,7 +273,8 @@ class AlignmentStream:
 
     def _make_decoder(self, graph: Graph) -> OnlineViterbi | Wanderer:
         if self._follow is None or self._lag is None:
-            return OnlineViterbi(graph, None, None if self._beam is None else self._beam - START)
+            most = None if self._lag is None else max(self._lag, LEAD_FRAMES)
+            return OnlineViterbi(graph, most, None if self._beam is None else self._beam - START)
         return Wanderer(graph, MEMORY_FRAMES, None if self._beam is None else self._beam + FOLLOW_BEAM)
 
     def _decide_soon(self) -> None:
