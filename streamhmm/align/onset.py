@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from streamhmm.align.follow import LEAD_IN, PAID_LEAVING, START
+from streamhmm.align.place import place_of_state
 from streamhmm.align.runs import Runs, read_runs
 from streamhmm.align.steady import Decoder
 from streamhmm.align.topology import OFFSCRIPT, Topology
@@ -39,11 +40,10 @@ class Onset:
     def __init__(self, topology: Topology, silence: int) -> None:
         self._topology = topology
         self._silence = silence
-        self._word = topology.word_of_state.cummax(0).values
-        self.reads = self._word >= 0  # (S,) the first word or what comes after it
+        self.reads = place_of_state(topology) >= 0  # (S,) the first word or what comes after it
         # What the graph charges for talk and for the first word is there to be sure of its times; here it is undone.
-        self._paid = torch.full((len(self._word),), -START, dtype=torch.float64)
-        before = int((self._word < 0).sum())
+        self._paid = torch.full((len(self.reads),), -START, dtype=torch.float64)
+        before = int((~self.reads).sum())
         talk = topology.phone_of_state[:before] == OFFSCRIPT
         behind_talk = (talk.cumsum(0) > 0) & ~talk
         self._paid[:before] = -LEAD_IN * (talk * (1 - PAID_LEAVING) + behind_talk.double())

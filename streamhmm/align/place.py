@@ -44,15 +44,15 @@ def _first_states(topology: Topology) -> Tensor:
 
 
 class Places:
-    """What a topology's states say of the reader's place."""
+    """What a topology's states say of the reader's place: ``place`` (S,) and phones ``left`` (S,), see above."""
 
     def __init__(self, topology: Topology) -> None:
         self.place = place_of_state(topology)
         self._phone = topology.phone_of_state
-        self._left = phones_left(topology)
+        self.left = phones_left(topology)
         first = topology.begins_word.nonzero()[:, 0].flip(0)  # of several pronunciations the first is written last
         phones = torch.zeros(int(topology.word_of_state.max()) + 1, dtype=torch.int64)
-        phones[topology.word_of_state[first]] = self._left[first] + 1
+        phones[topology.word_of_state[first]] = self.left[first] + 1
         self._phones_of_word = phones.tolist()
 
     def position(self, survivors: Survivors, path: Tensor, unheard: float, pace: float) -> Position:
@@ -70,7 +70,7 @@ class Places:
         state = path[-1] if len(path) > 0 else survivors.states[weights.argmax()]
         index = int(self.place[state])
         confidence = float(weights[places == index].sum())
-        left = int(self._left[state])
+        left = int(self.left[state])
         if left >= 0:
             rest = max(pace - self._frames_in_phone(path), LEAST_FRAMES) + left * pace
             while unheard > rest and index < len(self._phones_of_word) - 1:
@@ -78,6 +78,6 @@ class Places:
                 rest += self._phones_of_word[index] * pace
         return Position(index, confidence)
 
-    def _frames_in_phone(self, undecided: Tensor) -> int:
-        phones = self._phone[undecided]
+    def _frames_in_phone(self, path: Tensor) -> int:
+        phones = self._phone[path]
         return 0 if len(phones) == 0 else int((phones == phones[-1]).flip(0).long().cumprod(0).sum())

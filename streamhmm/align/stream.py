@@ -80,8 +80,8 @@ class AlignmentStream:
         self._decoder = self._make_decoder(topology.graph)
         onset = Onset(topology, self._model.silence)
         self._hearing = Hearing(self._model, aligner.phone_loop, self._decoder, onset, self._decide_soon)
-        self._transcript = Transcript(topology, self.words, aligner.calibration, self._model)
         self._places = Places(topology)
+        self._transcript = Transcript(topology, self._places, self.words, aligner.calibration, self._model)
         self._received = 0
         self._kept = KeptAudio(keep, self.sample_rate)
         self._readings: deque[Reading] = deque()
@@ -173,8 +173,8 @@ class AlignmentStream:
             self._texts.append(text if isinstance(text, str) else " ".join(text))
             topology = self._build()
             self._hearing.extend(topology.graph, Onset(topology, self._model.silence))
-            self._transcript.extend(topology, self.words)
             self._places = Places(topology)
+            self._transcript.extend(topology, self._places, self.words)
 
     def close(self) -> list[Event]:
         """Ends the stream. Returns the last events; a second call returns the same."""

@@ -17,7 +17,7 @@ from streamhmm.align.boundaries import crossings
 from streamhmm.align.calibration import Calibration
 from streamhmm.align.evidence import gather_evidence, phone_logits, with_text, word_features
 from streamhmm.align.hearing import Frames
-from streamhmm.align.place import phones_left
+from streamhmm.align.place import Places
 from streamhmm.align.reading import OFFSCRIPT_LABEL
 from streamhmm.align.runs import Runs, read_runs
 from streamhmm.align.topology import OFFSCRIPT, Topology
@@ -25,8 +25,6 @@ from streamhmm.segment import Segment
 
 LONGEST_RUN = 400
 """Of a longer stretch of one phone or of silence only the beginning and the end are kept while it lasts."""
-
-
 USUAL_PACE, PACE_PHONES = 7.0, 20
 """Frames a phone, and over how many phones the reader's own is taken."""
 LONGEST_PAUSE_S = 1.0
@@ -68,9 +66,14 @@ class Transcript:
     """
 
     def __init__(
-        self, topology: Topology, labels: Sequence[str], calibration: Calibration, model: AcousticModel
+        self,
+        topology: Topology,
+        places: Places,
+        labels: Sequence[str],
+        calibration: Calibration,
+        model: AcousticModel,
     ) -> None:
-        self.extend(topology, labels)
+        self.extend(topology, places, labels)
         self._calibration = calibration
         self._log_prior, self._silence, self._frame_s = model.log_prior, model.silence, model.frame_s
         self._open: Frames | None = None
@@ -80,10 +83,10 @@ class Transcript:
         self.takes: Counter[int] = Counter()
         self.pace = USUAL_PACE
 
-    def extend(self, topology: Topology, labels: Sequence[str]) -> None:
+    def extend(self, topology: Topology, places: Places, labels: Sequence[str]) -> None:
         """Goes on with a longer text."""
         self.topology, self._labels = topology, labels
-        self._phones_left = phones_left(topology)
+        self._phones_left = places.left
 
     def heard(self, undecided: Tensor) -> list[Begun]:
         """The words that are not told yet, the one that is being read last; ``undecided`` are the newest states."""
