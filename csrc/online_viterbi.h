@@ -5,12 +5,10 @@
 //   decided     frames c … f, f the latest in which the best paths of all survivors pass one state (coalescence)
 //
 // Three options make survivors agree sooner; what they lose, the best path of all may lose.
-//   beam        after every frame: α_t[j] < max_i α_t[i] − beam becomes −inf. Only tiles of kTile states with
-//   survivors,
-//               and those that arcs lead to from them, are looked at: the work follows the survivors, not the graph.
+//   beam        after every frame: α_t[j] < max_i α_t[i] − beam becomes −inf. Only tiles with survivors, and those that
+//               arcs lead to from them, are looked at: the work follows the survivors, not the graph.
 //   certainty   after every kSettleEvery-th frame: where Σ_{j: a_t[j] = a} exp α_t[j] / Σ_j exp α_t[j] ≥ certainty for
-//               the ancestor a of the best survivor, those with another ancestor become −inf, and so on with the next
-//               c.
+//               the ancestor a of the best survivor, those with another one become −inf; so on with the next c.
 //   max_lag     after frame t: frame t − max_lag is decided; survivors that contradict the best one there become −inf.
 // All of it goes by the absolute frame, so how a stream is cut into chunks changes nothing. With no option the decided
 // states together are those of viterbi.h: the arithmetic is the same, offsets and their schedule included. Single
@@ -67,8 +65,8 @@ class OnlineViterbi {
   virtual void extend(const PackedGraph& graph) = 0;
 
   virtual int64_t current() const = 0;  // the best survivor; −1: none
-  virtual std::vector<int64_t> undecided(
-      int64_t state) const = 0;  // the best path to a survivor, in the undecided frames
+  // The best path to a survivor, in the undecided frames.
+  virtual std::vector<int64_t> undecided(int64_t state) const = 0;
   virtual Survivors survivors() const = 0;
   virtual int64_t frames() const = 0;  // pushed so far
 
