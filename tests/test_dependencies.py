@@ -24,6 +24,7 @@ COMPOSED = BASE | CORE | LEAVES | {"models"}
 MAY_IMPORT = {
     "errors": set(),
     "segment": set(),
+    "page": set(),
     "reference": set(),
     "memory": set(),
     "packing": {"graph"},  # for its type
@@ -48,8 +49,8 @@ MAY_IMPORT = {
     "formats": BASE,
     "metrics": BASE | {"formats"},
     "align": COMPOSED,
-    "corpus": COMPOSED | {"align"},
-    "cli": COMPOSED | {"align", "corpus", "metrics", "__init__"},
+    "corpus": COMPOSED | {"align", "page"},
+    "cli": COMPOSED | {"align", "corpus", "metrics", "page", "__init__"},
     "__init__": COMPOSED | {"align", "corpus", "metrics"},
     "__main__": {"cli"},
 }
