@@ -37,12 +37,9 @@ def evenly(labels, frames):
 
 def decode_scores(words, columns, scores, follow=None):
     """What the aligner finds for ``words`` if a network without a prior says ``scores``."""
-    model = SimpleNamespace(
-        log_posteriors=lambda samples: scores, log_prior=torch.zeros(scores.shape[1]), silence=columns[SILENCE]
-    )
-    return decode(
-        torch.empty(0), build_topology(words, columns, follow=follow), model, phone_loop(scores.shape[1]), "planted"
-    )
+    model = SimpleNamespace(log_prior=torch.zeros(scores.shape[1]), silence=columns[SILENCE])
+    topology = build_topology(words, columns, follow=follow)
+    return decode(scores, topology, model, phone_loop(scores.shape[1]), "planted")
 
 
 def segments_of(runs):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import streamhmm as sh
-from streamhmm.align.aligner import UNCALIBRATED_WARNING
+from streamhmm.align.unknown import UNCALIBRATED_WARNING
 
 
 def hints(aligner: sh.Aligner) -> tuple[str, ...]:

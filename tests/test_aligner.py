@@ -15,8 +15,8 @@ from planted import FRAME_S, evenly, runs_to_scores, segments_of
 from shipped import hints
 
 import streamhmm as sh
-from streamhmm.align.aligner import UNCALIBRATED_WARNING
 from streamhmm.align.calibration import UNCALIBRATED, Tail
+from streamhmm.align.unknown import UNCALIBRATED_WARNING
 from streamhmm.audio import load_audio
 from streamhmm.errors import AlignmentError, AudioError, BackendUnavailable, ModelError, TextError
 
@@ -280,8 +280,7 @@ def test_the_first_words_without_a_pronunciation_are_named(aligner, plant, count
 
 @pytest.mark.parametrize("calibrated", [False, True])
 def test_a_model_without_a_calibration_says_so_first(aligner, plant, monkeypatch, calibrated):
-    monkeypatch.setattr(aligner.model, "calibration", UNCALIBRATED.to_dict() if calibrated else None)
-    monkeypatch.setattr(aligner, "calibration", UNCALIBRATED)
+    monkeypatch.setattr(aligner, "calibration", dataclasses.replace(UNCALIBRATED) if calibrated else UNCALIBRATED)
     samples = 0.02 * plant([("K", 10), ("AE", 10), ("T", 10)])
     first, *others = aligner.align((samples, 16_000), "cat").warnings
     if not calibrated:
@@ -422,3 +421,36 @@ def test_another_text_scores_far_lower(aligner, expected):
     other = aligner.align(FLAC, "Nobody ordered twelve green umbrellas from Chicago")
     assert np.mean([word.score for word in other.words]) < np.mean([word.score for word in expected.words]) / 3
     assert np.mean([phone.score for phone in other.phones]) < np.mean([phone.score for phone in expected.phones]) - 0.3
+
+
+def test_a_batch_gives_what_single_calls_give(aligner, expected):
+    samples, rate = soundfile.read(FLAC, dtype="float32")
+    part = (samples[: 2 * rate], rate)
+    wanted = aligner.align(part, "the last ferry to the island")
+    found = aligner.align_batch(
+        [(FLAC, TEXT), (part, ""), ("none.wav", "a"), (part, wanted.text), ((samples[:rate], rate), TEXT)]
+    )
+    for alignment, alone in ((found[0], expected), (found[3], wanted)):
+        for name in ("phone_words", "duration", "audio", "text", "warnings", "skipped"):
+            assert getattr(alignment, name) == getattr(alone, name)
+        for segment, other in zip(alignment.words + alignment.phones, alone.words + alone.phones, strict=True):
+            assert segment.label == other.label
+            assert (segment.start, segment.end) == pytest.approx((other.start, other.end), abs=2e-4)
+            assert segment.score == pytest.approx(other.score, abs=1e-3)
+    assert [type(found[index]) for index in (1, 2, 4)] == [TextError, AudioError, AlignmentError]
+    assert aligner.align_batch([]) == []
+    with pytest.raises(TypeError):
+        aligner.align_batch([(3.0, "a")])
+
+
+def test_quality_tells_right_texts_from_wrong_ones(aligner, expected):
+    right, wrong = expected.quality, aligner.align(FLAC, " ".join(["zebra crossing at noon"] * 6)).quality
+    assert right.log_likelihood > wrong.log_likelihood
+    assert 0 >= right.contrast > wrong.contrast
+    if aligner.model.calibration:
+        assert right.text_score > 0.9 > 0.1 > wrong.text_score
+        assert wrong.surprise > 2 > right.surprise >= 0
+    samples, _ = soundfile.read(FLAC, dtype="float32")
+    assert right.level_db == pytest.approx(10 * np.log10(np.mean(samples.astype(float) ** 2)))
+    assert right.snr_db > 10
+    assert right.clipped == 0

@@ -15,7 +15,6 @@ from torch import Tensor
 
 import streamhmm as sh
 from streamhmm.acoustic.checkpoint import load_checkpoint, save_checkpoint
-from streamhmm.align.aligner import UNCALIBRATED_WARNING
 from streamhmm.align.calibration import (
     QUANTILES,
     UNCALIBRATED,
@@ -27,6 +26,7 @@ from streamhmm.align.calibration import (
     fit_offsets,
     fit_tail,
 )
+from streamhmm.align.unknown import UNCALIBRATED_WARNING
 from streamhmm.errors import ModelError
 
 N = 20_000

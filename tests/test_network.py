@@ -141,3 +141,15 @@ def test_list_of_backends_warns_and_goes_on() -> None:
 
 def test_backend_finishes_without_frames() -> None:
     assert open_backend(random_checkpoint()).finish(None).shape == (0, 40)
+
+
+def test_recordings_in_a_batch_score_as_alone():
+    torch.manual_seed(0)
+    model = AcousticModel.load("en")
+    lengths = [1, 159, 160, 161, 319, 320, 8000, 8001, 16_000, 24_123, 31 * 16_000]
+    recordings = [0.1 * torch.randn(length).clamp(-3, 3) for length in lengths]
+    together = model.batch_log_posteriors(recordings)
+    assert [len(rows) for rows in together] == [-(-length // 160) for length in lengths]
+    for rows, samples in zip(together, recordings, strict=True):
+        torch.testing.assert_close(rows, model.log_posteriors(samples), atol=2e-4, rtol=0)
+    assert model.batch_log_posteriors([]) == []

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from streamhmm.acoustic.backends import Backend, open_backend
 from streamhmm.acoustic.checkpoint import Checkpoint, load_checkpoint
 from streamhmm.acoustic.features import HOP, SAMPLE_RATE, LogMel
+from streamhmm.acoustic.features import SILENCE as SILENCE_LEVEL
 from streamhmm.acoustic.labels import SILENCE
 from streamhmm.acoustic.network import NetworkCache
 from streamhmm.errors import ModelError
@@ -82,6 +84,40 @@ class AcousticModel:
         return result
 
     @torch.inference_mode()
+    def batch_log_posteriors(self, recordings: Sequence[Tensor]) -> list[Tensor]:
+        """The same for several recordings, those of similar length together; equal up to rounding."""
+        results: dict[int, Tensor] = {}
+        for batch in self._batches([len(samples) for samples in recordings]):
+            if len(batch) == 1:
+                results[batch[0]] = self.log_posteriors(recordings[batch[0]])
+            else:
+                results |= zip(batch, self._padded([recordings[index] for index in batch]), strict=True)
+        return [results[index] for index in range(len(recordings))]
+
+    def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
+        """Indices of recordings that go through the network together: padded, they last ``BLOCK_S`` at most."""
+        batch: list[int] = []
+        for index in sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True):
+            if batch and lengths[batch[0]] * (len(batch) + 1) > BLOCK_S * SAMPLE_RATE:
+                yield batch
+                batch = []
+            batch.append(index)
+        if batch:
+            yield batch
+
+    def _padded(self, recordings: Sequence[Tensor]) -> list[Tensor]:
+        """What is behind the end of a recording is silence, as it is for :meth:`ScoreStream.finish`."""
+        features = [self._features_of(samples) for samples in recordings]
+        padded = nn.utils.rnn.pad_sequence(features, batch_first=True, padding_value=SILENCE_LEVEL)
+        posteriors, cache = self.backend.log_posteriors(padded, None)
+        whole = torch.cat((posteriors, self.backend.finish(cache)), dim=1)
+        return [rows[: len(frames)] for rows, frames in zip(whole, features, strict=True)]
+
+    def _features_of(self, samples: Tensor) -> Tensor:
+        frames, cache = self.features(samples)
+        return torch.cat((frames, self.features.finish(cache)))
+
+    @torch.inference_mode()
     def scores(self, samples: Tensor, prior_scale: float = PRIOR_SCALE) -> Tensor:
         """(T, V) scores for the HMM: log-posterior − ``prior_scale`` · log prior."""
         return self.log_posteriors(samples).sub_(prior_scale * self.log_prior)
@@ -104,17 +140,17 @@ class ScoreStream:
     def push(self, samples: Tensor) -> Tensor:
         """(T', V) scores of the frames that (N,) float32 samples complete; T' may be 0."""
         frames, self._audio_cache = self._model.features(samples, self._audio_cache)
-        posteriors, self._network_cache = self._model.backend.log_posteriors(frames, self._network_cache)
-        return posteriors - self._offset
+        posteriors, self._network_cache = self._model.backend.log_posteriors(frames[None], self._network_cache)
+        return posteriors[0] - self._offset
 
     @torch.inference_mode()
     def finish(self) -> Tensor:
         """The remaining scores; the stream starts anew afterwards."""
         frames = self._model.features.finish(self._audio_cache)
-        posteriors, cache = self._model.backend.log_posteriors(frames, self._network_cache)
+        posteriors, cache = self._model.backend.log_posteriors(frames[None], self._network_cache)
         rest = self._model.backend.finish(cache)
         self._audio_cache = self._network_cache = None
-        return torch.cat((posteriors, rest)) - self._offset
+        return torch.cat((posteriors, rest), dim=1)[0] - self._offset
 
     def state_dict(self) -> dict[str, Any]:
         """Where the stream stands, as tensors and plain values."""

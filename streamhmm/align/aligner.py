@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ParamSpec, TypeVar
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from streamhmm.acoustic import AcousticModel
+from streamhmm.align.assembly import Task, assemble
 from streamhmm.align.calibration import UNCALIBRATED, Calibration
-from streamhmm.align.checks import check_level, check_noise
+from streamhmm.align.checks import check_level
 from streamhmm.align.decoding import Decoding, decode
-from streamhmm.align.evidence import judge
 from streamhmm.align.follow import Follow
-from streamhmm.align.mismatch import check_fit, check_gaps
 from streamhmm.align.phone_loop import phone_loop
-from streamhmm.align.reading import check_reading, count_takes, offscript_segments, words_skipped
-from streamhmm.align.results import Alignment, find_edges, phone_segments, word_segments
+from streamhmm.align.results import Alignment
 from streamhmm.align.stream import BEAM, CERTAINTY, KEEP_S, AlignmentStream
-from streamhmm.align.topology import SILENT, build_topology
-from streamhmm.align.unknown import UNCALIBRATED_WARNING, unknown_words
+from streamhmm.align.topology import build_topology
 from streamhmm.audio import Audio, as_audio, load_audio
-from streamhmm.errors import AlignmentError, ModelError
-from streamhmm.text import Lexicon, Script, pronounce, tokenize
+from streamhmm.errors import AlignmentError, ModelError, StreamHMMError
+from streamhmm.text import Lexicon, pronounce, tokenize
 
+P = ParamSpec("P")
+Result = TypeVar("Result")
 AudioInput = str | os.PathLike[str] | BinaryIO | Audio | tuple[Any, int]
 
 
@@ -89,11 +89,26 @@ class Aligner:
             AudioError, TextError: the audio or the text can't be used.
             AlignmentError: the audio is too short for the text; never with ``follow``.
         """
-        script = pronounce(tokenize(text), self.lexicon, strict=strict)
-        recording = self._recording(audio, channel)
-        doubts = check_level(recording.samples, recording.name)
-        decoding = self._decode(recording, script, Follow() if follow else None)
-        return self._alignment(decoding, recording, script, text if isinstance(text, str) else " ".join(text), doubts)
+        task = self._task(audio, text, follow, channel, strict)
+        return self._alignment(task, self.model.log_posteriors(torch.from_numpy(task.recording.samples)))
+
+    def align_batch(
+        self,
+        recordings: Iterable[tuple[AudioInput, str | Sequence[str]]],
+        *,
+        follow: bool = False,
+        channel: int | None = None,
+        strict: bool = False,
+    ) -> list[Alignment | StreamHMMError]:
+        """Align several recordings, each with its text; those of similar length share passes through the network.
+
+        Of a recording or a text that can't be aligned the error stands in its place. For the arguments see
+        :meth:`align`.
+        """
+        tasks = [_or_error(self._task, audio, text, follow, channel, strict) for audio, text in recordings]
+        samples = [torch.from_numpy(task.recording.samples) for task in tasks if isinstance(task, Task)]
+        scored = iter(self.model.batch_log_posteriors(samples))
+        return [_or_error(self._alignment, task, next(scored)) if isinstance(task, Task) else task for task in tasks]
 
     def stream(
         self,
@@ -140,58 +155,29 @@ class Aligner:
         Raises:
             AudioError, TextError, AlignmentError: as :meth:`align`.
         """
-        return self._decode(self._recording(audio, None), pronounce(tokenize(text), self.lexicon))
+        task = self._task(audio, text, False, None, False)
+        return self._decoding(task, self.model.log_posteriors(torch.from_numpy(task.recording.samples)))
 
-    def _decode(self, recording: Audio, script: Script, follow: Follow | None = None) -> Decoding:
-        topology = build_topology(script.words, self.columns, follow=follow)
+    def _task(
+        self, audio: AudioInput, text: str | Sequence[str], follow: bool, channel: int | None, strict: bool
+    ) -> Task:
+        script = pronounce(tokenize(text), self.lexicon, strict=strict)
+        recording = self._recording(audio, channel)
+        doubts = check_level(recording.samples, recording.name)
+        topology = build_topology(script.words, self.columns, follow=Follow() if follow else None)
         self._check_length(recording, topology.min_frames, len(script.words))
-        samples = torch.from_numpy(recording.samples)
-        return decode(samples, topology, self.model, self.phone_loop, recording.name)
+        return Task(recording, text if isinstance(text, str) else " ".join(text), script, topology, doubts)
 
-    def _alignment(
-        self, decoding: Decoding, recording: Audio, script: Script, text: str, doubts: tuple[str, ...]
-    ) -> Alignment:
-        calibration, evidence = self.calibration, decoding.evidence
-        judgement = judge(evidence, calibration)
-        edges = find_edges(decoding.runs, decoding.scores, self.model.frame_s, recording.duration, calibration)
-        phones = phone_segments(decoding, edges, judgement.phones)
-        phone_words = tuple(decoding.phone_readings.tolist())
-        labels = [word.label for word in script.words]
-        read = [labels[index] for index in decoding.word_indices]
-        words = word_segments(read, phones, phone_words, judgement.words)
-        takes = count_takes(decoding.word_indices)
-        skipped = words_skipped(decoding.word_indices, len(labels))
-        offscript = offscript_segments(decoding.runs, edges)
-        speech = decoding.runs.of_frames(decoding.runs.phones != SILENT)
-        contrast = None if decoding.is_free else evidence.contrast
-        return Alignment(
-            words=words,
-            phones=phones,
-            phone_words=phone_words,
-            duration=recording.duration,
-            audio=recording.name,
-            text=text,
-            warnings=(
-                *([] if self.model.calibration else [UNCALIBRATED_WARNING]),
-                *unknown_words(script.unknown),
-                *doubts,
-                *check_noise(recording.samples, speech),
-                *check_reading(words, takes, skipped, offscript, labels),
-                *check_fit(words, phone_words, judgement, contrast, self.model.frame_s, calibration),
-                *([] if decoding.is_free else check_gaps(words, recording.duration)),
-            ),
-            word_indices=decoding.word_indices,
-            takes=takes,
-            skipped=skipped,
-            offscript=offscript,
-        )
+    def _decoding(self, task: Task, log_posteriors: Tensor) -> Decoding:
+        return decode(log_posteriors, task.topology, self.model, self.phone_loop, task.recording.name)
+
+    def _alignment(self, task: Task, log_posteriors: Tensor) -> Alignment:
+        return assemble(self._decoding(task, log_posteriors), task, self.model.frame_s, self.calibration)
 
     def _warm_up(self) -> None:
-        """Does now what would slow the first alignment: imports soundfile, reads the dictionary, aligns silence."""
+        """Does now what would slow the first alignment: imports soundfile, reads the dictionary, aligns a murmur."""
         import_module("streamhmm.audio.decode")
-        script = pronounce(tokenize("a"), self.lexicon)
-        silence = as_audio(np.zeros(self.model.sample_rate // 2, np.float32), self.model.sample_rate)
-        self._alignment(self._decode(silence, script), silence, script, "a", ())
+        self.align((np.full(self.model.sample_rate // 2, 0.01, np.float32), self.model.sample_rate), "a")
 
     def _recording(self, audio: AudioInput, channel: int | None) -> Audio:
         target_rate = self.model.sample_rate
@@ -214,6 +200,13 @@ class Aligner:
                 f"{words} word{'' if words == 1 else 's'} can't take less than {needed * self.model.frame_s:.2f} s; "
                 "check that audio and text belong together"
             )
+
+
+def _or_error(work: Callable[P, Result], *arguments: P.args, **options: P.kwargs) -> Result | StreamHMMError:
+    try:
+        return work(*arguments, **options)
+    except StreamHMMError as error:
+        return error
 
 
 def _calibration(model: AcousticModel) -> Calibration:

@@ -21,6 +21,7 @@ PHONE_FEATURES, WORD_FEATURES, TEXT_FEATURES = 4, 8, 11
 """How many numbers evidence.py gives of each."""
 TAIL_SHARE, FAR_TAIL_SHARE = 0.01, 0.001
 """Where tails are fitted."""
+TINY_SHARE = 1e-30
 QUANTILES = 0.002, 0.998
 """Features are clamped to these quantiles of those fitted on: beyond them a parabola need not make sense."""
 
@@ -58,6 +59,12 @@ class Tail:
     def limit(self, share: float) -> float:
         """The value beyond which only ``share`` of them go."""
         return self.level + self.scale * math.log(TAIL_SHARE / share)
+
+    def share(self, value: float) -> float:
+        """The share of them that goes beyond a value, above 0; no less than 1 where it is not in the tail."""
+        if math.isinf(self.level):
+            return 1.0
+        return TAIL_SHARE * math.exp(min((self.level - value) / max(self.scale, 1e-9), 100.0)) + TINY_SHARE
 
 
 @dataclass(frozen=True)

@@ -40,13 +40,12 @@ class Decoding(NamedTuple):
     is_free: bool
 
 
-def decode(samples: Tensor, topology: Topology, model: AcousticModel, loop: Graph, name: str) -> Decoding:
-    """The best path of ``topology`` through (N,) samples, held against that of the phone ``loop``.
+def decode(log_posteriors: Tensor, topology: Topology, model: AcousticModel, loop: Graph, name: str) -> Decoding:
+    """The best path of ``topology`` through (T, V) log-posteriors, held against that of the phone ``loop``.
 
     Raises:
         AlignmentError: no path of the text fits the recording, which is called ``name``.
     """
-    log_posteriors = model.log_posteriors(samples)
     scores = log_posteriors - PRIOR_SCALE * model.log_prior
     is_free = topology.graph.num_pdfs > scores.shape[1]
     if is_free:

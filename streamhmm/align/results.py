@@ -16,6 +16,7 @@ from streamhmm import formats
 from streamhmm.align.boundaries import crossings, spreads
 from streamhmm.align.calibration import Calibration
 from streamhmm.align.decoding import Decoding
+from streamhmm.align.quality import Quality
 from streamhmm.align.runs import Runs
 from streamhmm.segment import Segment
 
@@ -40,6 +41,9 @@ class Alignment(formats.Tiers):
     A segment's ``score`` is the probability that it is what was spoken, as it was for one wrong word in thirteen
     planted in training speech. ``start_sd`` and ``end_sd`` tell how far the times may be off.
     """
+
+    quality: Quality | None = None
+    """Figures of how well recording and text go together; None for a stream's."""
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write to a file whose suffix names the format, whole or not at all.

@@ -25,11 +25,11 @@ class Backend(Protocol):
     device: str
 
     def log_posteriors(self, features: Tensor, cache: Any | None) -> tuple[Tensor, Any]:
-        """Log-posteriors (T', V) of the frames that features (T, 80) complete, float32 on the CPU, and the cache."""
+        """(B, T', V) log-posteriors of the frames that (B, T, 80) features complete, float32 on the CPU; the cache."""
         ...
 
     def finish(self, cache: Any | None) -> Tensor:
-        """Log-posteriors of the frames still owed, (T', V)."""
+        """Log-posteriors of the frames still owed, (B, T', V)."""
         ...
 
 

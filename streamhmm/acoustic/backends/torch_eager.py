@@ -23,12 +23,12 @@ class TorchBackend:
 
     @torch.inference_mode()
     def log_posteriors(self, features: Tensor, cache: NetworkCache | None) -> tuple[Tensor, NetworkCache]:
-        posteriors, cache = self._network(features[None], cache)
-        return posteriors[0], cache
+        result: tuple[Tensor, NetworkCache] = self._network(features, cache)
+        return result
 
     @torch.inference_mode()
     def finish(self, cache: NetworkCache | None) -> Tensor:
-        return self._network.finish(self._network.initial_cache() if cache is None else cache)[0]
+        return self._network.finish(self._network.initial_cache() if cache is None else cache)
 
 
 def open_backend(checkpoint: Checkpoint, precision: str, device: str) -> Backend:

@@ -1,0 +1,67 @@
+"""From a path through a recording to the alignment that users get."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from streamhmm.align.calibration import UNCALIBRATED, Calibration
+from streamhmm.align.checks import check_noise
+from streamhmm.align.decoding import Decoding
+from streamhmm.align.evidence import judge
+from streamhmm.align.mismatch import check_fit, check_gaps
+from streamhmm.align.quality import measure_quality
+from streamhmm.align.reading import check_reading, count_takes, offscript_segments, words_skipped
+from streamhmm.align.results import Alignment, find_edges, phone_segments, word_segments
+from streamhmm.align.topology import SILENT, Topology
+from streamhmm.align.unknown import UNCALIBRATED_WARNING, unknown_words
+from streamhmm.audio import Audio
+from streamhmm.text import Script
+
+
+class Task(NamedTuple):
+    """A recording and its text, ready to be decoded; ``doubts`` are warnings so far."""
+
+    recording: Audio
+    text: str
+    script: Script
+    topology: Topology
+    doubts: tuple[str, ...]
+
+
+def assemble(decoding: Decoding, task: Task, frame_s: float, calibration: Calibration) -> Alignment:
+    """The alignment that a path means; frames last ``frame_s`` seconds."""
+    recording, runs = task.recording, decoding.runs
+    judgement = judge(decoding.evidence, calibration)
+    edges = find_edges(runs, decoding.scores, frame_s, recording.duration, calibration)
+    phones = phone_segments(decoding, edges, judgement.phones)
+    phone_words = tuple(decoding.phone_readings.tolist())
+    labels = [word.label for word in task.script.words]
+    read = [labels[index] for index in decoding.word_indices]
+    words = word_segments(read, phones, phone_words, judgement.words)
+    takes = count_takes(decoding.word_indices)
+    skipped = words_skipped(decoding.word_indices, len(labels))
+    offscript = offscript_segments(runs, edges)
+    speech = runs.of_frames(runs.phones != SILENT)
+    contrast = None if decoding.is_free else decoding.evidence.contrast
+    return Alignment(
+        words=words,
+        phones=phones,
+        phone_words=phone_words,
+        duration=recording.duration,
+        audio=recording.name,
+        text=task.text,
+        warnings=(
+            *([UNCALIBRATED_WARNING] if calibration is UNCALIBRATED else []),
+            *unknown_words(task.script.unknown),
+            *task.doubts,
+            *check_noise(recording.samples, speech),
+            *check_reading(words, takes, skipped, offscript, labels),
+            *check_fit(words, phone_words, judgement, contrast, frame_s, calibration),
+            *([] if decoding.is_free else check_gaps(words, recording.duration)),
+        ),
+        word_indices=decoding.word_indices,
+        takes=takes,
+        skipped=skipped,
+        offscript=offscript,
+        quality=measure_quality(decoding, judgement, recording.samples, speech, frame_s, calibration),
+    )
