@@ -140,10 +140,10 @@ def test_list_of_backends_warns_and_goes_on() -> None:
 
 
 def test_backend_finishes_without_frames() -> None:
-    assert open_backend(random_checkpoint()).finish(None).shape == (0, 40)
+    assert open_backend(random_checkpoint()).finish(None).shape == (1, 0, 40)
 
 
-def test_recordings_in_a_batch_score_as_alone():
+def test_recordings_in_a_batch_score_as_alone() -> None:
     torch.manual_seed(0)
     model = AcousticModel.load("en")
     lengths = [1, 159, 160, 161, 319, 320, 8000, 8001, 16_000, 24_123, 31 * 16_000]
