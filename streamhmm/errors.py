@@ -34,6 +34,10 @@ class BackendUnavailable(StreamHMMError):
     """A runtime, precision or device that was named is not available here."""
 
 
+class CorpusError(StreamHMMError):
+    """A corpus can't be used: no such folder, a damaged manifest, a recording without text, work under way in it."""
+
+
 class OutputError(StreamHMMError):
     """A result file can't be written, or read again: no permission, a full device, damaged."""
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,7 +15,7 @@ from streamhmm.acoustic.features import HOP, SAMPLE_RATE, LogMel
 from streamhmm.acoustic.features import SILENCE as SILENCE_LEVEL
 from streamhmm.acoustic.labels import SILENCE
 from streamhmm.acoustic.network import NetworkCache
-from streamhmm.errors import ModelError
+from streamhmm.acoustic.shipped import find_model
 
 PRIOR_SCALE = 0.5
 """Share of the log prior taken from the log-posterior to get the HMM's score."""
@@ -67,7 +65,7 @@ class AcousticModel:
             ModelError: there is no such model, or the file is damaged or of another kind.
             BackendUnavailable: the runtime, precision or device is not available here.
         """
-        return cls(load_checkpoint(_find(name_or_path)), backend, precision, device)
+        return cls(load_checkpoint(find_model(name_or_path)), backend, precision, device)
 
     @torch.inference_mode()
     def log_posteriors(self, samples: Tensor) -> Tensor:
@@ -161,17 +159,3 @@ class ScoreStream:
         """Goes on there."""
         self._audio_cache = state["audio"]
         self._network_cache = None if state["network"] is None else NetworkCache(*state["network"])
-
-
-def _find(name_or_path: str | os.PathLike[str]) -> Path:
-    name = os.fspath(name_or_path)
-    shipped = Path(str(resources.files("streamhmm.acoustic"))) / "models"
-    if name.isidentifier() and not Path(name).exists():
-        path = shipped / name / "model.safetensors"
-        if not path.is_file():
-            available = ", ".join(sorted(found.parent.name for found in shipped.glob("*/model.safetensors"))) or "none"
-            raise ModelError(
-                f"no shipped model is called {name!r}; shipped are: {available}; or give a model file's path"
-            )
-        return path
-    return Path(name)

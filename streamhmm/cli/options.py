@@ -49,7 +49,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lexicon", metavar="FILE", action="append", default=[], help="pronunciations: WORD PH PH PH")
     parser.add_argument("--strict", action="store_true", help="refuse words that no lexicon has, instead of guessing")
     parser.add_argument(
-        "--channel", type=_channel, metavar="N", help="use this channel, from 1; otherwise all are mixed"
+        "--channel", type=whole_number, metavar="N", help="use this channel, from 1; otherwise all are mixed"
     )
     parser.add_argument("--model", default="en", help='acoustic model: "en" or a file (default: en)')
     parser.add_argument("--backend", default="auto", help="runtime of the network (default: auto)")
@@ -117,7 +117,8 @@ def interrupt_ends_at_once() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _channel(text: str) -> int:
+def whole_number(text: str) -> int:
+    """A number from 1 on, or an error for argparse."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text!r}")
     return int(text)

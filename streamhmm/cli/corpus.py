@@ -1,0 +1,95 @@
+"""``streamhmm corpus``: many recordings with their texts."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from typing import TYPE_CHECKING
+
+from streamhmm.cli.options import add_follow, add_model, whole_number
+from streamhmm.cli.output import write
+
+if TYPE_CHECKING:
+    from streamhmm.corpus import Outcome, Settings
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command and its options."""
+    corpus = commands.add_parser(
+        "corpus",
+        help="align many recordings, and report which to look at",
+        description="Align a corpus. The same command goes on where an earlier one ended, and does again what changed.",
+    )
+    corpus.add_argument(
+        "source",
+        metavar="IN",
+        help="folder of recordings and texts of the same stem, Kaldi data folder, NeMo manifest, or lhotse cuts",
+    )
+    corpus.add_argument("results", metavar="OUT", help="folder for results and report")
+    corpus.add_argument(
+        "--format",
+        metavar="SUFFIX",
+        action="append",
+        help="of the results, such as .json; repeatable (default: .TextGrid)",
+    )
+    corpus.add_argument("--jobs", type=whole_number, metavar="N", help="processes (default: one a core)")
+    add_follow(corpus)
+    add_model(corpus)
+    corpus.add_argument("--device", default="auto", help="cpu or auto (default: auto)")
+    corpus.set_defaults(run=run, parser=corpus)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Align a corpus; returns the exit code."""
+    from streamhmm.cli.corpus_progress import shown_progress
+    from streamhmm.corpus import align_corpus
+
+    jobs = options.jobs or cores()
+    settings = settings_of(options, max(1, cores() // jobs))
+    began = time.monotonic()
+    with shown_progress(options.results) as show:
+        outcome = align_corpus(options.source, options.results, settings, jobs=jobs, on_progress=show)
+    write(summary(outcome, options.results, time.monotonic() - began))
+    return int(bool(outcome.problems))
+
+
+def settings_of(options: argparse.Namespace, threads: int) -> Settings:
+    """What the options say; ends the program with code 2 for a suffix that names no format."""
+    from streamhmm.corpus import Settings
+    from streamhmm.formats import format_of
+
+    try:
+        formats = tuple(format_of(f"result{suffix}").suffix for suffix in options.format or [".TextGrid"])
+    except ValueError:
+        options.parser.error(f"--format: no format has one of the suffixes {' '.join(options.format)}")
+    return Settings(
+        options.model,
+        options.backend,
+        options.precision,
+        options.device,
+        tuple(options.lexicon),
+        options.follow,
+        options.strict,
+        options.channel,
+        formats,
+        threads,
+    )
+
+
+def summary(outcome: Outcome, results: str, seconds: float) -> str:
+    """What a run came to, for people."""
+    new = outcome.done - outcome.kept
+    lines = [f"{outcome.done} of {outcome.total} aligned, {outcome.kept} of them before"]
+    if new:
+        pace = outcome.audio_s / max(seconds, 1e-3)
+        lines.append(f"{outcome.audio_s / 3600:.2f} h of audio in {seconds:.0f} s, {pace:.0f} hours an hour")
+    if outcome.problems:
+        lines.append(f"{len(outcome.problems)} failed")
+    lines.append(f"which to look at: {os.path.join(results, 'report.html')}")
+    return "\n".join(lines) + "\n"
+
+
+def cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0))

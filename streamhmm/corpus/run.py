@@ -1,0 +1,218 @@
+"""A whole corpus: what is to be done, the workers, the journal, the report."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from streamhmm.corpus.fingerprint import AudioHashes, utterance_key
+from streamhmm.corpus.journal import Entry, Journal
+from streamhmm.corpus.layouts import find_utterances
+from streamhmm.corpus.measures import Measures
+from streamhmm.corpus.messages import Failed, Finished
+from streamhmm.corpus.pool import Pool
+from streamhmm.corpus.report import write_report
+from streamhmm.corpus.settings import Settings
+from streamhmm.corpus.utterance import Problem, Utterance
+from streamhmm.corpus.worker import work
+from streamhmm.errors import CorpusError, ModelError, OutputError
+
+TASK_UTTERANCES = 32
+TASK_BYTES = 2**23
+"""A task is over soon enough for the workers to end together, and long enough to be worth the asking."""
+
+
+class Progress(NamedTuple):
+    """How far a run is.
+
+    Attributes:
+        total, done, failed: utterances; those done before count as ``done``.
+        work, work_done: bytes of audio that this run aligns, and has.
+        audio_s: seconds of audio aligned in this run.
+        problem: what has just failed.
+    """
+
+    total: int
+    done: int
+    failed: int
+    work: int
+    work_done: int
+    audio_s: float
+    problem: Problem | None = None
+
+
+@dataclass
+class Outcome:
+    """What a run came to: ``done`` utterances have results, ``kept`` of them from before; ``problems`` have none."""
+
+    total: int
+    kept: int = 0
+    done: int = 0
+    audio_s: float = 0.0
+    problems: list[Problem] = field(default_factory=list)
+
+
+def align_corpus(
+    source: str | os.PathLike[str],
+    results: str | os.PathLike[str],
+    settings: Settings | None = None,
+    *,
+    jobs: int = 1,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+) -> Outcome:
+    """Align a corpus, or go on where an earlier run of the same command ended.
+
+    Results go to ``results``/name.suffix, ``report.csv`` and ``report.html`` beside them, also if the run is
+    interrupted. What has results from the same audio, text, lexicon, model and settings is left as it is. Workers are
+    spawned, so a script must call this below ``if __name__ == "__main__":``.
+
+    Args:
+        source: what :func:`~streamhmm.corpus.find_utterances` takes.
+        results: a folder; it is made where it is not there.
+        settings: how to align.
+        jobs: processes, each with a model of its own.
+        on_progress: called after each utterance, in this thread.
+
+    Raises:
+        CorpusError: the source can't be read, or another process is at work in ``results``.
+        OutputError: nothing can be written there (any more); what was finished stays finished.
+        ModelError, TextError, BackendUnavailable: the model, a lexicon or the runtime can't be used.
+    """
+    settings = settings or Settings()
+    if os.path.realpath(source) == os.path.realpath(results):
+        raise CorpusError(f"{os.fspath(results)}: results must not go into the corpus itself; name another folder")
+    listing = find_utterances(source, results)
+    if not listing.utterances and not listing.problems:
+        raise CorpusError(f"{os.fspath(source)}: there are no recordings with texts in it")
+    run = _Run(os.fspath(results), settings, listing.utterances, listing.problems, on_progress)
+    try:
+        run.align(jobs)
+    finally:
+        run.close()
+    return run.outcome
+
+
+class _Run:
+    def __init__(
+        self,
+        results: str,
+        settings: Settings,
+        utterances: Sequence[Utterance],
+        problems: Sequence[Problem],
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        self._results, self._settings, self._utterances = results, settings, utterances
+        self._on_progress = on_progress
+        self._journal = Journal(results)
+        self.outcome = Outcome(len(utterances) + len(problems))
+        self._work = self._work_done = 0
+        self._sizes: dict[str, int] = {}
+        for problem in problems:
+            self._note(problem)
+
+    def align(self, jobs: int) -> None:
+        digest = self._settings.digest(_model_file(self._settings.model))
+        open_ones = self._open(digest)
+        if not open_ones:
+            return
+        self._sizes = {utterance.name: _size(utterance) for utterance in open_ones}
+        self._work = sum(self._sizes.values())
+        tasks = list(_tasks(open_ones, self._sizes, jobs))
+        pool = Pool(min(jobs, len(tasks)), work, self._settings, digest, self._results)
+        try:
+            for message in pool.run(tasks):
+                self._take(message)
+        finally:
+            pool.close()
+
+    def close(self) -> None:
+        """Writes the report of all that is finished, and lets go of the folder."""
+        names = {utterance.name for utterance in self._utterances}
+        entries = [entry for name, entry in self._journal.finished.items() if name in names]
+        rows = {entry.name: Measures.from_values(entry.row) for entry in entries}
+        for problem in self.outcome.problems:
+            rows.pop(problem.name, None)
+        try:
+            audio = {utterance.name: utterance.audio for utterance in self._utterances}
+            write_report(self._results, rows, self.outcome.problems, audio)
+        finally:
+            self._journal.close()
+
+    def _open(self, digest: str) -> list[Utterance]:
+        """Those that have no results yet, or results of something else."""
+        hashes = AudioHashes()
+        found = []
+        for utterance in self._utterances:
+            entry = self._journal.finished.get(utterance.name)
+            if entry is not None and self._is_current(utterance, entry, hashes, digest):
+                self.outcome.kept += 1
+                self.outcome.done += 1
+            else:
+                found.append(utterance)
+        self._tell()
+        return found
+
+    def _is_current(self, utterance: Utterance, entry: Entry, hashes: AudioHashes, digest: str) -> bool:
+        paths = [os.path.join(self._results, utterance.name + suffix) for suffix in self._settings.formats]
+        try:
+            return all(map(os.path.isfile, paths)) and entry.key == utterance_key(
+                utterance, hashes(utterance.audio), digest
+            )
+        except OSError:
+            return False  # its worker will say why
+
+    def _take(self, message: Finished | Failed) -> None:
+        if isinstance(message, Finished):
+            self._journal.add(message.entry)
+            self.outcome.done += 1
+            self.outcome.audio_s += message.entry.row["duration_s"]
+            self._work_done += self._sizes[message.entry.name]
+            self._tell()
+            return
+        self._work_done += self._sizes[message.name]
+        self._note(Problem(message.name, message.reason))
+        if message.stops_all:
+            raise OutputError(f"{message.reason}; the same command then goes on where it stopped")
+
+    def _note(self, problem: Problem) -> None:
+        self.outcome.problems.append(problem)
+        self._tell(problem)
+
+    def _tell(self, problem: Problem | None = None) -> None:
+        out = self.outcome
+        failed = len(out.problems)
+        self._on_progress(Progress(out.total, out.done, failed, self._work, self._work_done, out.audio_s, problem))
+
+
+def _tasks(utterances: Iterable[Utterance], sizes: dict[str, int], jobs: int) -> Iterator[list[Utterance]]:
+    """Long ones first, so that none is left at the end; those of one recording one after the other."""
+    ordered = sorted(utterances, key=lambda one: (-sizes[one.name], one.audio, one.parts[0].start_s))
+    most = max(1, min(TASK_UTTERANCES, len(ordered) // (4 * jobs)))
+    task: list[Utterance] = []
+    for utterance in ordered:
+        full = len(task) == most or sum(sizes[one.name] for one in task) >= TASK_BYTES
+        if task and full:
+            yield task
+            task = []
+        task.append(utterance)
+    if task:
+        yield task
+
+
+def _size(utterance: Utterance) -> int:
+    """Bytes of the recording; it need not be there."""
+    try:
+        return os.stat(utterance.audio).st_size
+    except OSError:
+        return 0
+
+
+def _model_file(model: str) -> str:
+    from streamhmm.acoustic.shipped import find_model
+
+    path = os.fspath(find_model(model))
+    if not os.path.isfile(path):
+        raise ModelError(f"{path}: there is no such model file; check the path")
+    return path

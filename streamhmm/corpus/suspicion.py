@@ -1,0 +1,56 @@
+"""Which files to look at first."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from streamhmm.corpus.measures import Measures
+
+FEWEST_PHONES = 20
+"""A label that is rarer in the corpus has no usual duration."""
+LEAST_SPREAD = 0.1
+"""Of the logarithm of a phone's duration."""
+
+
+class LongestPhone(NamedTuple):
+    """The phone of an utterance that lasts longest beside others of its label, in standard deviations of the log."""
+
+    deviation: float
+    label: str
+
+
+def longest_phones(rows: Mapping[str, Measures]) -> dict[str, LongestPhone]:
+    """Of each utterance, against the usual durations of the phones in all of them."""
+    spoken = {name: list(_phones(row)) for name, row in rows.items()}
+    usual = _usual_durations(phone for phones in spoken.values() for phone in phones)
+    return {
+        name: max(
+            (LongestPhone((log - usual[label][0]) / usual[label][1], label) for label, log in phones if label in usual),
+            default=LongestPhone(0.0, ""),
+        )
+        for name, phones in spoken.items()
+    }
+
+
+def _phones(row: Measures) -> Iterable[tuple[str, float]]:
+    values = row.phones.split()
+    return ((label, math.log(max(1.0, float(ms)))) for label, ms in zip(values[::2], values[1::2], strict=True))
+
+
+def _usual_durations(phones: Iterable[tuple[str, float]]) -> dict[str, tuple[float, float]]:
+    logs: dict[str, list[float]] = defaultdict(list)
+    for label, log in phones:
+        logs[label].append(log)
+    return {
+        label: (statistics.fmean(values), max(LEAST_SPREAD, statistics.pstdev(values)))
+        for label, values in logs.items()
+        if len(values) >= FEWEST_PHONES
+    }
+
+
+def suspicion(row: Measures) -> float:
+    return row.surprise

@@ -1,0 +1,77 @@
+"""What survives the end of a process."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from permissions import unprivileged
+
+from streamhmm.corpus.journal import Entry, Journal
+from streamhmm.errors import CorpusError, OutputError
+
+ENTRIES = [Entry("a", "1", {"x": 1.5, "y": "é"}), Entry("b\nb", "2", {}), Entry("caf\udce9", "3", {"z": None})]
+
+
+def written(folder: Path) -> Path:
+    journal = Journal(str(folder))
+    for entry in ENTRIES:
+        journal.add(entry)
+    journal.close()
+    return folder / ".streamhmm" / "journal.jsonl"
+
+
+def finished(folder: Path) -> list[Entry]:
+    journal = Journal(str(folder))
+    journal.close()
+    return list(journal.finished.values())
+
+
+def test_entries_come_back(tmp_path):
+    assert written(tmp_path).read_bytes().count(b"\n") == 3
+    assert finished(tmp_path) == ENTRIES
+
+
+def test_of_two_entries_the_later_counts(tmp_path):
+    written(tmp_path)
+    journal = Journal(str(tmp_path))
+    journal.add(Entry("a", "9", {}))
+    journal.close()
+    assert finished(tmp_path)[0] == Entry("a", "9", {})
+
+
+def test_cut_anywhere_only_the_last_line_is_lost_and_new_ones_are_kept(tmp_path):
+    path = written(tmp_path)
+    whole = path.read_bytes()
+    last_but_one = len(b"".join(whole.splitlines(keepends=True)[:2]))
+    for length in range(last_but_one, len(whole)):
+        path.write_bytes(whole[:length])
+        journal = Journal(str(tmp_path))
+        complete = ENTRIES[: 3 if length == len(whole) - 1 else 2]
+        assert list(journal.finished.values()) == complete
+        journal.add(Entry("new", "4", {}))
+        journal.close()
+        assert finished(tmp_path) == [*complete, Entry("new", "4", {})]
+
+
+@pytest.mark.parametrize("line", ["[]", "3", '{"name": "x"}', '{"name": "x", "key": "1", "row": {}, "more": 1}', "\0"])
+def test_lines_of_something_else_are_passed_over(tmp_path, line):
+    path = written(tmp_path)
+    path.write_text(line + "\n" + json.dumps(ENTRIES[0]._asdict()) + "\n")
+    assert finished(tmp_path) == ENTRIES[:1]
+
+
+def test_one_process_at_a_time(tmp_path):
+    first = Journal(str(tmp_path))
+    with pytest.raises(CorpusError, match="another streamhmm is at work in it; wait for it, or stop it"):
+        Journal(str(tmp_path))
+    first.close()
+    Journal(str(tmp_path)).close()
+
+
+def test_where_nothing_may_be_written():
+    with unprivileged() as folder:
+        folder.chmod(0o500)
+        with pytest.raises(OutputError, match=r"journal\.jsonl: no permission to write it; choose another folder"):
+            Journal(str(folder / "out"))

@@ -1,0 +1,66 @@
+"""Processes that die, and the work that goes on."""
+
+from __future__ import annotations
+
+import corpus_workers
+import pytest
+
+from streamhmm.corpus import Part, Utterance
+from streamhmm.corpus.messages import Failed, Finished
+from streamhmm.corpus.pool import Pool
+from streamhmm.errors import CorpusError, ModelError
+
+
+def utterances(*names: str) -> list[Utterance]:
+    return [Utterance(name, f"{name}.wav", (Part("text"),)) for name in names]
+
+
+def outcome(message):
+    return message.entry.name if isinstance(message, Finished) else message
+
+
+def test_workers_that_die_take_only_their_own_file_along(tmp_path):
+    log = tmp_path / "log"
+    pool = Pool(2, corpus_workers.obedient, log)
+    try:
+        tasks = [
+            utterances("a", "deadly", "b", "c"),
+            utterances("d", "bad", "e"),
+            utterances("ending"),
+            utterances("f"),
+        ]
+        found = [outcome(message) for message in pool.run(tasks)]
+    finally:
+        pool.close()
+    assert [one for one in found if isinstance(one, str)] == sorted("abcdef", key=found.index)
+    died, advice = "the process that aligned it died", "align it by itself to see why"
+    problems = {one.name: one for one in found if isinstance(one, Failed)}
+    assert problems == {
+        "bad": Failed("bad", "it is bad"),
+        "deadly": Failed("deadly", f"{died} (killed, perhaps because the memory is full); {advice}"),
+        "ending": Failed("ending", f"{died} (exit code 3); {advice}"),
+    }
+    assert len(found) == 9
+    begun = log.read_text().split()
+    assert {name: begun.count(name) for name in set(begun)} == {
+        **dict.fromkeys("abcdef", 1),
+        "bad": 1,
+        "ending": 1,
+        "deadly": 2,
+    }
+
+
+@pytest.mark.parametrize(
+    ("target", "error", "message"),
+    [
+        (corpus_workers.broken, ModelError, "^no model$"),
+        (corpus_workers.stillborn, CorpusError, r"^a worker could not start \(exit code 4\); try fewer jobs$"),
+    ],
+)
+def test_workers_that_can_not_start(target, error, message):
+    pool = Pool(1, target)
+    try:
+        with pytest.raises(error, match=message):
+            list(pool.run([utterances("a")]))
+    finally:
+        pool.close()
