@@ -8,17 +8,20 @@ from pathlib import Path
 import pytest
 from permissions import unprivileged
 
-from streamhmm.corpus.journal import Entry, Journal
+from streamhmm.corpus.journal import Entry, Journal, append, open_journal
 from streamhmm.errors import CorpusError, OutputError
 
 ENTRIES = [Entry("a", "1", {"x": 1.5, "y": "é"}), Entry("b\nb", "2", {}), Entry("caf\udce9", "3", {"z": None})]
 
 
+def add(folder: Path, *entries: Entry) -> None:
+    with open_journal(str(folder)) as file:
+        for entry in entries:
+            append(file, entry)
+
+
 def written(folder: Path) -> Path:
-    journal = Journal(str(folder))
-    for entry in ENTRIES:
-        journal.add(entry)
-    journal.close()
+    add(folder, *ENTRIES)
     return folder / ".streamhmm" / "journal.jsonl"
 
 
@@ -35,24 +38,19 @@ def test_entries_come_back(tmp_path):
 
 def test_of_two_entries_the_later_counts(tmp_path):
     written(tmp_path)
-    journal = Journal(str(tmp_path))
-    journal.add(Entry("a", "9", {}))
-    journal.close()
+    add(tmp_path, Entry("a", "9", {}))
     assert finished(tmp_path)[0] == Entry("a", "9", {})
 
 
 def test_cut_anywhere_only_the_last_line_is_lost_and_new_ones_are_kept(tmp_path):
     path = written(tmp_path)
     whole = path.read_bytes()
-    last_but_one = len(b"".join(whole.splitlines(keepends=True)[:2]))
+    last_but_one = whole.rindex(b"\n")
     for length in range(last_but_one, len(whole)):
         path.write_bytes(whole[:length])
-        journal = Journal(str(tmp_path))
-        complete = ENTRIES[: 3 if length == len(whole) - 1 else 2]
-        assert list(journal.finished.values()) == complete
-        journal.add(Entry("new", "4", {}))
-        journal.close()
-        assert finished(tmp_path) == [*complete, Entry("new", "4", {})]
+        assert finished(tmp_path) == ENTRIES[:2]
+        add(tmp_path, Entry("new", "4", {}))
+        assert finished(tmp_path) == [*ENTRIES[:2], Entry("new", "4", {})]
 
 
 @pytest.mark.parametrize("line", ["[]", "3", '{"name": "x"}', '{"name": "x", "key": "1", "row": {}, "more": 1}', "\0"])
@@ -75,3 +73,11 @@ def test_where_nothing_may_be_written():
         folder.chmod(0o500)
         with pytest.raises(OutputError, match=r"journal\.jsonl: no permission to write it; choose another folder"):
             Journal(str(folder / "out"))
+
+
+def test_a_full_device():
+    with (
+        open("/dev/full", "ab", buffering=0) as file,
+        pytest.raises(OutputError, match="/dev/full: the device is full"),
+    ):
+        append(file, ENTRIES[0])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import json
 import os
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from streamhmm.errors import CorpusError, OutputError, why_not_written
@@ -22,10 +24,10 @@ class Entry(NamedTuple):
 
 
 class Journal:
-    """The finished utterances of a results folder; one process at a time may hold it.
+    """The finished utterances of a results folder. One process at a time may hold it; its workers add to it.
 
-    A line is appended with one write after the files of its utterance are there. A line that was cut by the end of the
-    process is passed over.
+    Attributes:
+        finished: the entries that were there, by name; of several of one name the last.
 
     Raises:
         OutputError: the folder can't be made or written to.
@@ -33,45 +35,46 @@ class Journal:
     """
 
     def __init__(self, results: str) -> None:
-        folder = os.path.join(results, FOLDER)
-        self._path = os.path.join(folder, "journal.jsonl")
-        try:
-            os.makedirs(folder, exist_ok=True)
-            self._file = open(self._path, "ab+", buffering=0)  # noqa: SIM115  # open as long as the journal
-        except OSError as error:
-            raise self._unwritten(error) from error
+        self._file = open_journal(results)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             self._file.close()
             raise CorpusError(f"{results}: another streamhmm is at work in it; wait for it, or stop it") from error
-        self.finished = self._read()
-
-    def add(self, entry: Entry) -> None:
-        """One more. Raises OutputError: the device is full and the like."""
-        self.finished[entry.name] = entry
-        try:
-            self._file.write(json.dumps(entry._asdict()).encode() + b"\n")
-        except OSError as error:
-            raise self._unwritten(error) from error
+        self.finished = _read(self._file)
 
     def close(self) -> None:
         """Lets another process have it."""
         self._file.close()
 
-    def _read(self) -> dict[str, Entry]:
-        self._file.seek(0)
-        finished = {}
-        content = self._file.read()
-        for line in content.split(b"\n"):
-            try:
-                entry = Entry(**json.loads(line))
-            except (ValueError, TypeError):
-                continue  # cut, or empty
-            finished[entry.name] = entry
-        if content and not content.endswith(b"\n"):
-            self._file.write(b"\n")  # so that the next line is not glued to a cut one
-        return finished
 
-    def _unwritten(self, error: OSError) -> OutputError:
-        return OutputError(f"{self._path}: {why_not_written(error, self._path)}")
+def open_journal(results: str) -> io.FileIO:
+    """For reading and for appending. Raises OutputError: it can't be made or written to."""
+    path = os.path.join(results, FOLDER, "journal.jsonl")
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        return open(path, "ab+", buffering=0)
+    except OSError as error:
+        raise OutputError(f"{path}: {why_not_written(error, path)}") from error
+
+
+def append(file: io.FileIO, entry: Entry) -> None:
+    """One more entry, by one write, so that those of several processes do not mix; a cut one ends where it begins.
+
+    Raises:
+        OutputError: the device is full and the like.
+    """
+    try:
+        file.write(b"\n" + json.dumps(entry._asdict()).encode())
+    except OSError as error:
+        raise OutputError(f"{file.name}: {why_not_written(error, str(file.name))}") from error
+
+
+def _read(file: io.FileIO) -> dict[str, Entry]:
+    file.seek(0)
+    finished = {}
+    for line in file.read().split(b"\n"):
+        with suppress(ValueError, TypeError):  # empty, or cut when its process ended
+            entry = Entry(**json.loads(line))
+            finished[entry.name] = entry
+    return finished

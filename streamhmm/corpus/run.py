@@ -18,6 +18,7 @@ from streamhmm.corpus.settings import Settings
 from streamhmm.corpus.utterance import Problem, Utterance
 from streamhmm.corpus.worker import work
 from streamhmm.errors import CorpusError, ModelError, OutputError
+from streamhmm.formats import remove_leftovers
 
 TASK_UTTERANCES = 32
 TASK_BYTES = 2**23
@@ -106,6 +107,7 @@ class _Run:
         self._results, self._settings, self._utterances = results, settings, utterances
         self._on_progress = on_progress
         self._journal = Journal(results)
+        remove_leftovers(results)
         self.outcome = Outcome(len(utterances) + len(problems))
         self._work = self._work_done = 0
         self._sizes: dict[str, int] = {}
@@ -165,7 +167,7 @@ class _Run:
 
     def _take(self, message: Finished | Failed) -> None:
         if isinstance(message, Finished):
-            self._journal.add(message.entry)
+            self._journal.finished[message.entry.name] = message.entry
             self.outcome.done += 1
             self.outcome.audio_s += message.entry.row["duration_s"]
             self._work_done += self._sizes[message.entry.name]

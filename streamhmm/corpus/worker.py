@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
 from multiprocessing.connection import Connection
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from streamhmm.align.results import Alignment
 from streamhmm.audio import Audio
 from streamhmm.corpus.fingerprint import utterance_key
 from streamhmm.corpus.joining import Placed, join
-from streamhmm.corpus.journal import Entry
+from streamhmm.corpus.journal import Entry, append, open_journal
 from streamhmm.corpus.measures import measure
 from streamhmm.corpus.messages import Broken, Failed, Finished, Message, Ready, TaskDone
 from streamhmm.corpus.recordings import Recording, Recordings, part_of
@@ -30,19 +31,23 @@ NOTHING_CAN_BE_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 def work(connection: Connection, settings: Settings, digest: str, results: str) -> None:
     """Take lists of utterances until nobody sends any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all of the terminal's processes; the first decides
+    signal.signal(signal.SIGTERM, _leave)
     try:
         worker = Worker(settings, digest, results)
     except StreamHMMError as error:
         connection.send(Broken(error))
         return
-    try:
+    with closing(worker), suppress(EOFError, BrokenPipeError, ConnectionResetError):  # nobody is there any more
         connection.send(Ready())
         while True:
             for message in worker.align(connection.recv()):
                 connection.send(message)
             connection.send(TaskDone())
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        return  # nobody is there any more
+
+
+def _leave(number: int, frame: object) -> None:
+    """Ends the process as an error does, so that no half-written file stays."""
+    raise SystemExit(128 + number)
 
 
 class _Item(NamedTuple):
@@ -68,6 +73,7 @@ class Worker:
 
     Raises:
         ModelError, TextError, BackendUnavailable: as :class:`~streamhmm.Aligner`.
+        OutputError: the journal can't be written to.
     """
 
     def __init__(self, settings: Settings, digest: str, results: str) -> None:
@@ -81,6 +87,11 @@ class Worker:
             settings.model, settings.backend, settings.precision, settings.device, lexicon=settings.lexicon
         )
         self._recordings = Recordings(self._aligner.model.sample_rate)
+        self._journal = open_journal(results)
+
+    def close(self) -> None:
+        """Closes the journal."""
+        self._journal.close()
 
     def align(self, utterances: Sequence[Utterance]) -> Iterator[Message]:
         """What becomes of each, in any order."""
@@ -130,7 +141,9 @@ class Worker:
         alignment = join(placed, recording.audio.duration, warnings)
         self._write(utterance.name, alignment)
         row = measure(alignment, utterance.speaker, compute_s).as_values()
-        return Finished(Entry(utterance.name, utterance_key(utterance, recording.hash, self._digest), row))
+        entry = Entry(utterance.name, utterance_key(utterance, recording.hash, self._digest), row)
+        append(self._journal, entry)  # here, and not where it is sent to: whoever that is may be killed meanwhile
+        return Finished(entry)
 
     def _write(self, name: str, alignment: Alignment) -> None:
         for suffix in self._settings.formats:

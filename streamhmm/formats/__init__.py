@@ -10,12 +10,12 @@ import os
 from collections.abc import Callable
 from typing import NamedTuple
 
-from streamhmm.formats.atomic import atomic_write
+from streamhmm.formats.atomic import atomic_write, remove_leftovers
 from streamhmm.formats.json_format import format_json, read_json
 from streamhmm.formats.textgrid import format_textgrid, read_textgrid
 from streamhmm.formats.tiers import Tiers
 
-__all__ = ["FORMATS", "Format", "Tiers", "atomic_write", "format_of", "load", "save"]
+__all__ = ["FORMATS", "Format", "Tiers", "atomic_write", "format_of", "load", "remove_leftovers", "save"]
 
 
 class Format(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from streamhmm.errors import OutputError, why_not_written
+
+_TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
 
 
 @contextmanager
@@ -33,6 +36,14 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[TextIO]:
                 yield file
     except OSError as error:
         raise OutputError(f"{os.fspath(path)}: {why_not_written(error, target)}") from error
+
+
+def remove_leftovers(folder: str | os.PathLike[str]) -> None:
+    """Remove the temporary files of processes that were killed, below a folder in which nobody else writes."""
+    for home, _, names in os.walk(folder):
+        for name in filter(_TEMPORARY.fullmatch, names):
+            with suppress(OSError):
+                os.unlink(os.path.join(home, name))
 
 
 @contextmanager
