@@ -49,7 +49,7 @@ MAY_IMPORT = {
     "formats": BASE,
     "metrics": BASE | {"formats"},
     "align": COMPOSED,
-    "corpus": COMPOSED | {"align", "page"},
+    "corpus": COMPOSED | {"align", "page", "__init__"},
     "cli": COMPOSED | {"align", "corpus", "metrics", "page", "__init__"},
     "__init__": COMPOSED | {"align", "corpus", "metrics"},
     "__main__": {"cli"},

@@ -69,7 +69,8 @@ def test_the_build_ships_the_package_its_types_and_its_model_and_nothing_else(tm
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / "streamhmm").rglob("*.py")}
     models = {str(path.relative_to(ROOT)) for path in (ROOT / "streamhmm").glob("*/models/*/*")}
     assert {f"streamhmm/{name}.safetensors" for name in ("acoustic/models/en/model", "text/models/en/g2p")} <= models
-    assert shipped == sources | models | {"streamhmm/py.typed", "streamhmm/_C.pyi"}
+    pages = {str(path.relative_to(ROOT)) for path in (ROOT / "streamhmm/corpus/page").iterdir()}
+    assert shipped == sources | models | pages | {"streamhmm/py.typed", "streamhmm/_C.pyi"}
 
 
 def stub_signatures() -> dict[str, list[str]]:

@@ -107,7 +107,6 @@ class _Run:
         self._results, self._settings, self._utterances = results, settings, utterances
         self._on_progress = on_progress
         self._journal = Journal(results)
-        remove_leftovers(results)
         self.outcome = Outcome(len(utterances) + len(problems))
         self._work = self._work_done = 0
         self._sizes: dict[str, int] = {}
@@ -130,7 +129,8 @@ class _Run:
             pool.close()
 
     def close(self) -> None:
-        """Writes the report of all that is finished, and lets go of the folder."""
+        """Writes the report of all that is finished, clears up behind workers, and lets go of the folder."""
+        remove_leftovers(self._results)
         names = {utterance.name for utterance in self._utterances}
         entries = [entry for name, entry in self._journal.finished.items() if name in names]
         rows = {entry.name: Measures.from_values(entry.row) for entry in entries}

@@ -10,10 +10,21 @@ from typing import NamedTuple
 
 from streamhmm.corpus.measures import Measures
 
+TEXT_OFFSET = 1.5
+"""Makes doubts about a whole text comparable with those about its least fitting word (bench/corpus.py --planted)."""
 FEWEST_PHONES = 20
 """A label that is rarer in the corpus has no usual duration."""
 LEAST_SPREAD = 0.1
 """Of the logarithm of a phone's duration."""
+
+
+def suspicion(row: Measures) -> float:
+    """How much speaks against a text, from 0 on, in powers of ten: 2 is what one right text in a hundred shows.
+
+    That is the rarest of what its words and its speech show, or the odds against the text as a whole.
+    """
+    right = min(max(row.text_score, 1e-12), 1 - 1e-12)
+    return max(0.0, row.surprise, TEXT_OFFSET + math.log10((1 - right) / right))
 
 
 class LongestPhone(NamedTuple):
@@ -50,7 +61,3 @@ def _usual_durations(phones: Iterable[tuple[str, float]]) -> dict[str, tuple[flo
         for label, values in logs.items()
         if len(values) >= FEWEST_PHONES
     }
-
-
-def suspicion(row: Measures) -> float:
-    return row.surprise
