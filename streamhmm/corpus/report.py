@@ -27,12 +27,13 @@ class Line(NamedTuple):
     ``suspicion`` is in powers of ten (suspicion.py); times are seconds; ``log_likelihood`` and ``contrast`` nats a
     frame; scores probabilities; ``longest_phone_sd`` standard deviations of the log duration beside other phones of its
     label; ``shortest_run`` the most phones in a row that are as short as can be. Of a failed input only the first
-    columns and ``warnings``, the reason, are there.
+    columns are there; ``warnings`` is the reason.
     """
 
     file: str
     status: str
     suspicion: float | None = None
+    warnings: str = ""
     speaker: str = ""
     duration_s: float | None = None
     words: int | None = None
@@ -53,7 +54,6 @@ class Line(NamedTuple):
     snr_db: float | None = None
     clipped: float | None = None
     compute_s: float | None = None
-    warnings: str = ""
 
 
 def report_lines(rows: Mapping[str, Measures], problems: Iterable[Problem]) -> list[Line]:
@@ -102,6 +102,7 @@ def _line(name: str, row: Measures, longest: LongestPhone) -> Line:
         file=name,
         status="aligned",
         suspicion=_rounded(suspicion(row)),
+        warnings="; ".join(row.warnings),
         speaker=row.speaker,
         duration_s=_rounded(row.duration_s),
         words=row.words,
@@ -122,7 +123,6 @@ def _line(name: str, row: Measures, longest: LongestPhone) -> Line:
         snr_db=_rounded(row.snr_db),
         clipped=_rounded(row.clipped),
         compute_s=_rounded(row.compute_s),
-        warnings="; ".join(row.warnings),
     )
 
 

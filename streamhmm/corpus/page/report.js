@@ -83,6 +83,7 @@ const head = byId("table").tHead.insertRow();
 data.columns.forEach((name, column) => {
   const element = head.appendChild(document.createElement("th"));
   element.textContent = name.replaceAll("_", " ");
+  if (isText[column]) element.className = "text";
   element.onclick = () => sort(column);
 });
 byId("search").oninput = () => { shown = STEP; draw(); };
