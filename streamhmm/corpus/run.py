@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -90,6 +91,12 @@ def align_corpus(
     run = _Run(os.fspath(results), settings, listing.utterances, listing.problems, on_progress)
     try:
         run.align(jobs)
+    except BaseException:
+        with suppress(OutputError):  # a full device has been told of
+            run.report()
+        raise
+    else:
+        run.report()
     finally:
         run.close()
     return run.outcome
@@ -128,19 +135,19 @@ class _Run:
         finally:
             pool.close()
 
-    def close(self) -> None:
-        """Writes the report of all that is finished, clears up behind workers, and lets go of the folder."""
-        remove_leftovers(self._results)
-        names = {utterance.name for utterance in self._utterances}
-        entries = [entry for name, entry in self._journal.finished.items() if name in names]
-        rows = {entry.name: Measures.from_values(entry.row) for entry in entries}
+    def report(self) -> None:
+        """Writes the report of all that is finished. Raises OutputError."""
+        audio = {utterance.name: utterance.audio for utterance in self._utterances}
+        finished = self._journal.finished
+        rows = {name: Measures.from_values(finished[name].row) for name in audio if name in finished}
         for problem in self.outcome.problems:
             rows.pop(problem.name, None)
-        try:
-            audio = {utterance.name: utterance.audio for utterance in self._utterances}
-            write_report(self._results, rows, self.outcome.problems, audio)
-        finally:
-            self._journal.close()
+        write_report(self._results, rows, self.outcome.problems, audio)
+
+    def close(self) -> None:
+        """Clears up behind workers, and lets go of the folder."""
+        remove_leftovers(self._results)
+        self._journal.close()
 
     def _open(self, digest: str) -> list[Utterance]:
         """Those that have no results yet, or results of something else."""
