@@ -175,6 +175,14 @@ def test_an_alignment_is_saved_by_its_suffix_and_read_again(tmp_path, suffix):
     assert found.phone_words == (0, 0, 0)
 
 
+def test_an_alignment_is_saved_in_the_format_that_is_named(tmp_path):
+    phones, owners = align([CAT], COLUMNS, [("K", 5), ("AE", 6), ("T", 7)])
+    alignment = Alignment(word_segments(["cat"], phones, owners, torch.tensor([0.5])), phones, owners, 0.18)
+    alignment.save(tmp_path / "cat.TextGrid", format="textgrid-short")
+    assert "intervals" not in (tmp_path / "cat.TextGrid").read_text("utf-8")
+    assert [word.label for word in formats.load(tmp_path / "cat.TextGrid").words] == ["cat"]
+
+
 def test_an_unknown_suffix_is_refused(tmp_path):
     phones, owners = align([CAT], COLUMNS, [("K", 5), ("AE", 6), ("T", 7)])
     alignment = Alignment(word_segments(["cat"], phones, owners, torch.tensor([0.5])), phones, owners, 0.18)

@@ -12,11 +12,10 @@ from collections.abc import Iterator
 
 from streamhmm.formats.captions import CAPTIONS_ONLY, Caption, captions, gap_after
 from streamhmm.formats.reading import one_line, without_duration
-from streamhmm.formats.subtitles import guarded, read_subtitles, subtitles, unguarded
+from streamhmm.formats.subtitles import Event, format_subtitles, guarded, read_subtitles, unguarded
 from streamhmm.formats.tiers import Tiers
 from streamhmm.segment import Segment
 
-LATEST_MS = 10 * 3_600_000 - 10
 INVISIBLE = "\u200b"
 """Zero-width space, where words touch: "well—known"."""
 _TAGS = re.compile(r"\{([^{}]*)\}")
@@ -26,12 +25,8 @@ _SPACES = re.compile(r"\\[Nnh]")
 
 def format_ass(tiers: Tiers) -> str:
     """The captions as SubStation Alpha, version 4+. Raises OutputError from 10 hours on."""
-    from pysubs2 import Color, SSAEvent
-
-    shown = captions(tiers, 100)
-    file = subtitles([SSAEvent(10 * one.start, 10 * one.end, _karaoke(one)) for one in shown], LATEST_MS)
-    file.styles["Default"].secondarycolor = Color(160, 160, 160)  # of words that are yet to come
-    return file.to_string("ass", header_notice="Written by streamhmm")
+    events = [Event(10 * shown.start, 10 * shown.end, _karaoke(shown)) for shown in captions(tiers, 100)]
+    return format_subtitles(events, "ass")
 
 
 def read_ass(path: str | os.PathLike[str]) -> Tiers:

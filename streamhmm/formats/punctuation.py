@@ -57,23 +57,25 @@ def written_words(tiers: Tiers) -> list[Written]:
 
 
 def _find(tiers: Tiers) -> dict[int, tuple[int, int]]:
-    """Where the words of the text begin and end in it, by index.
+    """Where the words of the text begin and end in it, by index: no letter comes between one and the next.
 
     Of words that were skipped the labels are not known: as many chunks between white space are passed over. A word that
     does not stand right there then is left out.
     """
     labels = dict(zip(tiers.word_indices, (word.label for word in tiers.words), strict=True))
     spans: dict[int, tuple[int, int]] = {}
-    last, end = -1, 0
+    expected, place = 0, 0
     for index in sorted(labels):
-        start = end
-        for _ in range(index - last - 1):
-            chunk = _CHUNK.search(tiers.text, start)
-            start = chunk.end() if chunk else len(tiers.text)
-        found = tiers.text.find(labels[index], start)
-        if found >= 0 and not _LETTER.search(tiers.text, start, found):
-            last, end = index, found + len(labels[index])
-            spans[index] = (found, end)
+        for _ in range(expected, index):
+            chunk = _CHUNK.search(tiers.text, place)
+            place = chunk.end() if chunk else len(tiers.text)
+        letter = _LETTER.search(tiers.text, place)
+        limit = letter.start() if letter else len(tiers.text)
+        start = tiers.text.find(labels[index], place, limit + len(labels[index]))
+        expected = index
+        if start >= 0:
+            expected, place = index + 1, start + len(labels[index])
+            spans[index] = (start, place)
     return spans
 
 

@@ -10,23 +10,20 @@ import re
 
 from streamhmm.formats.captions import CAPTIONS_ONLY, captions, plain_text
 from streamhmm.formats.reading import one_line, without_duration
-from streamhmm.formats.subtitles import guarded, read_subtitles, subtitles, unguarded
+from streamhmm.formats.subtitles import Event, format_subtitles, guarded, read_subtitles, unguarded
 from streamhmm.formats.tiers import Tiers
 from streamhmm.segment import Segment
 
-LATEST_MS = 100 * 3_600_000 - 1
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>|\{\\[^{}]*\}")
 
 
 def format_srt(tiers: Tiers) -> str:
     """The captions as SubRip. Raises OutputError from 100 hours on."""
-    from pysubs2 import SSAEvent
-
     events = [
-        SSAEvent(shown.start, shown.end, r"\N".join(guarded(plain_text(line)) for line in shown.lines))
+        Event(shown.start, shown.end, r"\N".join(guarded(plain_text(line)) for line in shown.lines))
         for shown in captions(tiers, 1000)
     ]
-    return subtitles(events, LATEST_MS).to_string("srt", keep_ssa_tags=True) if events else ""
+    return format_subtitles(events, "srt")
 
 
 def read_srt(path: str | os.PathLike[str]) -> Tiers:

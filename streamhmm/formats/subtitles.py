@@ -9,15 +9,14 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 from streamhmm.errors import OutputError
 from streamhmm.formats.reading import damaged, read_result
 
-if TYPE_CHECKING:
-    from pysubs2 import SSAEvent, SSAFile
-
 JOINER = "\u2060"
+LAST_HOURS = {"srt": 100, "ass": 10}
 _MARKUP = re.compile(r"\\|<(?=[A-Za-z/])|--(?=>)")
 _BRACES = {"{": "｛" + JOINER, "}": "｝" + JOINER}
 _JOINED = {joined: brace for brace, joined in _BRACES.items()}
@@ -36,29 +35,43 @@ def unguarded(text: str) -> str:
     return text.replace(JOINER, "")
 
 
-def subtitles(events: list[SSAEvent], latest_ms: int) -> SSAFile:
-    """The events as a file of pysubs2. Raises OutputError if one ends after ``latest_ms``, its last time."""
-    from pysubs2 import SSAFile
+class Event(NamedTuple):
+    """What is shown and when, in milliseconds; the text has the markup of the format, ``\\N`` breaks a line."""
 
-    if events and events[-1].end > latest_ms:
-        hours = round(latest_ms / 3_600_000)
+    start: int
+    end: int
+    text: str
+
+
+def format_subtitles(events: Sequence[Event], kind: Literal["srt", "ass"]) -> str:
+    """The events as a file. Raises OutputError if one ends later than such a file can tell."""
+    from pysubs2 import Color, SSAEvent, SSAFile  # only these formats need it
+
+    hours = LAST_HOURS[kind]
+    if events and events[-1].end > 3_600_000 * hours - 10:
         raise OutputError(f"subtitles of this format end at {hours} hours; write .vtt, or split the recording")
+    if kind == "srt" and not events:
+        return ""
     file = SSAFile()
-    file.events = events
-    return file
+    file.events = [SSAEvent(*event) for event in events]
+    if kind == "srt":
+        return str(file.to_string("srt", keep_ssa_tags=True))  # it would drop what stands in braces
+    file.styles["Default"].secondarycolor = Color(160, 160, 160)  # of words that are yet to come
+    return str(file.to_string("ass", header_notice="Written by streamhmm"))
 
 
-def read_subtitles(path: str | os.PathLike[str], kind: str) -> list[SSAEvent]:
+def read_subtitles(path: str | os.PathLike[str], kind: Literal["srt", "ass"]) -> list[Event]:
     """What is shown, in order of time. Raises OutputError for a file that can't be read or is damaged."""
     from pysubs2 import SSAFile
 
     text = read_result(path).replace("\r\n", "\n").replace("\r", "\n")
     if kind == "srt":
         text += "\n\n0\n"  # pysubs2 takes a number at the end of the last caption for that of the next
+    tags = {"keep_html_tags": True} if kind == "srt" else {}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about margins and colours
-            file = SSAFile.from_string(text, format_=kind, **({"keep_html_tags": True} if kind == "srt" else {}))
+            file = SSAFile.from_string(text, format_=kind, **tags)
     except Exception as error:  # pysubs2 raises whatever its parsing runs into
         raise damaged(path, f"not subtitles ({type(error).__name__}: {error})") from error
-    return sorted((event for event in file.events if not event.is_comment), key=lambda event: event.start)
+    return sorted(Event(event.start, event.end, event.text) for event in file.events if not event.is_comment)
