@@ -1,6 +1,8 @@
 """``streamhmm convert`` as its users run it: files, folders, standard output, failures, wrong usage."""
 
+import contextlib
 import os
+import pty
 import subprocess
 import sys
 
@@ -142,6 +144,21 @@ def test_a_folder_with_its_sub_folders(source, tmp_path, capsys):
     for name in files(tmp_path / "out"):
         assert labels(tmp_path / "out" / name) == ["Hello,", "O’Neill"]
     assert formats.load(tmp_path / "out" / "sub" / "b c.ctm").audio == "b c"
+
+
+def test_a_bar_on_a_terminal_only(source, tmp_path):
+    command = [sys.executable, "-m", "streamhmm.cli", "convert", str(source), str(tmp_path / "out"), "--to", "csv"]
+    ours, theirs = pty.openpty()
+    shown = b""
+    with subprocess.Popen(command, stderr=theirs, env={**os.environ, "TERM": "xterm"}) as process:
+        os.close(theirs)
+        with contextlib.suppress(OSError):  # nobody has the other end any more
+            while chunk := os.read(ours, 65_536):
+                shown += chunk
+    os.close(ours)
+    assert (process.returncode, b"100%" in shown) == (0, True)
+    done = subprocess.run(command, capture_output=True, check=True)
+    assert (done.stdout, done.stderr) == (b"", b"")
 
 
 def test_only_files_of_one_format(source, tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -101,11 +101,11 @@ def _convert_folder(options: argparse.Namespace, written: Format) -> int:
     from streamhmm.formats import stem_of
 
     failures: list[str] = []
-    sources = defaultdict(list)
+    sources: defaultdict[str, list[str]] = defaultdict(list)
     for source in _results_in(options, failures):
         folder = os.path.relpath(os.path.dirname(source), options.source)
         sources[os.path.normpath(os.path.join(options.target, folder, stem_of(source)))].append(source)
-    for stem, alike in sources.items():
+    for stem, alike in _with_bar(list(sources.items())):
         try:
             if len(alike) > 1:
                 raise OutputError(f"{', '.join(alike)}: would become the same file; choose a format with --from")
@@ -162,6 +162,15 @@ def _named(tiers: Tiers, name: str) -> Tiers:
 
 def _same(one: str, other: str) -> bool:
     return os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other)
+
+
+def _with_bar(work: list[tuple[str, list[str]]]) -> Iterable[tuple[str, list[str]]]:
+    """The work, with a bar on a terminal."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    return track(work, "", console=console, transient=True, disable=not console.is_terminal)
 
 
 def _is_folder(target: str) -> bool:
