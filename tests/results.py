@@ -3,6 +3,9 @@
 from streamhmm.formats import Tiers
 from streamhmm.segment import Segment
 
+SUFFIXES = ".TextGrid, .json, .csv, .ctm, .phones.ctm, .labels.txt, .phones.txt, .srt, .vtt, .ass"
+"""What the message about an unknown suffix names."""
+
 
 def small():
     """Two words with a pause between them and at both ends."""

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 from permissions import unprivileged
+from results import SUFFIXES
 from shipped import hint_lines
 
 import streamhmm as sh
@@ -180,7 +181,7 @@ def test_lines_in_a_pipe(loaded, aligner, expected, capsys):
 
 
 def test_every_output_is_written(loaded, aligner, expected, capsys, tmp_path):
-    outputs = [tmp_path / "a.TextGrid", tmp_path / "a.json", tmp_path / "b.JSON"]
+    outputs = [tmp_path / "a.TextGrid", tmp_path / "a.json", tmp_path / "b.JSON", tmp_path / "a.csv"]
     options = [option for output in outputs for option in ("-o", str(output))]
     assert cli.main(["align", FLAC, TXT, *options, "--output", "-"]) == 0
     out, complaint = capsys.readouterr()
@@ -346,9 +347,9 @@ def test_ctrl_c_does_not_wait_for_the_engine(aligner, monkeypatch, capsys, handl
         (["align", "-", "-"], "streamhmm align: error: standard input can hold the audio or the text, not both"),
         (
             ["align", FLAC, TXT, "-o", "a.TextGrid", "-o", "a.doc"],
-            "streamhmm align: error: the suffix of 'a.doc' must be one of .TextGrid, .json, got '.doc'",
+            f"streamhmm align: error: the suffix of 'a.doc' must be one of {SUFFIXES}, got '.doc'",
         ),
-        (["align", FLAC, TXT, "-o", "a"], "the suffix of 'a' must be one of .TextGrid, .json, got ''"),
+        (["align", FLAC, TXT, "-o", "a"], f"the suffix of 'a' must be one of {SUFFIXES}, got ''"),
         (["align", FLAC, TXT, "--channel", "0"], "argument --channel: must be a whole number of at least 1, got '0'"),
         (["align", FLAC, TXT, "--channel", "left"], "--channel: must be a whole number of at least 1, got 'left'"),
         (["align", FLAC, TXT, "--chanel", "1"], "streamhmm: error: unrecognized arguments: --chanel 1"),
@@ -365,7 +366,7 @@ def test_wrong_usage_is_told_before_any_work(monkeypatch, capsys, tmp_path, argu
 
 
 def test_help_names_every_option_and_the_exit_codes_of_help_are_0(capsys):
-    for arguments in (["--help"], ["align", "--help"], ["train", "--help"], ["--version"]):
+    for arguments in (["--help"], ["align", "--help"], ["convert", "--help"], ["train", "--help"], ["--version"]):
         with pytest.raises(SystemExit) as caught:
             cli.main(arguments)
         assert caught.value.code == 0
@@ -373,6 +374,9 @@ def test_help_names_every_option_and_the_exit_codes_of_help_are_0(capsys):
     for option in ("--text", "--output", "--lexicon", "--strict", "--channel", "--model", "--backend", "--precision"):
         assert option in shown
     assert "--device" in shown
+    for known in formats.FORMATS:
+        assert known.name in shown
+        assert shown.count(known.suffix) >= 2  # in -o and in convert
     for words in ("align a recording with its text", "train an acoustic model", "--resume", sh.__version__):
         assert words in shown
 

@@ -54,7 +54,7 @@ MAY_IMPORT = {
     "__init__": COMPOSED | {"align", "corpus", "metrics"},
     "__main__": {"cli"},
 }
-ONE_FILE_EACH = ("onnxruntime", "tensorrt", "sounddevice", "transformers", "ray")
+ONE_FILE_EACH = ("onnxruntime", "tensorrt", "sounddevice", "transformers", "ray", "praatio", "pysubs2")
 
 
 class Imported(NamedTuple):

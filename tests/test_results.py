@@ -165,7 +165,7 @@ def test_planted_segments_come_back_exactly(seed):
         assert (word.start_sd, word.end_sd) == (mine[0].start_sd, mine[-1].end_sd)
 
 
-@pytest.mark.parametrize("suffix", [".TextGrid", ".json"])
+@pytest.mark.parametrize("suffix", [".TextGrid", ".json", ".csv"])
 def test_an_alignment_is_saved_by_its_suffix_and_read_again(tmp_path, suffix):
     phones, owners = align([CAT], COLUMNS, [(SILENCE, 10), ("K", 5), ("AE", 6), ("T", 7)])
     words = word_segments(["Cat,"], phones, owners, torch.tensor([0.5]))
@@ -175,9 +175,17 @@ def test_an_alignment_is_saved_by_its_suffix_and_read_again(tmp_path, suffix):
     assert found.phone_words == (0, 0, 0)
 
 
+def test_an_alignment_is_saved_in_the_format_that_is_named(tmp_path):
+    phones, owners = align([CAT], COLUMNS, [("K", 5), ("AE", 6), ("T", 7)])
+    alignment = Alignment(word_segments(["cat"], phones, owners, torch.tensor([0.5])), phones, owners, 0.18)
+    alignment.save(tmp_path / "cat.TextGrid", format="textgrid-short")
+    assert "intervals" not in (tmp_path / "cat.TextGrid").read_text("utf-8")
+    assert [word.label for word in formats.load(tmp_path / "cat.TextGrid").words] == ["cat"]
+
+
 def test_an_unknown_suffix_is_refused(tmp_path):
     phones, owners = align([CAT], COLUMNS, [("K", 5), ("AE", 6), ("T", 7)])
     alignment = Alignment(word_segments(["cat"], phones, owners, torch.tensor([0.5])), phones, owners, 0.18)
-    with pytest.raises(ValueError, match=r"the suffix of .*cat\.xyz' must be one of \.TextGrid, \.json"):
+    with pytest.raises(ValueError, match=r"the suffix of .*cat\.xyz' must be one of \.TextGrid, \.json, \.csv"):
         alignment.save(tmp_path / "cat.xyz")
     assert list(tmp_path.iterdir()) == []

@@ -1,8 +1,12 @@
 """TextGrid, held against praatio as an independent reader, and the tiers that every format takes."""
 
+import dataclasses
+import re
+
+import pympi
 import pytest
 from praatio import textgrid as praatio_textgrid
-from results import small
+from results import SUFFIXES, small
 
 from streamhmm import formats
 from streamhmm.errors import OutputError
@@ -122,7 +126,7 @@ def test_phones_outside_words_and_other_tiers(tmp_path):
     grid.removeTier("Words")
     grid.addTier(add("speech", [(0.2, 0.6, "a")], 0, 1))
     grid.save(str(tmp_path / "a.TextGrid"), format="long_textgrid", includeBlankSpaces=True)
-    with pytest.raises(OutputError, match=r"has no interval tier 'words'; its tiers are \['speech'\]"):
+    with pytest.raises(OutputError, match=r"has no interval tier 'words' or 'phones'; its tiers are \['speech'\]"):
         formats.load(tmp_path / "a.TextGrid")
 
 
@@ -156,7 +160,7 @@ def test_unreadable_files(tmp_path):
 @pytest.mark.parametrize("path", ["a.praat", "a", "a.TextGrid.bak"])
 def test_an_unknown_suffix(path):
     for call in (lambda: formats.save(path, small()), lambda: formats.load(path)):
-        with pytest.raises(ValueError, match=rf"the suffix of '{path}' must be one of \.TextGrid, \.json, got '"):
+        with pytest.raises(ValueError, match=rf"the suffix of '{path}' must be one of {SUFFIXES}, got '"):
             call()
 
 
@@ -204,3 +208,171 @@ def test_impossible_word_indices():
         Tiers((), (phone,), (), 1.0)
     with pytest.raises(ValueError, match="phone_words must be -1 to 0, got 1"):
         Tiers((Segment("a", 0.1, 0.2),), (phone,), (1,), 1.0)
+
+
+# Short files, and files of others
+
+
+def short(tmp_path, tiers, name="short.TextGrid"):
+    formats.save(tmp_path / name, tiers, "textgrid-short")
+    return tmp_path / name
+
+
+def test_the_short_form_holds_the_same(tmp_path):
+    path = short(tmp_path, small())
+    formats.save(tmp_path / "long.TextGrid", small())
+    assert path.read_text("utf-8").splitlines()[:8] == [
+        'File type = "ooTextFile"',
+        'Object class = "TextGrid"',
+        "",
+        "0",
+        "1",
+        "<exists>",
+        "2",
+        '"IntervalTier"',
+    ]
+    assert formats.load(path) == formats.load(tmp_path / "long.TextGrid")
+    ours, theirs = (
+        praatio_textgrid.openTextgrid(str(file), includeEmptyIntervals=True, reportingMode="error")
+        for file in (path, tmp_path / "long.TextGrid")
+    )
+    assert ours == theirs
+
+
+def test_tiny_times_of_the_short_form(tmp_path):
+    tiers = tiers_of(Segment("5e-05", 0.00001, 0.00005), Segment("b", 0.00005, 1e3), duration=1e3)
+    path = short(tmp_path, tiers)
+    grid = praatio_textgrid.openTextgrid(str(path), includeEmptyIntervals=False)
+    assert entries(grid, "words") == [(0.00001, 0.00005, "5e-05"), (0.00005, 1000.0, "b")]
+    assert formats.load(path) == tiers
+
+
+@pytest.mark.parametrize("form", ["textgrid", "textgrid-short"])
+@pytest.mark.parametrize("duration", [2.5, 2.0])
+def test_elan_reads_it(tmp_path, form, duration):
+    formats.save(tmp_path / "a.TextGrid", dataclasses.replace(small(), duration=duration), form)
+    grid = pympi.TextGrid(str(tmp_path / "a.TextGrid"))
+    assert [interval for interval in grid.get_tier("words").get_all_intervals() if interval[2]] == [
+        (0.1, 0.4, "Hello,"),
+        (0.5, 0.75, "O’Neill"),
+    ]
+    elan = grid.to_eaf()
+    assert elan.get_annotation_data_for_tier("words") == [(100, 400, "Hello,"), (500, 750, "O’Neill")]
+    assert elan.get_annotation_data_for_tier("phones") == [(100, 200, "HH"), (200, 400, "OW"), (500, 750, "N")]
+
+
+OFFSCRIPT = Segment("<off-script>", 0.8, 0.95)
+
+
+@pytest.mark.parametrize("form", ["textgrid", "textgrid-short"])
+def test_off_script_speech_has_a_tier_of_its_own(tmp_path, form):
+    path = tmp_path / "a.TextGrid"
+    formats.save(path, dataclasses.replace(small(), offscript=(OFFSCRIPT,)), form)
+    grid = praatio_textgrid.openTextgrid(str(path), includeEmptyIntervals=False)
+    assert grid.tierNames == ("words", "phones", "offscript")
+    assert entries(grid, "offscript") == [(0.8, 0.95, "<off-script>")]
+    assert formats.load(path).offscript == (OFFSCRIPT,)
+
+
+HEAD = 'File type = "ooTextFile"\nObject class = "TextGrid"\n\n0\n1\n<exists>\n'
+
+
+def grid_of(*tiers, count=None):
+    """A short file; a tier is a name and intervals, or a name and points."""
+    text = f"{HEAD}{len(tiers) if count is None else count}\n"
+    for name, *parts in tiers:
+        kind = "TextTier" if parts and len(parts[0]) == 2 else "IntervalTier"
+        text += f'"{kind}"\n"{name}"\n0\n1\n{len(parts)}\n'
+        text += "".join(f'{" ".join(map(str, times))} "{label}"\n' for *times, label in parts)
+    return text
+
+
+def load_text(tmp_path, text, encoding="utf-8", **options):
+    (tmp_path / "a.TextGrid").write_text(text, encoding=encoding)
+    return formats.load(tmp_path / "a.TextGrid", **options)
+
+
+A, AH, UH = (0.2, 0.6, "a"), (0.2, 0.6, "AH"), (0.6, 0.8, "UH")
+ONE = Tiers((Segment("a", 0.2, 0.6),), (Segment("AH", 0.2, 0.6), Segment("UH", 0.6, 0.8)), (0, -1), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("words", "phones"),
+    [
+        ("words", "phones"),
+        ("word", "phone"),
+        ("Word", "Phone"),
+        (" WORDS ", "phonemes"),
+        ("anna - words", "anna - phones"),
+        ("anna_words", "anna_phones"),
+        ("anna-word", "anna-phone"),
+        ("anna:words", "anna: phones"),
+        ("words@anna", "phones@anna"),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_names_of_tiers_in_every_encoding(tmp_path, words, phones, encoding):
+    mark = "\ufeff" if encoding[-2:] in ("le", "be") else ""
+    text = mark + grid_of(("events", (0.5, "click")), (words, A), (phones, AH, UH), ("notes", (0, 1, "x")), ("empty",))
+    assert load_text(tmp_path, text, encoding) == ONE
+    assert load_text(tmp_path, text.replace("\n", "\r\n"), encoding) == ONE
+
+
+def test_speakers_of_one_recording(tmp_path):
+    text = grid_of(("anna - words", A), ("anna - phones", AH, UH), ("b. ö - words", (0.1, 0.3, "b")), ("c - notes",))
+    with pytest.raises(OutputError, match=r"holds 2 results, choose one by name: 'anna', 'b\. ö'"):
+        load_text(tmp_path, text)
+    assert load_text(tmp_path, text, name="anna") == ONE
+    assert formats.load_all(tmp_path / "a.TextGrid") == {
+        "anna": ONE,
+        "b. ö": Tiers((Segment("b", 0.1, 0.3),), (), (), 1.0),
+    }
+    with pytest.raises(OutputError, match=r"holds nothing named 'c'; there is 'anna', 'b\. ö'"):
+        load_text(tmp_path, text, name="c")
+
+
+def test_a_plain_tier_comes_before_those_with_a_name(tmp_path):
+    text = grid_of(("old - words", (0.1, 0.3, "b")), ("words", A), ("phones", AH, UH), ("old - phones", UH))
+    assert load_text(tmp_path, text) == ONE
+    assert formats.load_all(tmp_path / "a.TextGrid") == {"a": ONE}
+
+
+def test_phones_alone_and_empty_tiers(tmp_path):
+    assert load_text(tmp_path, grid_of(("phones", AH))) == Tiers((), (Segment("AH", 0.2, 0.6),), (-1,), 1.0)
+    assert load_text(tmp_path, grid_of(("words",), ("phones",))) == Tiers((), (), (), 1.0)
+    assert load_text(tmp_path, grid_of(("words", (0, 1, " ")))) == Tiers((), (), (), 1.0)
+
+
+@pytest.mark.parametrize(
+    "label", ["item [1]:", "intervals [2]:", "IntervalTier", "ooTextFile short", "! x", "<exists>"]
+)
+@pytest.mark.parametrize("form", ["textgrid", "textgrid-short"])
+def test_labels_like_the_words_of_the_format(tmp_path, label, form):
+    tiers = tiers_of(Segment(label, 0.25, 0.5), Segment(f'"{label}', 0.5, 0.75))
+    formats.save(tmp_path / "a.TextGrid", tiers, form)
+    assert formats.load(tmp_path / "a.TextGrid") == tiers
+
+
+def test_comments_and_lines_broken_elsewhere(tmp_path):
+    text = grid_of(("words", A)).replace("0.2 ", "! 5 of them\n0.2\n\n").replace('"a"', '"a\nb"')
+    assert load_text(tmp_path, text) == tiers_of(Segment("a b", 0.2, 0.6))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (HEAD + "1\n", "not a TextGrid, or not all of it: it ends too early"),
+        (grid_of(("words", A), count=2), "it ends too early"),
+        (grid_of(("words", A)).replace('"a"', '"a'), "it ends too early"),
+        (HEAD.replace("<exists>", "<absent>"), "it has no tiers"),
+        (grid_of(("words", A)).replace("IntervalTier", "HarmonyTier"), "there is no kind of tier 'HarmonyTier'"),
+        (grid_of(("words", A)).replace("0.2", "x"), "there is '\"a' where a number belongs"),
+        (grid_of(("words", A)).replace('"a"', "3"), "there is 3.0 where a quoted text belongs"),
+        (HEAD + "1e999", "cannot convert float infinity to integer"),
+        (grid_of(("words", (0.2, 0.2, "a"))), "ends at or before its start"),
+        (grid_of(("words", (0.2, 2, "a"))), "ends after the recording, which is 1.0 s long"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_told(tmp_path, text, reason):
+    with pytest.raises(OutputError, match=re.escape(reason)):
+        load_text(tmp_path, text)

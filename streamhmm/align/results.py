@@ -45,14 +45,16 @@ class Alignment(formats.Tiers):
     quality: Quality | None = None
     """Figures of how well recording and text go together; None for a stream's."""
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write to a file whose suffix names the format, whole or not at all.
+    def save(self, path: str | os.PathLike[str], format: str | None = None) -> None:
+        """Write to a file, whole or not at all, in the format of that name, by default that of the suffix.
+
+        :mod:`streamhmm.formats` tells what each holds.
 
         Raises:
-            ValueError: an unknown suffix.
+            ValueError: an unknown suffix or name.
             OutputError: the file can't be written.
         """
-        formats.save(path, self)
+        formats.save(path, self, format)
 
     def moved(self, seconds: float, words: int) -> Alignment:
         """The same as part of something longer: so many seconds later, and so many words of the text later."""

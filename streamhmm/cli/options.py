@@ -33,7 +33,8 @@ def add_output(parser: argparse.ArgumentParser) -> None:
         metavar="OUT",
         action="append",
         default=[],
-        help="where to write, the suffix names the format: .TextGrid, .json; - is JSON on standard output; repeatable",
+        help="where to write, the suffix names the format: .TextGrid, .json, .csv, .ctm, .phones.ctm, .labels.txt, "
+        ".phones.txt, .srt, .vtt, .ass; - is JSON on standard output; repeatable",
     )
 
 

@@ -77,7 +77,7 @@ def read_json(path: str | os.PathLike[str]) -> Tiers:
             skipped=tuple(int(index) for index in content.get("skipped", ())),
             offscript=tuple(_segment(entry) for entry in content.get("offscript", ())),
         )
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise damaged(path, str(error)) from error
     except KeyError as error:
         raise damaged(path, f"{error} is missing") from error

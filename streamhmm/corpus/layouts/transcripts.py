@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from streamhmm.corpus.utterance import Part
 from streamhmm.errors import CorpusError
-from streamhmm.formats.reading import damaged, read_result
+from streamhmm.formats.reading import read_result
+from streamhmm.formats.textgrid_text import parse_textgrid
 
 WORDS = ("words", "word")
 
@@ -16,18 +17,10 @@ def read_tiers(path: str) -> dict[str, tuple[Part, ...]]:
         OutputError: the file can't be read or is damaged.
         CorpusError: there is no text in it.
     """
-    from praatio.utilities import textgrid_io  # type: ignore[import-untyped]  # only TextGrids need it
-
-    text = read_result(path)
-    try:
-        grid = textgrid_io.parseTextgridStr(text, includeEmptyIntervals=False)
-        tiers = {str(tier["name"]): tier["entries"] for tier in grid["tiers"] if tier["class"] == "IntervalTier"}
-        found = {
-            name: tuple(Part(str(label), float(start), float(end)) for start, end, label in entries if label.strip())
-            for name, entries in tiers.items()
-        }
-    except Exception as error:  # praatio raises whatever its parsing runs into
-        raise damaged(path, f"not a TextGrid ({type(error).__name__}: {error})") from error
+    found = {
+        tier.name: tuple(Part(segment.label, segment.start, segment.end) for segment in tier.segments)
+        for tier in parse_textgrid(path, read_result(path)).tiers
+    }
     for name, parts in found.items():
         if name.lower() in WORDS and parts:
             return {name: (Part(" ".join(part.text for part in parts)),)}
