@@ -29,9 +29,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     corpus.add_argument("results", metavar="OUT", help="folder for results and report")
     corpus.add_argument(
         "--format",
-        metavar="SUFFIX",
         action="append",
-        help="of the results, such as .json; repeatable (default: .TextGrid)",
+        help="of the results, as convert --help lists them; repeatable (default: textgrid)",
     )
     corpus.add_argument("--jobs", type=whole_number, metavar="N", help="processes (default: one a core)")
     add_follow(corpus)
@@ -46,7 +45,10 @@ def run(options: argparse.Namespace) -> int:
     from streamhmm.corpus import align_corpus
 
     jobs = options.jobs or cores()
-    settings = settings_of(options, max(1, cores() // jobs))
+    try:
+        settings = settings_of(options, max(1, cores() // jobs))
+    except ValueError as error:
+        options.parser.error(f"--format: {error}")
     began = time.monotonic()
     with shown_progress(options.results) as show:
         outcome = align_corpus(options.source, options.results, settings, jobs=jobs, on_progress=show)
@@ -55,25 +57,20 @@ def run(options: argparse.Namespace) -> int:
 
 
 def settings_of(options: argparse.Namespace, threads: int) -> Settings:
-    """What the options say; ends the program with code 2 for a suffix that names no format."""
+    """What the options say. Raises ValueError: formats that are none, or that do not go together."""
     from streamhmm.corpus import Settings
-    from streamhmm.formats import format_of
 
-    try:
-        formats = tuple(format_of(f"result{suffix}").suffix for suffix in options.format or [".TextGrid"])
-    except ValueError:
-        options.parser.error(f"--format: no format has one of the suffixes {' '.join(options.format)}")
     return Settings(
-        options.model,
-        options.backend,
-        options.precision,
-        options.device,
-        tuple(options.lexicon),
-        options.follow,
-        options.strict,
-        options.channel,
-        formats,
-        threads,
+        model=options.model,
+        backend=options.backend,
+        precision=options.precision,
+        device=options.device,
+        lexicon=tuple(options.lexicon),
+        follow=options.follow,
+        strict=options.strict,
+        channel=options.channel,
+        formats=tuple(options.format or ["textgrid"]),
+        threads=threads,
     )
 
 

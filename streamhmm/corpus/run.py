@@ -164,9 +164,9 @@ class _Run:
         return found
 
     def _is_current(self, utterance: Utterance, entry: Entry, hashes: AudioHashes, digest: str) -> bool:
-        paths = [os.path.join(self._results, utterance.name + suffix) for suffix in self._settings.formats]
+        paths = self._settings.files(self._results, utterance.name)
         try:
-            return all(map(os.path.isfile, paths)) and entry.key == utterance_key(
+            return all(map(os.path.isfile, paths.values())) and entry.key == utterance_key(
                 utterance, hashes(utterance.audio), digest
             )
         except OSError:

@@ -146,13 +146,12 @@ class Worker:
         return Finished(entry)
 
     def _write(self, name: str, alignment: Alignment) -> None:
-        for suffix in self._settings.formats:
-            path = os.path.join(self._results, name + suffix)
+        for known, path in self._settings.files(self._results, name).items():
             try:
                 os.makedirs(os.path.dirname(path), exist_ok=True)
             except OSError as error:
                 raise OutputError(f"{path}: {why_not_written(error, path)}") from error
-            alignment.save(path)
+            alignment.save(path, known)
 
 
 def _failed(utterance: Utterance, error: StreamHMMError) -> Failed:
