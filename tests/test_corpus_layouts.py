@@ -5,13 +5,14 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
 from permissions import unprivileged
 
 from streamhmm.corpus import Part, Problem, Utterance, find_utterances
-from streamhmm.errors import CorpusError
+from streamhmm.errors import BackendUnavailable, CorpusError
 
 LONG_GRID = """File type = "ooTextFile"
 Object class = "TextGrid"
@@ -242,3 +243,10 @@ def test_what_is_no_corpus(tmp_path):
     with pytest.raises(CorpusError, match=r"empty\.jsonl: the file is empty"):
         find_utterances(tmp_path / "empty.jsonl")
     assert find_utterances(tmp_path).problems[0].name == "a"
+
+
+def test_lhotse_is_named_where_it_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "lhotse", None)
+    (tmp_path / "cuts.jsonl.gz").touch()
+    with pytest.raises(BackendUnavailable, match=r"lhotse's cuts needs lhotse; install it with: pip install .*lhotse"):
+        find_utterances(tmp_path / "cuts.jsonl.gz")

@@ -108,10 +108,10 @@ def test_the_stub_of_the_compiled_core_is_true() -> None:
 def test_the_programs_in_the_readme_run(program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     monkeypatch.chdir(tmp_path)
-    exec(compile(program, "README.md", "exec"), {})
+    exec(compile(program, "README.md", "exec"), {"__name__": "__main__"})
 
 
-@pytest.mark.parametrize("command", ["align", "live", "train"])
+@pytest.mark.parametrize("command", ["align", "convert", "corpus", "live", "train"])
 def test_the_readme_names_every_option(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main([command, "--help"])
