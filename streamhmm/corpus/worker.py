@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from multiprocessing.connection import Connection
 from typing import NamedTuple
@@ -25,6 +26,8 @@ from streamhmm.errors import OutputError, StreamHMMError, why_not_written
 
 BATCH_S = 120.0
 """So much audio is held and goes through the network together, in batches of similar length."""
+WRITERS = 8
+"""A disk takes milliseconds to confirm a file, and several at once."""
 NOTHING_CAN_BE_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
@@ -88,9 +91,11 @@ class Worker:
         )
         self._recordings = Recordings(self._aligner.model.sample_rate)
         self._journal = open_journal(results)
+        self._writers = ThreadPoolExecutor(WRITERS)
 
     def close(self) -> None:
-        """Closes the journal."""
+        """Ends the threads that write, and closes the journal."""
+        self._writers.shutdown()
         self._journal.close()
 
     def align(self, utterances: Sequence[Utterance]) -> Iterator[Message]:
@@ -117,13 +122,15 @@ class Worker:
             (audio, part.text) for item in items for audio, part in zip(item.parts, item.utterance.parts, strict=True)
         ]
         found = iter(self._aligner.align_batch(pairs, follow=self._settings.follow, strict=self._settings.strict))
-        aligned = [(item, [next(found) for _ in item.parts]) for item in items]
+        results = [[next(found) for _ in item.parts] for item in items]
         each_s = (time.perf_counter() - began) / max(1e-9, sum(item.seconds for item in items))
-        for item, results in aligned:
-            try:
-                yield self._finish(item, results, each_s * item.seconds)
-            except StreamHMMError as error:
-                yield _failed(item.utterance, error)
+        yield from self._writers.map(self._outcome, items, results, [each_s * item.seconds for item in items])
+
+    def _outcome(self, item: _Item, found: Sequence[Alignment | StreamHMMError], compute_s: float) -> Finished | Failed:
+        try:
+            return self._finish(item, found, compute_s)
+        except StreamHMMError as error:
+            return _failed(item.utterance, error)
 
     def _finish(self, item: _Item, found: Sequence[Alignment | StreamHMMError], compute_s: float) -> Finished:
         utterance, recording = item.utterance, item.recording
