@@ -51,17 +51,25 @@ def find_pairs(reference: str | os.PathLike[str], hypothesis: str | os.PathLike[
 
 
 def _results_in(folder: Path) -> dict[str, Path]:
-    order = {known.suffix.lower(): place for place, known in reversed(list(enumerate(FORMATS)))}
-    found: dict[str, Path] = {}
+    found: dict[str, tuple[int, Path]] = {}
     for directory, _, files in os.walk(folder, onerror=_refuse):
         for file in files:
-            path = Path(directory, file)
-            if path.suffix.lower() not in order:
-                continue
-            name = path.relative_to(folder).with_suffix("").as_posix()
-            if name not in found or order[path.suffix.lower()] < order[found[name].suffix.lower()]:
-                found[name] = path
-    return found
+            suffix, order = _suffix_of(file)
+            if suffix:
+                path = Path(directory, file)
+                name = path.relative_to(folder).as_posix()[: -len(suffix)]
+                found[name] = min(found.get(name, (order, path)), (order, path))
+    return {name: path for name, (_, path) in found.items()}
+
+
+def _suffix_of(file: str) -> tuple[str, int]:
+    """The longest known suffix of a file's name and its place in ``FORMATS``; empty if there is none."""
+    known = [(known.suffix, place) for place, known in enumerate(FORMATS) if _ends_with(file, known.suffix)]
+    return max(known, key=lambda one: (len(one[0]), -one[1]), default=("", -1))
+
+
+def _ends_with(file: str, suffix: str) -> bool:
+    return file.lower().endswith(suffix.lower()) and len(file) > len(suffix) and not file.startswith(".")
 
 
 def _refuse(error: OSError) -> None:

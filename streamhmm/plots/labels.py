@@ -1,0 +1,75 @@
+"""Words and phones as boxes in a row, with labels that stay readable where they are short."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from streamhmm.segment import Segment
+
+if TYPE_CHECKING:
+    from streamhmm.plots.canvas import Axes
+
+INK, GREY = "#1b1f24", "#67707b"
+LOW_SCORE = (0.835, 0.369, 0.0)
+"""Okabe & Ito's vermilion: a score of 0; a score of 1 is white."""
+_POINTS_PER_INCH = 72
+_CHARACTER_EMS = 0.62
+_LEAST_POINTS = 5.5
+
+
+def score_colour(score: float | None) -> tuple[float, float, float]:
+    """From white, for 1 and for an unknown score, to vermilion."""
+    lack = 0.0 if score is None else 1 - score
+    red, green, blue = (1 - lack * (1 - part) for part in LOW_SCORE)
+    return red, green, blue
+
+
+def draw_tier(axes: Axes, segments: Sequence[Segment], start_s: float, end_s: float, points: float) -> None:
+    """Draw what of the segments lies between two times, coloured by score; the row is 0 to 1 high.
+
+    A label that its box has no room for stands higher or lower than its neighbours, in turn, and if need be smaller;
+    where even that is too much, the end is left out.
+    """
+    width_in = axes.get_figure(root=True).get_figwidth() * axes.get_position().width  # type: ignore[union-attr]
+    inches_a_second = width_in / (end_s - start_s)
+    shown = [segment for segment in segments if segment.end > start_s and segment.start < end_s]
+    upper = False
+    for index, segment in enumerate(shown):
+        left, right = max(segment.start, start_s), min(segment.end, end_s)
+        colour = score_colour(segment.score)
+        axes.axvspan(left, right, facecolor=colour, edgecolor=GREY, linewidth=0.6)
+        if right - left < segment.duration / 2 and (left, right) != (start_s, end_s):
+            continue  # the label stands where more of it is seen
+        room_in = (right - left) * inches_a_second
+        size = _size(segment.label, points, room_in)
+        height = 0.5
+        if size < points:  # over the boxes beside it
+            upper = not upper
+            height = 0.74 if upper else 0.26
+            before = left - (shown[index - 1].start if index else start_s)
+            after = (shown[index + 1].end if index + 1 < len(shown) else end_s) - right
+            room_in += 2 * 0.8 * min(before, after) * inches_a_second
+            size = _size(segment.label, points, room_in)
+        label = _shortened(segment.label, max(size, _LEAST_POINTS), room_in)
+        place = (left + right) / 2
+        axes.text(place, height, label, ha="center", va="center", fontsize=max(size, _LEAST_POINTS), color=INK)
+    axes.set(xlim=(start_s, end_s), ylim=(0, 1), yticks=[])
+    axes.spines[:].set_visible(False)
+
+
+def _size(label: str, points: float, room_in: float) -> float:
+    """The size at which a label fits, at most ``points``."""
+    return min(points, room_in * _POINTS_PER_INCH / (_CHARACTER_EMS * max(_wide_characters(label), 1)))
+
+
+def _shortened(label: str, points: float, room_in: float) -> str:
+    if _size(label, points, room_in) >= 0.85 * points:
+        return label
+    kept = max(1, int(room_in * _POINTS_PER_INCH / (_CHARACTER_EMS * points)) - 1)
+    return label if kept >= len(label) - 1 else label[:kept] + "…"
+
+
+def _wide_characters(label: str) -> float:
+    """The length in Latin letters: ideographs are as wide as about two."""
+    return sum(1.7 if ord(character) > 0x2E80 else 1.0 for character in label)
