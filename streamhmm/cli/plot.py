@@ -82,9 +82,10 @@ def _tiers(options: argparse.Namespace) -> Tiers:
     from streamhmm.formats import load
 
     try:
-        return load(options.alignment)
+        tiers = load(options.alignment)
     except ValueError as error:
         options.parser.error(str(error))
+    return tiers
 
 
 def _draw(tiers: Tiers, options: argparse.Namespace) -> int:

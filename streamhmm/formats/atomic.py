@@ -26,6 +26,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[TextIO]:
     Raises:
         OutputError: no permission, no such folder, a full device and the like; the cause is the ``OSError``.
     """
+    file: TextIO
     with _replaced(path, _text_file) as file:
         yield file
 

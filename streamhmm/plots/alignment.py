@@ -1,7 +1,8 @@
-"""An alignment drawn with its recording: waveform, spectrogram, posteriors, phones and words, in strips as in a score."""
+"""An alignment drawn with its recording: waveform, spectrogram, posteriors, phones, words; strip below strip."""
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import textwrap
@@ -128,7 +129,7 @@ def _pages(
 ) -> Iterator[Figure]:
     count = math.ceil((span.end_s - span.start_s) / STRIP_S - 1e-9)
     edges = np.linspace(span.start_s, span.end_s, count + 1)
-    strips = [Span(float(one), float(other)) for one, other in zip(edges, edges[1:], strict=False)]
+    strips = [Span(one, other) for one, other in itertools.pairwise(edges.tolist())]
     a_page = len(strips) if len(strips) * STRIP_S <= max(MOST_S["png"], STRIP_S) else STRIPS_A_PAGE
     for first in range(0, len(strips), a_page):
         shown = strips[first : first + a_page]

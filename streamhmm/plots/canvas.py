@@ -10,7 +10,7 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from streamhmm.errors import BackendUnavailable
 from streamhmm.formats.atomic import atomic_write_bytes
@@ -25,7 +25,7 @@ _LETTERS_OF_OTHERS = (  # in this order, those that are installed
     *("Noto Sans", "Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans Devanagari", "Noto Sans Arabic"),
     *("Noto Sans Hebrew", "Noto Sans Thai", "Source Han Sans", "WenQuanYi Zen Hei", "Droid Sans Fallback", "Unifont"),
 )
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.size": 9.0,
     "axes.titlesize": 10.0,
     "axes.titlelocation": "left",
@@ -86,7 +86,7 @@ def save_figures(figures: Iterable[Figure], path: str | os.PathLike[str]) -> Non
     if kind == "pdf":
         from matplotlib.backends.backend_pdf import PdfPages
 
-        with PdfPages(data, metadata={"CreationDate": None}) as pages:  # type: ignore[arg-type]
+        with PdfPages(data, metadata={"CreationDate": None}) as pages:
             for figure in figures:
                 pages.savefig(figure)
     else:

@@ -89,7 +89,7 @@ def _peaks(samples: NDArray[np.float32]) -> bytes:
     size = RATE // PEAKS_A_SECOND
     low, high = extremes(np.pad(samples, (0, -len(samples) % size)), -(-len(samples) // size))
     peaks = np.maximum(-low, high)
-    return np.round(255 * peaks / max(float(peaks.max()), 1e-6)).astype(np.uint8).tobytes()
+    return bytes(np.round(255 * peaks / max(float(peaks.max()), 1e-6)).astype(np.uint8))
 
 
 def _row(segment: Segment) -> list[Any]:
@@ -137,17 +137,17 @@ def _least_certain(words: Sequence[Segment]) -> list[str]:
 def _shown(item: Item, tiers: Tiers) -> str:
     text = html.escape(item.text)
     if item.kind == "word":
-        score = tiers.words[item.index].score
+        score = tiers.words[item.place].score
         doubt = 0.0 if score is None else round(0.75 * (1 - score), 2)
         style = f' style="background:rgba(213,94,0,{doubt:g})"' if doubt >= 0.05 else ""
-        again = " again" if tiers.takes[item.index] else ""
-        return f'<span class="w{again}" id="w{item.index}"{style}>{text}</span>'
+        again = " again" if tiers.takes[item.place] else ""
+        return f'<span class="w{again}" id="w{item.place}"{style}>{text}</span>'
     if item.kind == "skipped":
         return f'<del title="not read">{text}</del>'
     if item.kind == "offscript":
-        stretch = tiers.offscript[item.index]
+        stretch = tiers.offscript[item.place]
         times = f"{_clock(stretch.start)}, {stretch.duration:.1f} s"
-        return f'<span class="off" id="o{item.index}" title="not in the text">off-script, {times}</span>'
+        return f'<span class="off" id="o{item.place}" title="not in the text">off-script, {times}</span>'
     return '<span class="back" title="read again from an earlier place">↩</span>' if item.kind == "back" else text
 
 

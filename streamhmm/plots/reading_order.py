@@ -13,14 +13,14 @@ from streamhmm.text import tokenize
 class Item(NamedTuple):
     """A piece of the shown text.
 
-    ``kind`` is "word" (``index``: which of the alignment's words), "offscript" (``index``: which of its stretches),
+    ``kind`` is "word" (``place`` among the alignment's words), "offscript" (``place`` among its stretches),
     "skipped" (a word of the text that was not read), "between" (punctuation, spaces and line breaks of the text) or
     "back" (from here the reader is at an earlier place in the text).
     """
 
     kind: str
     text: str
-    index: int = -1
+    place: int = -1
 
 
 class _Written(NamedTuple):
