@@ -8,9 +8,11 @@ import secrets
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import IO, Any, BinaryIO, TextIO
+from typing import BinaryIO, TextIO, TypeVar
 
 from streamhmm.errors import OutputError, why_not_written
+
+File = TypeVar("File", TextIO, BinaryIO)
 
 _TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
 
@@ -26,7 +28,6 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[TextIO]:
     Raises:
         OutputError: no permission, no such folder, a full device and the like; the cause is the ``OSError``.
     """
-    file: TextIO
     with _replaced(path, _text_file) as file:
         yield file
 
@@ -38,7 +39,7 @@ def atomic_write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 @contextmanager
-def _replaced(path: str | os.PathLike[str], opened: Callable[[str | int], IO[Any]]) -> Iterator[IO[Any]]:
+def _replaced(path: str | os.PathLike[str], opened: Callable[[str | int], File]) -> Iterator[File]:
     target = os.path.realpath(path)
     try:
         if os.path.exists(target) and not os.path.isfile(target):
@@ -60,7 +61,7 @@ def remove_leftovers(folder: str | os.PathLike[str]) -> None:
 
 
 @contextmanager
-def _replacement(target: str, opened: Callable[[str | int], IO[Any]]) -> Iterator[IO[Any]]:
+def _replacement(target: str, opened: Callable[[str | int], File]) -> Iterator[File]:
     temporary = os.path.join(os.path.dirname(target), f".{secrets.token_hex(8)}.tmp")
     mode = _mode_of(target)
     # Made by hand, because tempfile's files ignore the umask.

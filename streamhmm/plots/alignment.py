@@ -199,7 +199,7 @@ def _draw_strip(
         one.tick_params(axis="x", labelbottom=name == "words", bottom=name == "words", labelsize=7, length=2)
         if name in ("phones", "words"):
             one.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8, color=GREY)
-    axes["words"].set_xlabel("s", fontsize=7, color=GREY, loc="right", labelpad=-7)
+    axes["words"].xaxis.set_major_formatter("{x:g} s")
 
 
 def _draw_waveform(axes: Axes, samples: NDArray[np.float32], span: Span, loudest: float) -> None:
@@ -232,7 +232,8 @@ def _mark_others(axes: Axes, tiers: Tiers, span: Span) -> None:
     for time_s, count in skipped_places(tiers):
         if span.start_s <= time_s <= span.end_s:
             axes.plot([time_s], [1.0], marker="v", markersize=6, color=LOW_SCORE, clip_on=False, zorder=5)
-            axes.text(time_s, 1.22, f"{count} not read", ha="center", fontsize=6.5, color=LOW_SCORE, clip_on=False)
+            box = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
+            axes.text(time_s, 1.22, f"{count} not read", ha="center", fontsize=6.5, color=LOW_SCORE, bbox=box)
 
 
 def skipped_places(tiers: Tiers) -> list[tuple[float, int]]:

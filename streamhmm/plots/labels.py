@@ -46,7 +46,7 @@ def draw_tier(axes: Axes, segments: Sequence[Segment], start_s: float, end_s: fl
         height = 0.5
         if size < points:  # over the boxes beside it
             upper = not upper
-            height = 0.74 if upper else 0.26
+            height = 0.71 if upper else 0.29
             before = left - (shown[index - 1].start if index else start_s)
             after = (shown[index + 1].end if index + 1 < len(shown) else end_s) - right
             room_in += 2 * 0.8 * min(before, after) * inches_a_second
