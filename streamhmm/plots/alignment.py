@@ -160,7 +160,7 @@ def _page(
         axes = {}
         for name, height in heights.items():
             top -= height
-            axes[name] = figure.add_axes((0.055, top / total_in, 0.93, (height - 0.04) / total_in))
+            axes[name] = figure.add_axes((0.055, top / total_in, 0.92, (height - 0.04) / total_in))
         _draw_strip(axes, recording, tiers, span, posteriors)
         top -= 0.42
     for number, note in enumerate(notes):
@@ -170,7 +170,7 @@ def _page(
 
 def _draw_key(figure: Figure, total_in: float) -> None:
     """What the colours of words and phones mean."""
-    axes = figure.add_axes((0.845, 1 - 0.28 / total_in, 0.14, 0.12 / total_in))
+    axes = figure.add_axes((0.835, 1 - 0.28 / total_in, 0.14, 0.12 / total_in))
     axes.imshow([[score_colour(score) for score in np.linspace(0, 1, 64)]], aspect="auto", extent=(0, 1, 0, 1))
     axes.set_yticks([])
     axes.set_xticks([])
@@ -205,7 +205,7 @@ def _draw_strip(
 def _draw_waveform(axes: Axes, samples: NDArray[np.float32], span: Span, loudest: float) -> None:
     bins = min(_WAVE_BINS, len(samples))
     low, high = extremes(samples, bins)
-    axes.fill_between(np.linspace(*span, bins), low, high, color=INK, linewidth=0.3, edgecolor=INK, rasterized=True)
+    axes.fill_between(np.linspace(*span, bins), low, high, color=INK, linewidth=0.3, edgecolor=INK)
     axes.set(ylim=(-loudest, loudest), yticks=[])
     axes.spines[:].set_visible(False)
 

@@ -5,6 +5,7 @@ Figures are made without pyplot, so no window opens, no global state changes and
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import warnings
@@ -89,6 +90,8 @@ def save_figures(figures: Iterable[Figure], path: str | os.PathLike[str]) -> Non
         with PdfPages(data, metadata={"CreationDate": None}) as pages:
             for figure in figures:
                 pages.savefig(figure)
+                figure.clear()
+                gc.collect()  # figures refer to themselves, and hold many pixels
     else:
         (figure,) = figures
         figure.savefig(data, format=kind, metadata={"Date": None} if kind == "svg" else None)

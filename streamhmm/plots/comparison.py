@@ -72,7 +72,7 @@ def _draw_cumulated(axes: Axes, evaluation: Evaluation) -> None:
         sizes = np.sort(np.abs(errors[~np.isnan(errors)])) * 1000
         shares = 100 * np.arange(1, len(sizes) + 1) / len(errors)
         end = shares[-1:] if len(shares) else [0.0]
-        x, y = np.concatenate([[0.0], sizes, [max(_SHOWN_MS, *sizes[-1:])]]), np.concatenate([[0.0], shares, end])
+        x, y = np.concatenate([[0.0], sizes, [max([_SHOWN_MS, *sizes[-1:]])]]), np.concatenate([[0.0], shares, end])
         label = f"{tier} (n = {len(errors)})"
         axes.step(x, y, where="post", color=COLOURS[tier], linestyle=_STYLES[tier], linewidth=1.8, label=label)
     axes.set_xscale("symlog", linthresh=20, linscale=1.0)

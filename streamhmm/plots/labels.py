@@ -49,7 +49,7 @@ def draw_tier(axes: Axes, segments: Sequence[Segment], start_s: float, end_s: fl
             height = 0.71 if upper else 0.29
             before = left - (shown[index - 1].start if index else start_s)
             after = (shown[index + 1].end if index + 1 < len(shown) else end_s) - right
-            room_in += 2 * 0.8 * min(before, after) * inches_a_second
+            room_in += min(before, after) * inches_a_second  # half of each: the other half is for the box beyond
             size = _size(segment.label, points, room_in)
         label = _shortened(segment.label, max(size, _LEAST_POINTS), room_in)
         place = (left + right) / 2

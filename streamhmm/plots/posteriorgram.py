@@ -41,7 +41,7 @@ def draw_posteriors(
 ) -> None:
     """Draw the rows of phones that are heard or aligned between two times; lines show where they are aligned."""
     first, last = ((time_s - posteriors.start_s) / posteriors.frame_s for time_s in (start_s, end_s))
-    low, high = max(0, int(first)), int(np.ceil(last))
+    low, high = max(0, int(first + 1e-6)), int(np.ceil(last - 1e-6))
     part = posteriors.probabilities[low:high]
     aligned = [phone for phone in phones if phone.end > start_s and phone.start < end_s]
     spoken = {phone.label for phone in aligned}
