@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import itertools
 import math
-import statistics
 from collections.abc import Sequence
+from statistics import fmean, median
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamhmm.metrics import THRESHOLDS_MS, detection, match_times, pair_words, shifts, summarise
+from streamhmm.metrics import THRESHOLDS_MS, bootstrap, detection, match_times, pair_words, shifts, summarise
 from streamhmm.metrics.bootstrap import intervals
-from streamhmm.metrics.boundaries import SegmentShifts, SortedErrors
+from streamhmm.metrics.boundaries import BoundaryErrors, SegmentShifts
 from streamhmm.metrics.pairing import pair, word_key
 from streamhmm.segment import Segment
 
@@ -45,22 +45,52 @@ def test_misses_only_and_nothing() -> None:
     assert all(map(math.isnan, summarise([]).within))
 
 
-@given(ERRORS, st.data())
+def plain(errors: Sequence[float | None]) -> list[float]:
+    """The figures by their definitions."""
+    known = [error for error in errors if error is not None]
+    sizes = [abs(error) for error in known]
+    within = [100 * sum(size <= limit / 1000 + 1e-9 for size in sizes) / len(errors) for limit in THRESHOLDS_MS]
+    if not known:
+        return [*within, math.nan, math.nan, math.nan]
+    return [*within, *(1000 * f(v) for f, v in ((fmean, sizes), (median, sizes), (fmean, known)))]
+
+
+@given(ERRORS, st.integers(0, 10**6))
 @settings(derandomize=True, deadline=None, max_examples=150)
-def test_a_weight_is_so_many_copies(errors: list[float | None], data: st.DataObject) -> None:
-    weights = data.draw(st.lists(st.integers(0, 3), min_size=len(errors), max_size=len(errors)))
-    copies = [error for error, weight in zip(errors, weights, strict=True) for _ in range(weight)]
-    known = [abs(error) for error in copies if error is not None]
-    units = np.arange(len(errors))
-    found = SortedErrors(errors, units).summary(np.array(weights, dtype=np.int64))
-    assert (found.boundaries, found.missed) == (len(copies), len(copies) - len(known))
-    if copies:
-        inside = [100 * sum(size <= limit / 1000 + 1e-9 for size in known) / len(copies) for limit in THRESHOLDS_MS]
-        assert found.within == pytest.approx(inside)
-    if known:
-        assert found.mean_ms == pytest.approx(1000 * statistics.fmean(known))
-        assert found.median_ms == pytest.approx(1000 * statistics.median(known))
-        assert found.bias_ms == pytest.approx(1000 * statistics.fmean(e for e in copies if e is not None))
+def test_a_weight_is_so_many_copies(errors: list[float | None], seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    owners, weights = chance.integers(0, 4, len(errors)), chance.integers(0, 4, (3, 4))
+    found = BoundaryErrors(errors, owners, 4).figures(weights.astype(float))
+    for row, own in zip(found, weights, strict=True):
+        copies = [error for error, owner in zip(errors, owners, strict=True) for _ in range(own[owner])]
+        assert row == pytest.approx(plain(copies) if copies else [math.nan] * 8, nan_ok=True)
+
+
+@given(ERRORS)
+@settings(derandomize=True, deadline=None, max_examples=100)
+def test_a_summary_has_the_figures(errors: list[float | None]) -> None:
+    found = summarise(errors)
+    assert found[:2] == (len(errors), errors.count(None))
+    assert [*found.within, *found[3:]] == pytest.approx(plain(errors) if errors else [math.nan] * 8, nan_ok=True)
+
+
+@pytest.mark.parametrize("count", [1, 63, 64, 65, 1000])
+def test_any_number_of_values_in_bins(count: int) -> None:
+    chance = np.random.default_rng(count)
+    values, owners = np.round(chance.normal(0, 0.02, count), 3), chance.integers(0, 5, count)
+    weights = chance.integers(0, 3, (20, 5))
+    weights[0], weights[1] = 0, [1, 0, 0, 0, 0]
+    found = BoundaryErrors(values, owners, 5).figures(weights.astype(float))
+    shifted = SegmentShifts(values, -values[::-1], owners, 5).figures(weights.astype(float))
+    for row, other, own in zip(found, shifted, weights, strict=True):
+        times = own[owners]
+        copies, mirrored = np.repeat(values, times), np.repeat(-values[::-1], times)
+        assert row == pytest.approx(plain(copies.tolist()) if len(copies) else [math.nan] * 8, nan_ok=True)
+        if len(copies):
+            both = np.concatenate([copies, mirrored])
+            offset = np.median(both)
+            expected = [np.abs(both).mean(), offset, np.abs(both - offset).mean()]
+            assert other == pytest.approx([1000 * value for value in expected])
 
 
 @given(st.lists(st.tuples(st.integers(-90, 90), st.integers(-90, 90), st.integers(0, 3)), min_size=1, max_size=9))
@@ -68,15 +98,16 @@ def test_a_weight_is_so_many_copies(errors: list[float | None], data: st.DataObj
 def test_shifts_are_what_their_definition_says(rows: list[tuple[int, int, int]]) -> None:
     copies = [(start, end) for start, end, weight in rows for _ in range(weight)]
     starts, ends, weights = (np.array(column) for column in zip(*rows, strict=True))
-    found = SegmentShifts(starts / 1000, ends / 1000, np.arange(len(rows))).shifts(weights)
+    owners = np.arange(len(rows))
+    (found,) = SegmentShifts(starts / 1000, ends / 1000, owners, len(rows)).figures(weights[None].astype(float))
     if not copies:
-        assert all(map(math.isnan, found))
+        assert np.isnan(found).all()
         return
-    offset = statistics.median([time for pair in copies for time in pair])
-    assert found.offset_ms == pytest.approx(offset)
-    assert found.aas_ms == pytest.approx(statistics.fmean((abs(s) + abs(e)) / 2 for s, e in copies))
-    corrected = statistics.fmean((abs(s - offset) + abs(e - offset)) / 2 for s, e in copies)
-    assert found.aas_corrected_ms == pytest.approx(corrected)
+    offset = median([time for pair in copies for time in pair])
+    raw = fmean((abs(s) + abs(e)) / 2 for s, e in copies)
+    corrected = fmean((abs(s - offset) + abs(e - offset)) / 2 for s, e in copies)
+    assert found == pytest.approx([raw, offset, corrected])
+    assert shifts(*zip(*copies, strict=True)) == pytest.approx([1000 * value for value in found])
 
 
 def test_a_constant_delay_costs_nothing_once_it_is_taken_off() -> None:
@@ -205,17 +236,33 @@ def test_ten_thousand_words_with_hundreds_of_edits() -> None:
 
 def test_intervals_are_percentiles_of_resampled_means() -> None:
     values = np.random.default_rng(1).normal(5.0, 2.0, 400)
-    ((low, high),) = intervals(lambda weights: [float(weights @ values / weights.sum())], 400)
+
+    def mean(weights: np.ndarray) -> np.ndarray:
+        return (weights @ values / weights.sum(axis=1))[:, None]
+
+    ((low, high),) = intervals(mean, 400)
     sd = values.std() / math.sqrt(400)
     assert (low, high) == pytest.approx((values.mean() - 1.96 * sd, values.mean() + 1.96 * sd), abs=0.25 * sd)
-    again = intervals(lambda weights: [float(weights @ values / weights.sum())], 400)
-    assert again == [(low, high)]
-    other = intervals(lambda weights: [float(weights @ values / weights.sum())], 400, seed=1)
-    assert other != [(low, high)]
+    assert intervals(mean, 400) == [(low, high)]
+    assert intervals(mean, 400, seed=1) != [(low, high)]
+
+
+def test_a_sample_draws_as_many_units_as_there_are_in_blocks_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[np.ndarray] = []
+
+    def look(weights: np.ndarray) -> np.ndarray:
+        seen.append(weights)
+        return weights
+
+    whole = intervals(look, 7, resamples=50)
+    monkeypatch.setattr(bootstrap, "_MOST_CELLS", 21)
+    assert intervals(look, 7, resamples=50) == whole
+    assert [len(weights) for weights in seen] == [50, *[3] * 16, 2]
+    assert (seen[0].sum(axis=1) == 7).all()
 
 
 def test_of_one_unit_nothing_can_be_said_and_a_figure_may_be_lacking() -> None:
-    assert np.isnan(intervals(lambda weights: [1.0, 2.0], 1)).all()
-    found = intervals(lambda weights: [math.nan, 1.0], 5, resamples=20)
+    assert np.isnan(intervals(lambda weights: np.ones((len(weights), 2)), 1)).all()
+    found = intervals(lambda weights: np.array([[math.nan, 1.0]] * len(weights)), 5, resamples=20)
     assert np.isnan(found[0]).all()
     assert found[1] == (1.0, 1.0)

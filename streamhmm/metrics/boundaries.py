@@ -6,17 +6,16 @@ every percentage and in no mean.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from streamhmm.metrics.weighed import FloatArray, WeighedValues
 
 THRESHOLDS_MS = (10, 20, 25, 50, 100)
 _EPSILON_S = 1e-9  # 0.31 − 0.30 is a little more than 0.01
-
-FloatArray = NDArray[np.float64]
 
 
 class Summary(NamedTuple):
@@ -45,7 +44,7 @@ class Shifts(NamedTuple):
 
 def summarise(errors: Sequence[float | None] | ArrayLike) -> Summary:
     """The figures of some boundaries; NaN where there is nothing to count."""
-    return SortedErrors(errors).summary()
+    return BoundaryErrors(errors).summary()
 
 
 def shifts(starts: ArrayLike, ends: ArrayLike) -> Shifts:
@@ -53,82 +52,61 @@ def shifts(starts: ArrayLike, ends: ArrayLike) -> Shifts:
 
     Raises ValueError for numbers of starts and ends that differ.
     """
-    return SegmentShifts(starts, ends).shifts()
+    found = SegmentShifts(starts, ends)
+    return Shifts(*found.figures(np.ones((1, found.units)))[0].tolist())
 
 
-class SortedErrors:
-    """Errors sorted once, to be summarised with any weights.
+class BoundaryErrors:
+    """Errors (N,), to be summarised with any weights.
 
-    ``units`` (N,) has for each error the index of the unit that it belongs to (a recording, say), from 0; by default
-    all belong to unit 0.
+    ``owners`` (N,) has for each error the index of the unit that it belongs to (a recording, say), of so many
+    ``units``; by default all belong to one. Weights are (B, U), as :class:`~streamhmm.metrics.weighed.WeighedValues`
+    takes them.
     """
 
-    def __init__(self, errors: Any, units: ArrayLike | None = None) -> None:
+    def __init__(self, errors: Any, owners: ArrayLike | None = None, units: int = 1) -> None:
         values = np.asarray(errors, dtype=np.float64)  # None becomes NaN
-        self._units = np.zeros(len(values), np.int64) if units is None else np.asarray(units, dtype=np.int64)
+        self.units = units
+        of = np.zeros(len(values), np.int64) if owners is None else np.asarray(owners, dtype=np.int64)
         known = ~np.isnan(values)
-        sizes = np.abs(values[known])
-        order = np.argsort(sizes, kind="stable")
-        self._sizes = sizes[order]
-        self._signed = values[known][order]
-        self._known_units = self._units[known][order]
         limits_s = np.array(THRESHOLDS_MS) / 1000 + _EPSILON_S
-        self._counts = np.searchsorted(self._sizes, limits_s, side="right")
+        sizes = np.abs(values[known])
+        near = [np.bincount(of[known], sizes <= limit_s, minlength=units) for limit_s in limits_s]
+        self._near = np.stack(near, axis=1)
+        self._all = np.bincount(of, minlength=units).astype(np.float64)
+        self._sizes = WeighedValues(sizes, of[known], units)
+        self._signed = WeighedValues(values[known], of[known], units)
 
-    def summary(self, weights: NDArray[np.int64] | None = None) -> Summary:
-        """The figures, each unit counted ``weights[unit]`` times; by default once."""
-        weights = _once(self._units) if weights is None else weights
-        boundaries = int(weights[self._units].sum())
-        own = weights[self._known_units]
-        cumulated = np.cumsum(own)
-        known = int(cumulated[-1]) if len(own) else 0
-        reached = np.concatenate([[0], cumulated])[self._counts]
-        within = tuple(100.0 * reached / boundaries) if boundaries else (math.nan,) * len(THRESHOLDS_MS)
-        within = tuple(float(share) for share in within)
-        if not known:
-            return Summary(boundaries, boundaries, within, math.nan, math.nan, math.nan)
-        return Summary(
-            boundaries,
-            boundaries - known,
-            within,
-            1000 * float(self._sizes @ own) / known,
-            1000 * _weighted_median(self._sizes, cumulated),
-            1000 * float(self._signed @ own) / known,
-        )
+    def figures(self, weights: FloatArray) -> FloatArray:
+        """(B, 8): % within each threshold, mean, median and bias in ms."""
+        boundaries = (weights @ self._all)[:, None]
+        counted = weights @ self._near
+        within = np.divide(100 * counted, boundaries, out=np.full(counted.shape, np.nan), where=boundaries > 0)
+        times_s = [self._sizes.mean(weights), self._sizes.median(weights), self._signed.mean(weights)]
+        return np.column_stack([within, *(1000 * column for column in times_s)])
+
+    def summary(self) -> Summary:
+        """The figures with each unit once."""
+        once = np.ones((1, self.units))
+        *within, mean, median, bias = self.figures(once)[0].tolist()
+        boundaries, known = int(self._all.sum()), int(self._sizes.total(once)[0])
+        return Summary(boundaries, boundaries - known, tuple(within), mean, median, bias)
 
 
 class SegmentShifts:
-    """Starts and ends of segments, to be summarised with any weights; ``units`` are as in :class:`SortedErrors`."""
+    """Errors of starts and ends (N,), to be summarised with any weights; the rest as in :class:`BoundaryErrors`."""
 
-    def __init__(self, starts: Any, ends: Any, units: ArrayLike | None = None) -> None:
+    def __init__(self, starts: Any, ends: Any, owners: ArrayLike | None = None, units: int = 1) -> None:
         pairs = np.stack([np.asarray(starts, dtype=np.float64), np.asarray(ends, dtype=np.float64)])
-        every = np.zeros(pairs.shape[1], np.int64) if units is None else np.asarray(units, dtype=np.int64)
-        both = ~np.isnan(pairs).any(axis=0)
-        self._pairs, self._units = pairs[:, both], every[both]
-        errors, owners = pairs.ravel(), np.concatenate([every, every])
-        known = ~np.isnan(errors)
-        order = np.argsort(errors[known], kind="stable")
-        self._errors, self._owners = errors[known][order], owners[known][order]
-        self._once = _once(every)
+        self.units = units
+        one_side = np.zeros(pairs.shape[1], np.int64) if owners is None else np.asarray(owners, dtype=np.int64)
+        of = np.stack([one_side, one_side])
+        known, both = ~np.isnan(pairs), np.tile(~np.isnan(pairs).any(axis=0), (2, 1))
+        self._known = WeighedValues(pairs[known], of[known], units)
+        self._paired = WeighedValues(pairs[both], of[both], units)
 
-    def shifts(self, weights: NDArray[np.int64] | None = None) -> Shifts:
-        """The figures, each unit counted ``weights[unit]`` times; by default once."""
-        weights = self._once if weights is None else weights
-        cumulated = np.cumsum(weights[self._owners])
-        offset = _weighted_median(self._errors, cumulated) if len(cumulated) and cumulated[-1] else math.nan
-        own = weights[self._units]
-        if not own.sum():
-            return Shifts(math.nan, 1000 * offset, math.nan)
-        raw, corrected = (float(np.abs(self._pairs - taken).mean(axis=0) @ own / own.sum()) for taken in (0.0, offset))
-        return Shifts(1000 * raw, 1000 * offset, 1000 * corrected)
-
-
-def _once(units: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.ones(int(units.max(initial=0)) + 1, np.int64)
-
-
-def _weighted_median(values: FloatArray, cumulated: NDArray[np.int64]) -> float:
-    """The median of sorted values, each there as often as its weight says, from the cumulated weights."""
-    half = cumulated[-1] / 2
-    below, above = np.searchsorted(cumulated, half, side="left"), np.searchsorted(cumulated, half, side="right")
-    return float(values[below] + values[above]) / 2
+    def figures(self, weights: FloatArray) -> FloatArray:
+        """(B, 3): the fields of :class:`Shifts`."""
+        offsets = self._known.median(weights)
+        raw = self._paired.mean_distance(weights, np.zeros(len(weights)))
+        return 1000 * np.column_stack([raw, offsets, self._paired.mean_distance(weights, offsets)])

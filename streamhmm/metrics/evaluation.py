@@ -9,11 +9,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from streamhmm.metrics.bootstrap import Weights, intervals
-from streamhmm.metrics.boundaries import THRESHOLDS_MS, FloatArray, SegmentShifts, SortedErrors, Summary
+from streamhmm.metrics.bootstrap import intervals
+from streamhmm.metrics.boundaries import THRESHOLDS_MS, BoundaryErrors, SegmentShifts, Summary, summarise
 from streamhmm.metrics.comparison import TIERS, RecordingComparison, TierComparison
 from streamhmm.metrics.matching import detection
 from streamhmm.metrics.phone_classes import CLASSES, phone_class
+from streamhmm.metrics.weighed import FloatArray
 
 STRETCH_WORDS = 20
 """Of a single recording stretches of so many words are drawn instead of recordings."""
@@ -155,17 +156,17 @@ def _row(pool: _Pool, units: int, seed: int, chosen: NDArray[np.bool_] | None = 
     """The figures of a pool, or of its ``chosen`` segments (N,)."""
     every = np.ones(len(pool.starts), bool) if chosen is None else chosen
     starts, ends, owners = pool.starts[every], pool.ends[every], pool.units[every]
-    errors = SortedErrors(np.concatenate([starts, ends]), np.concatenate([owners, owners]))
-    shifts = SegmentShifts(starts, ends, owners)
+    errors = BoundaryErrors(np.concatenate([starts, ends]), np.concatenate([owners, owners]), units)
+    shifts = SegmentShifts(starts, ends, owners, units)
 
-    def measure(weights: Weights) -> list[float]:
-        summary = errors.summary(weights)
-        values = [*summary.within, summary.mean_ms, summary.median_ms, summary.bias_ms, *shifts.shifts(weights)]
-        return values if chosen is not None else [*values, *detection(*(weights @ pool.counts).tolist())]
+    def measure(weights: FloatArray) -> FloatArray:
+        figures = np.hstack([errors.figures(weights), shifts.figures(weights)])
+        if chosen is not None:
+            return figures
+        return np.hstack([figures, [detection(*counts) for counts in (weights @ pool.counts).tolist()]])
 
-    once = np.ones(units, np.int64)
-    summary = errors.summary(once)
-    found = zip(measure(once), intervals(measure, units, seed=seed), strict=True)
+    summary = errors.summary()
+    found = zip(measure(np.ones((1, units)))[0].tolist(), intervals(measure, units, seed=seed), strict=True)
     return Row(
         segments=len(starts),
         missing=int(pool.missing[every].sum()),
@@ -191,4 +192,4 @@ def _class_pairs(pool: _Pool) -> dict[tuple[str, str], Summary]:
         errors.setdefault((before, kind), []).append(start)
         if after not in CLASSES:
             errors.setdefault((kind, after), []).append(end)
-    return {pair: SortedErrors(values).summary() for pair, values in sorted(errors.items())}
+    return {pair: summarise(values) for pair, values in sorted(errors.items())}

@@ -53,7 +53,7 @@ def match_times(reference: ArrayLike, hypothesis: ArrayLike, tolerance_s: float 
     return found
 
 
-def detection(reference: int, hypothesis: int, hits: int) -> Detection:
+def detection(reference: float, hypothesis: float, hits: float) -> Detection:
     """The measures of so many boundaries on both sides and so many matches."""
     precision = hits / hypothesis if hypothesis else math.nan
     recall = hits / reference if reference else math.nan
