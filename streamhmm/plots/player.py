@@ -158,7 +158,7 @@ def _clock(seconds: float) -> str:
 
 
 def _resource(name: str) -> str:
-    return resources.files("streamhmm.plots").joinpath(name).read_text(encoding="utf-8")
+    return resources.files("streamhmm.plots").joinpath("page", name).read_text(encoding="utf-8")
 
 
 _CONTROLS = """<div id="panel">
