@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from streamhmm.errors import OutputError
+from streamhmm.errors import BackendUnavailable, OutputError
 from streamhmm.formats import Tiers
 from streamhmm.plots import write_player
 from streamhmm.plots.player import PEAKS_A_SECOND, as_mp3
@@ -114,6 +114,12 @@ def test_the_audio_decodes_to_the_same(page: Page) -> None:
 def test_any_length_is_kept(count: int) -> None:
     samples = np.random.default_rng(count).normal(0, 0.1, count).astype(np.float32)
     assert soundfile.info(io.BytesIO(as_mp3(samples))).frames == count
+
+
+def test_a_library_that_can_not_write_mp3(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(soundfile, "available_formats", lambda: {"WAV": "Microsoft"})
+    with pytest.raises(BackendUnavailable, match=r"libsndfile .* can't write MP3, .* pip install --upgrade soundfile"):
+        as_mp3(np.zeros(1, np.float32))
 
 
 def test_every_word_has_its_place_in_the_text(page: Page) -> None:

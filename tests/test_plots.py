@@ -21,9 +21,8 @@ from streamhmm.metrics import compare_tiers, evaluate
 from streamhmm.plots import Posteriors, figure_format, plot_alignment, plot_comparison, shown_span
 from streamhmm.plots import alignment as alignment_module
 from streamhmm.plots import comparison as comparison_module
-from streamhmm.plots.alignment import skipped_places
 from streamhmm.plots.canvas import drawing, new_figure
-from streamhmm.plots.labels import draw_tier, score_colour
+from streamhmm.plots.labels import draw_tier, score_colour, skipped_places
 from streamhmm.plots.posteriorgram import draw_posteriors
 from streamhmm.plots.spectrogram import RANGE_DB, extremes, spectrogram
 from streamhmm.segment import Segment

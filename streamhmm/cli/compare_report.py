@@ -76,7 +76,7 @@ def _distances(title: str, rows: Sequence[tuple[str, Row]], with_intervals: bool
 
 def _shifts(evaluation: Evaluation) -> Table:
     columns = ["", "missing", "extra", "AAS", "offset", "corrected", "prec.", "recall", "F1", "R-value"]
-    table = _table("segments: average absolute shift in ms, corrected for the offset; boundaries detected", columns)
+    table = _table("segments: average absolute shift (AAS) in ms; boundaries detected", columns)
     for name, row in evaluation.tiers.items():
         counts = [str(row.missing), str(row.extra)]
         _add(table, name, counts, [(measure, row.figures[measure]) for measure in (*SHIFTS, *DETECTION)], True)

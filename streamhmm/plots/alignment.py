@@ -16,7 +16,7 @@ from streamhmm.audio import Audio, as_audio
 from streamhmm.audio.excerpt import load_excerpt
 from streamhmm.formats import Tiers
 from streamhmm.plots.canvas import drawing, figure_format, new_figure, save_figures
-from streamhmm.plots.labels import GREY, INK, LOW_SCORE, draw_tier, score_colour
+from streamhmm.plots.labels import GREY, INK, draw_tier, mark_others, score_colour
 from streamhmm.plots.posteriorgram import Posteriors, draw_posteriors
 from streamhmm.plots.spectrogram import HOP_S, extremes, spectrogram
 
@@ -188,7 +188,7 @@ def _draw_strip(
         draw_posteriors(axes["posteriors"], posteriors, tiers.phones, span.start_s, span.end_s)
     draw_tier(axes["phones"], tiers.phones, *span, points=7.0)
     draw_tier(axes["words"], tiers.words, *span, points=8.5)
-    _mark_others(axes["words"], tiers, span)
+    mark_others(axes["words"], tiers, *span)
     for name in ("waveform", "spectrogram"):
         for word in tiers.words:
             for time_s in {word.start, word.end}:
@@ -218,36 +218,6 @@ def _draw_spectrogram(axes: Axes, samples: NDArray[np.float32], span: Span) -> N
     axes.set(ylim=(0, RATE / 2000), yticks=[0, 2, 4, 6])
     axes.tick_params(axis="y", labelsize=7, length=2)
     axes.set_ylabel("kHz", fontsize=7, color=GREY, labelpad=2)
-
-
-def _mark_others(axes: Axes, tiers: Tiers, span: Span) -> None:
-    """Hatches for off-script speech, triangles where words of the text were not read."""
-    for stretch in tiers.offscript:
-        if stretch.end > span.start_s and stretch.start < span.end_s:
-            left, right = max(stretch.start, span.start_s), min(stretch.end, span.end_s)
-            axes.axvspan(left, right, facecolor="#e8eaed", edgecolor=GREY, hatch="////", linewidth=0.4)
-            box = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
-            middle = (left + right) / 2
-            axes.text(middle, 0.5, "off-script", ha="center", va="center", fontsize=7, bbox=box, clip_on=True)
-    for time_s, count in skipped_places(tiers):
-        if span.start_s <= time_s <= span.end_s:
-            axes.plot([time_s], [1.0], marker="v", markersize=6, color=LOW_SCORE, clip_on=False, zorder=5)
-            box = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
-            axes.text(time_s, 1.22, f"{count} not read", ha="center", fontsize=6.5, color=LOW_SCORE, bbox=box)
-
-
-def skipped_places(tiers: Tiers) -> list[tuple[float, int]]:
-    """When words of the text that were not read would have come, seconds, and how many there.
-
-    That is the end of the last reading of the word before them, or the beginning.
-    """
-    ends = {index: word.end for index, word in zip(tiers.word_indices, tiers.words, strict=True)}
-    places: dict[float, int] = {}
-    for index in tiers.skipped:
-        before = max((read for read in ends if read < index), default=None)
-        time_s = 0.0 if before is None else ends[before]
-        places[time_s] = places.get(time_s, 0) + 1
-    return sorted(places.items())
 
 
 def _wrapped(warnings: Sequence[str]) -> list[str]:

@@ -1,10 +1,11 @@
-"""Words and phones as boxes in a row, with labels that stay readable where they are short."""
+"""Words and phones as boxes in a row, with labels that stay readable, and what else the row of words tells."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from streamhmm.formats import Tiers
 from streamhmm.segment import Segment
 
 if TYPE_CHECKING:
@@ -56,6 +57,36 @@ def draw_tier(axes: Axes, segments: Sequence[Segment], start_s: float, end_s: fl
         axes.text(place, height, label, ha="center", va="center", fontsize=max(size, _LEAST_POINTS), color=INK)
     axes.set(xlim=(start_s, end_s), ylim=(0, 1), yticks=[])
     axes.spines[:].set_visible(False)
+
+
+def mark_others(axes: Axes, tiers: Tiers, start_s: float, end_s: float) -> None:
+    """Hatches for off-script speech, triangles where words of the text were not read."""
+    for stretch in tiers.offscript:
+        if stretch.end > start_s and stretch.start < end_s:
+            left, right = max(stretch.start, start_s), min(stretch.end, end_s)
+            axes.axvspan(left, right, facecolor="#e8eaed", edgecolor=GREY, hatch="////", linewidth=0.4)
+            box = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
+            middle = (left + right) / 2
+            axes.text(middle, 0.5, "off-script", ha="center", va="center", fontsize=7, bbox=box, clip_on=True)
+    for time_s, count in skipped_places(tiers):
+        if start_s <= time_s <= end_s:
+            axes.plot([time_s], [1.0], marker="v", markersize=6, color=LOW_SCORE, clip_on=False, zorder=5)
+            box = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
+            axes.text(time_s, 1.22, f"{count} not read", ha="center", fontsize=6.5, color=LOW_SCORE, bbox=box)
+
+
+def skipped_places(tiers: Tiers) -> list[tuple[float, int]]:
+    """When words of the text that were not read would have come, seconds, and how many there.
+
+    That is the end of the last reading of the word before them, or the beginning.
+    """
+    ends = {index: word.end for index, word in zip(tiers.word_indices, tiers.words, strict=True)}
+    places: dict[float, int] = {}
+    for index in tiers.skipped:
+        before = max((read for read in ends if read < index), default=None)
+        time_s = 0.0 if before is None else ends[before]
+        places[time_s] = places.get(time_s, 0) + 1
+    return sorted(places.items())
 
 
 def _size(label: str, points: float, room_in: float) -> float:

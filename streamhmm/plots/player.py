@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamhmm.audio import Audio, as_audio, load_audio
+from streamhmm.errors import BackendUnavailable
 from streamhmm.formats import Tiers, atomic_write
 from streamhmm.page import page
 from streamhmm.plots.reading_order import Item, reading_order
@@ -44,6 +45,7 @@ def write_player(
 
     Raises:
         AudioError: the recording can't be read.
+        BackendUnavailable: the libsndfile that is installed can't write MP3.
         OutputError: the page can't be written.
     """
     samples = _samples(audio)
@@ -64,8 +66,17 @@ def write_player(
 
 
 def as_mp3(samples: NDArray[np.float32]) -> bytes:
-    """(N,) samples at 16 kHz as MP3 of constant bit rate, in which browsers find any time exactly."""
+    """(N,) samples at 16 kHz as MP3 of constant bit rate, in which browsers find any time exactly.
+
+    Raises BackendUnavailable for a libsndfile that can't write it.
+    """
     import soundfile  # type: ignore[import-untyped]
+
+    if "MP3" not in soundfile.available_formats():
+        raise BackendUnavailable(
+            f"libsndfile {soundfile.__libsndfile_version__} can't write MP3, which pages hold; get a newer one with: "
+            "pip install --upgrade soundfile"
+        )
 
     data = io.BytesIO()
     with soundfile.SoundFile(
