@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -64,17 +62,13 @@ def test_json_holds_everything(corpus: tuple[str, str], tmp_path: Path, capsys: 
     assert json.loads(capsys.readouterr().out) == found
 
 
-def test_tables_on_a_terminal(corpus: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    ours, theirs = pty.openpty()
+def test_tables_on_a_terminal(
+    corpus: tuple[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("streamhmm.cli.compare.is_terminal", lambda: True)
     monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setenv("TERM", "dumb")
-    with open(theirs, "w", encoding="utf-8") as terminal:
-        monkeypatch.setattr(sys, "stdout", terminal)
-        assert cli.main(["compare", *corpus, "--tiers", "words"]) == 0
-        monkeypatch.undo()
-        shown = os.read(ours, 100_000).decode()
-    os.close(ours)
-    lines = shown.splitlines()
+    assert cli.main(["compare", *corpus, "--tiers", "words"]) == 0
+    lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
     assert lines[0].startswith("boundaries: % within so many ms, and ms")
     rows = [line.split() for line in lines]
@@ -115,6 +109,50 @@ def test_what_can_not_be_compared_is_named(
 def test_two_files(corpus: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["compare", f"{corpus[0]}/anna/0.TextGrid", f"{corpus[1]}/ben/1.json"]) == 0
     assert capsys.readouterr().out.splitlines()[1].startswith("words\tall\t4\t0\t0\t8\t0\t")
+
+
+def test_files_with_many_recordings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "ref.ctm").write_text("a 1 0.5 0.5 hello\na 1 1.0 0.4 you\nb 1 0.1 0.2 yes\nc 1 0.1 0.2 no\n")
+    (tmp_path / "hyp.ctm").write_text("b 1 0.1 0.3 yes\na 1 0.5 0.5 hello\na 1 1.0 0.4 you\n")
+    assert cli.main(["compare", f"{tmp_path}/ref.ctm", f"{tmp_path}/hyp.ctm", "--json", f"{tmp_path}/f.json"]) == 1
+    captured = capsys.readouterr()
+    assert captured.err == f"streamhmm: ref/c: there is none in {tmp_path}/hyp.ctm\n"
+    found = json.loads((tmp_path / "f.json").read_text())
+    assert (found["recordings"], list(found["failed"])) == (2, ["ref/c"])
+    assert found["tiers"]["words"]["mean_ms"]["value"] == pytest.approx(100 / 6)
+    assert list(found["tiers"]) == ["words"]
+
+
+def test_other_formats(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for folder, suffixes in (
+        ("ref", (".csv", ".phones.ctm", ".TextGrid")),
+        ("hyp", (".TextGrid", ".phones.txt", ".vtt")),
+    ):
+        (tmp_path / folder).mkdir()
+        for name, suffix in zip("abc", suffixes, strict=True):
+            save(tmp_path / folder / (name + suffix), tiers(SPOKEN))
+    assert cli.main(["compare", str(tmp_path / "ref"), str(tmp_path / "hyp"), "--json", "-"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["recordings"] == 3
+    assert (found["tiers"]["words"]["segments"], found["tiers"]["words"]["missing"]) == (8, 0)
+    assert (found["tiers"]["phones"]["segments"], found["tiers"]["phones"]["missing"]) == (24, 8)
+    assert found["tiers"]["words"]["mean_ms"]["value"] == found["tiers"]["phones"]["mean_ms"]["value"] == 0.0
+
+
+def test_textgrids_whose_tiers_have_other_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save(tmp_path / "a.TextGrid", tiers(SPOKEN))
+    text = (tmp_path / "a.TextGrid").read_text()
+    (tmp_path / "b.TextGrid").write_text(text.replace('"words"', '"ORT-MAU"').replace('"phones"', '"MAU"'))
+    given = ["compare", f"{tmp_path}/a.TextGrid", f"{tmp_path}/b.TextGrid"]
+    assert cli.main(given) == 1
+    assert (
+        "b.TextGrid: has no interval tier 'words' or 'phones'; its tiers are ['MAU', 'ORT-MAU']"
+        in capsys.readouterr().err
+    )
+    assert cli.main([*given, "--words-tier", "ORT-MAU", "--phones-tier", "MAU"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].startswith("words\tall\t4\t0\t0\t8\t0\t100\t")
+    assert lines[2].startswith("phones\tall\t8\t0\t0\t16\t0\t100\t")
 
 
 def test_nothing_to_compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,9 @@ from streamhmm.cli.output import complain, is_terminal, write
 from streamhmm.errors import OutputError, StreamHMMError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from streamhmm.formats import Tiers
     from streamhmm.metrics import FilePair, FilePairs, RecordingComparison
 
 STDOUT = "-"
@@ -23,7 +26,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "compare",
         help="measure alignments against a reference",
         description="Measure the boundaries of alignments against those of a reference. Files of two folders belong "
-        "together if their names below these agree but for the suffix; a folder within them is a speaker.",
+        "together if their names below these agree but for the suffix; a folder within them is a speaker. Files that "
+        "hold many recordings, such as CTM, are compared by the names in them.",
     )
     compare.add_argument("reference", metavar="REFERENCE", help="file or folder of alignments taken to be true")
     compare.add_argument("hypothesis", metavar="HYPOTHESIS", help="file or folder of alignments to measure")
@@ -37,6 +41,10 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         help="how near a boundary must be to count as detected (default: 20)",
     )
     compare.add_argument("--tiers", nargs="+", choices=("words", "phones"), default=("words", "phones"), help="which")
+    for tier in ("words", "phones"):
+        compare.add_argument(
+            f"--{tier}-tier", metavar="NAME", help=f"tier of the {tier} in TextGrids that have one of this name"
+        )
     compare.add_argument("--seed", type=int, default=0, help="of the draws behind the intervals (default: 0)")
     compare.set_defaults(run=run, parser=compare)
 
@@ -93,20 +101,47 @@ def _without_partner(files: FilePairs, options: argparse.Namespace) -> dict[str,
 def _compare(
     pairs: Sequence[FilePair], options: argparse.Namespace, failures: dict[str, str]
 ) -> Iterator[RecordingComparison]:
-    """Each pair that can be read; of the others the reason goes to ``failures``."""
-    from streamhmm.formats import load
+    """Each recording that both sides have; why others could not be compared goes to ``failures``."""
     from streamhmm.metrics import compare_tiers
 
     for pair in _with_progress(pairs):
         try:
-            reference, hypothesis = load(pair.reference), load(pair.hypothesis)
+            reference, hypothesis = _load(pair.reference, options), _load(pair.hypothesis, options)
         except ValueError as error:
             options.parser.error(str(error))
         except StreamHMMError as error:
             failures[pair.name] = str(error)
             complain(str(error))
             continue
-        yield compare_tiers(reference, hypothesis, name=pair.name, tolerance_ms=options.tolerance_ms)
+        for name, one, other in _recordings(pair, reference, hypothesis, failures):
+            yield compare_tiers(one, other, name=name, tolerance_ms=options.tolerance_ms)
+
+
+def _load(path: Path, options: argparse.Namespace) -> dict[str, Tiers]:
+    from streamhmm.formats import Tiers, load_all, stem_of
+    from streamhmm.formats.textgrid import read_textgrid
+
+    if path.suffix.lower() != ".textgrid":
+        return load_all(path)
+    found = read_textgrid(path, words=options.words_tier, phones=options.phones_tier)
+    return {stem_of(path): found} if isinstance(found, Tiers) else found
+
+
+def _recordings(
+    pair: FilePair, reference: dict[str, Tiers], hypothesis: dict[str, Tiers], failures: dict[str, str]
+) -> Iterator[tuple[str, Tiers, Tiers]]:
+    """The recordings of two files by name; where each file holds one these are a pair whatever they are called."""
+    if len(reference) == len(hypothesis) == 1:
+        (one,), (other,) = reference.values(), hypothesis.values()
+        yield pair.name, one, other
+        return
+    for name in sorted({*reference, *hypothesis}):
+        if name in reference and name in hypothesis:
+            yield f"{pair.name}/{name}", reference[name], hypothesis[name]
+            continue
+        reason = f"there is none in {pair.hypothesis if name in reference else pair.reference}"
+        failures[f"{pair.name}/{name}"] = reason
+        complain(f"{pair.name}/{name}: {reason}")
 
 
 def _with_progress(items: Sequence[Item]) -> Iterable[Item]:

@@ -118,6 +118,7 @@ def write_json(
     path: str, evaluation: Evaluation, files: FilePairs, failures: dict[str, str], options: argparse.Namespace
 ) -> None:
     """Everything as JSON to a file, or to standard output as "-"; figures that are not known are null."""
+    lonely = {*files.only_reference, *files.only_hypothesis}
     content = {
         "streamhmm_compare": SCHEMA,
         "reference": options.reference,
@@ -128,7 +129,7 @@ def write_json(
         "intervals": {"level": 0.95, "units": evaluation.units, "of_stretches": evaluation.is_of_stretches},
         "only_reference": list(files.only_reference),
         "only_hypothesis": list(files.only_hypothesis),
-        "failed": {name: reason for name, reason in failures.items() if name in {pair.name for pair in files.pairs}},
+        "failed": {name: reason for name, reason in failures.items() if name not in lonely},
         "tiers": {tier: _entry(row) for tier, row in evaluation.tiers.items()},
         "speakers": {
             tier: {name: _entry(row) for name, row in rows.items()} for tier, rows in evaluation.speakers.items()

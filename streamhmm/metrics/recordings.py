@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from streamhmm.errors import OutputError
-from streamhmm.formats import FORMATS
+from streamhmm.formats import FORMATS, format_of, stem_of
 
 
 class FilePair(NamedTuple):
@@ -41,7 +41,7 @@ def find_pairs(reference: str | os.PathLike[str], hypothesis: str | os.PathLike[
         folder, file = (ours, theirs) if ours.is_dir() else (theirs, ours)
         raise ValueError(f"compare two files or two folders: {folder} is a folder, {file} is not")
     if not ours.is_dir():
-        return FilePairs((FilePair(ours.stem, ours, theirs),), (), ())
+        return FilePairs((FilePair(stem_of(ours), ours, theirs),), (), ())
     our_files, their_files = _results_in(ours), _results_in(theirs)
     return FilePairs(
         tuple(FilePair(name, our_files[name], their_files[name]) for name in sorted(our_files.keys() & their_files)),
@@ -54,22 +54,20 @@ def _results_in(folder: Path) -> dict[str, Path]:
     found: dict[str, tuple[int, Path]] = {}
     for directory, _, files in os.walk(folder, onerror=_refuse):
         for file in files:
-            suffix, order = _suffix_of(file)
-            if suffix:
+            place = _place_of(file)
+            if place >= 0:
                 path = Path(directory, file)
-                name = path.relative_to(folder).as_posix()[: -len(suffix)]
-                found[name] = min(found.get(name, (order, path)), (order, path))
+                name = (path.parent / stem_of(path)).relative_to(folder).as_posix()
+                found[name] = min(found.get(name, (place, path)), (place, path))
     return {name: path for name, (_, path) in found.items()}
 
 
-def _suffix_of(file: str) -> tuple[str, int]:
-    """The longest known suffix of a file's name and its place in ``FORMATS``; empty if there is none."""
-    known = [(known.suffix, place) for place, known in enumerate(FORMATS) if _ends_with(file, known.suffix)]
-    return max(known, key=lambda one: (len(one[0]), -one[1]), default=("", -1))
-
-
-def _ends_with(file: str, suffix: str) -> bool:
-    return file.lower().endswith(suffix.lower()) and len(file) > len(suffix) and not file.startswith(".")
+def _place_of(file: str) -> int:
+    """Where in ``FORMATS`` the format of a file stands, −1 for one that is no result."""
+    try:
+        return -1 if file.startswith(".") else FORMATS.index(format_of(file))
+    except ValueError:
+        return -1
 
 
 def _refuse(error: OSError) -> None:
