@@ -106,6 +106,12 @@ def test_what_can_not_be_compared_is_named(
     assert (list(found["failed"]), found["recordings"]) == (["ben/2"], 5)
 
 
+def test_more_than_the_reference_has_is_no_failure(corpus: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    save(Path(corpus[1]) / "more.json", tiers("to"))
+    assert cli.main(["compare", *corpus]) == 0
+    assert capsys.readouterr().err == f"streamhmm: more: there is none in {corpus[0]}\n"
+
+
 def test_two_files(corpus: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["compare", f"{corpus[0]}/anna/0.TextGrid", f"{corpus[1]}/ben/1.json"]) == 0
     assert capsys.readouterr().out.splitlines()[1].startswith("words\tall\t4\t0\t0\t8\t0\t")

@@ -181,12 +181,15 @@ def test_pairs_of_files_and_folders(tmp_path: Path) -> None:
     save(tmp_path / "hyp/d.JSON", tiers("to=T.UW"))
     (tmp_path / "hyp/notes.md").write_text("no alignment")
     (tmp_path / "hyp/.json").write_text("no name")
+    (tmp_path / "hyp/.streamhmm").mkdir()
+    for name in ("report.csv", "anna/report.csv", ".streamhmm/c.json"):
+        (tmp_path / "hyp" / name).write_text("")
     found = find_pairs(tmp_path / "ref", tmp_path / "hyp")
     assert [(pair.name, pair.hypothesis.name) for pair in found.pairs] == [
         ("anna/a", "a.TextGrid"),
         ("anna/b b", "b b.json"),
     ]
-    assert (found.only_reference, found.only_hypothesis) == (("c",), ("d",))
+    assert (found.only_reference, found.only_hypothesis) == (("c",), ("anna/report", "d"))
     (one,) = find_pairs(tmp_path / "ref/c.json", tmp_path / "hyp/d.JSON").pairs
     assert (one.name, one.hypothesis) == ("c", tmp_path / "hyp/d.JSON")
     with pytest.raises(ValueError, match=r"compare two files or two folders: .*ref is a folder, .*d.JSON is not"):

@@ -30,7 +30,8 @@ def find_pairs(reference: str | os.PathLike[str], hypothesis: str | os.PathLike[
     """Two files are a pair whatever they are called; files of two folders are if their relative paths agree but for
     the suffix.
 
-    Where a folder has a recording in several formats, the first in the order of ``FORMATS`` is taken.
+    Where a folder has a recording in several formats, the first in the order of ``FORMATS`` is taken. Hidden files
+    and folders, and the report of ``streamhmm corpus`` beside its results, are none.
 
     Raises:
         ValueError: one is a folder and the other is not.
@@ -52,11 +53,12 @@ def find_pairs(reference: str | os.PathLike[str], hypothesis: str | os.PathLike[
 
 def _results_in(folder: Path) -> dict[str, Path]:
     found: dict[str, tuple[int, Path]] = {}
-    for directory, _, files in os.walk(folder, onerror=_refuse):
+    report = folder / "report.csv" if (folder / ".streamhmm").is_dir() else None  # of ``streamhmm corpus``
+    for directory, folders, files in os.walk(folder, onerror=_refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
         for file in files:
-            place = _place_of(file)
-            if place >= 0:
-                path = Path(directory, file)
+            place, path = _place_of(file), Path(directory, file)
+            if place >= 0 and path != report:
                 name = (path.parent / stem_of(path)).relative_to(folder).as_posix()
                 found[name] = min(found.get(name, (place, path)), (place, path))
     return {name: path for name, (_, path) in found.items()}
