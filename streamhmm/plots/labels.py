@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from streamhmm.formats import Tiers
+from streamhmm.plots.canvas import DOTS_PER_INCH
 from streamhmm.segment import Segment
 
 if TYPE_CHECKING:
@@ -32,8 +33,7 @@ def draw_tier(axes: Axes, segments: Sequence[Segment], start_s: float, end_s: fl
     A label that its box has no room for stands higher or lower than its neighbours, in turn, and if need be smaller;
     where even that is too much, the end is left out.
     """
-    width_in = axes.get_figure(root=True).get_figwidth() * axes.get_position().width  # type: ignore[union-attr]
-    inches_a_second = width_in / (end_s - start_s)
+    inches_a_second = axes.get_window_extent().width / DOTS_PER_INCH / (end_s - start_s)
     shown = [segment for segment in segments if segment.end > start_s and segment.start < end_s]
     upper = False
     for index, segment in enumerate(shown):
