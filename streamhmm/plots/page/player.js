@@ -1,6 +1,6 @@
 "use strict";
 const LABEL = 0, START = 1, END = 2, SCORE = 3;
-const WINDOW_S = 5, STEP_S = 5, LEAD_S = 0.02;
+const PIXELS_A_SECOND = 230, STEP_S = 5, LEAD_S = 0.02;
 const byId = (id) => document.getElementById(id);
 const audio = byId("audio"), overview = byId("overview"), detail = byId("detail"), now = byId("now");
 
@@ -120,16 +120,15 @@ function drawOverview(time) {
   context.fillRect(at(time) - 1, 0, 2, height);
 }
 
-function windowStart(time) {
-  return Math.max(0, Math.min(time - WINDOW_S / 2, data.duration - WINDOW_S));
-}
+const windowLength = () => detail.clientWidth / PIXELS_A_SECOND;  // of the detail, seconds
+const windowStart = (time) => Math.max(0, Math.min(time - windowLength() / 2, data.duration - windowLength()));
 
 function drawRow(context, rows, start, top, height, active, font) {
-  const width = detail.clientWidth, at = (seconds) => (seconds - start) / WINDOW_S * width;
+  const at = (seconds) => (seconds - start) * PIXELS_A_SECOND;
   context.font = font;
   context.textAlign = "center";
   context.textBaseline = "middle";
-  for (let i = Math.max(0, lastBegun(rows, start)); i < rows.length && rows[i][START] < start + WINDOW_S; i++) {
+  for (let i = Math.max(0, lastBegun(rows, start)); i < rows.length && rows[i][START] < start + windowLength(); i++) {
     const left = at(rows[i][START]), right = at(rows[i][END]);
     if (right < 0) continue;
     context.fillStyle = i === active ? theme.mark : scoreColour(rows[i][SCORE]);
@@ -144,16 +143,16 @@ function drawRow(context, rows, start, top, height, active, font) {
 }
 
 function drawDetail(time, word) {
-  const context = contextOf(detail), width = detail.clientWidth, height = detail.clientHeight;
-  const start = windowStart(time), at = (seconds) => (seconds - start) / WINDOW_S * width;
+  const context = contextOf(detail), height = detail.clientHeight;
+  const start = windowStart(time), end = start + windowLength(), at = (seconds) => (seconds - start) * PIXELS_A_SECOND;
   context.fillStyle = theme.line;
   for (const [, from, to] of data.offscript) context.fillRect(at(from), 0, at(to) - at(from), height);
-  drawWave(context, start, start + WINDOW_S, 0, height - 62);
+  drawWave(context, start, end, 0, height - 62);
   drawRow(context, data.phones, start, height - 60, 20, current(data.phones, time), "10px system-ui, sans-serif");
   drawRow(context, data.words, start, height - 40, 24, word, "13px system-ui, sans-serif");
   context.fillStyle = theme.soft;
   context.font = "10px system-ui, sans-serif";
-  for (let second = Math.ceil(start); second < start + WINDOW_S; second++) {
+  for (let second = Math.ceil(start); second < end; second++) {
     context.fillRect(at(second), height - 15, 1, 4);
     if (at(second) > 15) context.fillText(clock(second).replace(/\.00$/, ""), at(second), height - 5);
   }
@@ -252,7 +251,7 @@ function dragging(canvas, timeAt) {
   canvas.addEventListener("pointermove", (event) => { if (canvas === overview && event.buttons) seek(timeAt(event.offsetX)); });
 }
 dragging(overview, (x) => x / overview.clientWidth * data.duration);
-dragging(detail, (x) => windowStart(audio.currentTime) + x / detail.clientWidth * WINDOW_S);
+dragging(detail, (x) => windowStart(audio.currentTime) + x / PIXELS_A_SECOND);
 
 byId("speed").addEventListener("change", (event) => { audio.playbackRate = Number(event.target.value); });
 function restyle() { readTheme(); still = null; show(); }
