@@ -20,13 +20,15 @@ from typing import Any, NamedTuple
 
 import torch
 from accuracy_report import report
-from boundaries import Error, Span, check_spread, phone_errors, summarise
 from conditions import CONDITIONS, VOICES, load
 from measure import SPEECH, TRUTH, make_console, write_json
+from spread import check_spread
 from truth import SILENCE, Interval, Utterance, load_set
 
 import streamhmm as sh
 from streamhmm.errors import StreamHMMError
+from streamhmm.metrics import phone_errors, summarise
+from streamhmm.segment import Segment
 
 SETS = ("flite", "espeak", "voice_onset")
 STOPS = frozenset(("P", "B", "T", "D", "K", "G"))
@@ -34,6 +36,9 @@ SHORT_S = 0.1
 NEVER_HEARD = ("awb", "en-gb-scotland")
 """Voices that the shipped model was not trained on; its weights were chosen by them, speaking other sentences."""
 PAUSE_S = 0.01
+
+Error = float | None
+"""Hypothesis − truth in seconds; None for a boundary that was missed."""
 
 
 class Outcome(NamedTuple):
@@ -170,19 +175,19 @@ def _gap(before: Interval, after: Interval) -> bool:
     return before.end is None or after.start is None or after.start - before.end > PAUSE_S
 
 
-def _truth_phones(phones: Iterable[Interval], word: Interval) -> list[Span]:
+def _truth_phones(phones: Iterable[Interval], word: Interval) -> list[Segment]:
     """The phones whose middle lies in the word; those with an unknown time are left out."""
-    known = (Span(*phone) for phone in phones if None not in phone and phone.label != SILENCE)
+    known = (Segment(*phone) for phone in phones if None not in phone and phone.label != SILENCE)
     return [phone for phone in known if word.start <= (phone.start + phone.end) / 2 < word.end]
 
 
-def _phones_of(alignment: sh.Alignment, word: int) -> list[Span]:
+def _phones_of(alignment: sh.Alignment, word: int) -> list[Segment]:
     pairs = zip(alignment.phones, alignment.phone_words, strict=True)
-    return [Span(phone.label, phone.start, phone.end) for phone, owner in pairs if owner == word]
+    return [phone for phone, owner in pairs if owner == word]
 
 
 def _add_phones(
-    errors: dict[str, list[Error]], phones: dict[str, int], truth: list[Span], found: list[Span] | None
+    errors: dict[str, list[Error]], phones: dict[str, int], truth: list[Segment], found: list[Segment] | None
 ) -> None:
     phones["boundaries"] += 2 * len(truth)
     if found is None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from boundaries import THRESHOLDS_MS
 from measure import show, verdict
 from rich.console import Console
+
+from streamhmm.metrics import THRESHOLDS_MS
 
 
 class Recorded(NamedTuple):

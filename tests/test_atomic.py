@@ -9,6 +9,7 @@ from permissions import unprivileged
 
 from streamhmm.errors import OutputError
 from streamhmm.formats import atomic_write
+from streamhmm.formats.atomic import atomic_write_bytes
 
 
 def write(path, text):
@@ -30,6 +31,17 @@ def test_new_and_existing_files(tmp_path):
         write(path, text)
         assert path.read_bytes() == text.encode()
         assert files(tmp_path) == ["a.json"]
+
+
+def test_bytes(tmp_path):
+    path = tmp_path / "a.bin"
+    for data in (b"\x00\r\n\xff", b""):
+        atomic_write_bytes(path, data)
+        assert path.read_bytes() == data
+    assert os.listdir(tmp_path) == ["a.bin"]
+    with pytest.raises(OutputError, match="there is no folder"):
+        atomic_write_bytes(tmp_path / "none" / "a.bin", b"")
+    assert os.listdir(tmp_path) == ["a.bin"]
 
 
 def test_the_old_content_is_there_until_the_end(tmp_path):

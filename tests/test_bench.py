@@ -17,83 +17,8 @@ sys.path.insert(0, str(BENCH))
 
 import accuracy  # noqa: E402
 import accuracy_report  # noqa: E402
-import boundaries  # noqa: E402
 import recordings  # noqa: E402
 import truth  # noqa: E402
-from boundaries import Span  # noqa: E402
-
-
-def spans(text: str, step: float = 0.1) -> list[Span]:
-    """Phones of equal length, in a row."""
-    return [Span(label, index * step, (index + 1) * step) for index, label in enumerate(text.split())]
-
-
-def test_summary_counts_a_missed_boundary_in_every_percentage_and_in_no_mean():
-    summary = boundaries.summarise([0.010, -0.030, None, 0.005])
-    assert (summary.boundaries, summary.missed) == (4, 1)
-    assert summary.within == (50.0, 50.0, 50.0, 75.0, 75.0)
-    assert summary.mean_ms == pytest.approx(15.0)
-    assert summary.median_ms == pytest.approx(10.0)
-    assert summary.bias_ms == pytest.approx(-5.0)
-
-
-def test_summary_of_an_error_that_is_a_threshold_but_for_rounding():
-    assert boundaries.summarise([0.31 - 0.30]).within == (100.0,) * 5
-
-
-def test_summary_of_misses_only():
-    summary = boundaries.summarise([None, None])
-    assert (summary.missed, summary.within) == (2, (0.0,) * 5)
-    assert summary.mean_ms != summary.mean_ms
-
-
-@pytest.mark.parametrize(
-    ("label", "phones"),
-    [("AH", ["AH"]), ("EH_R", ["EH", "R"]), ("EH_R_R", ["EH", "R"]), ("AO_R_DH", ["AO", "R", "DH"])],
-)
-def test_unit_phones(label: str, phones: list[str]):
-    assert boundaries.unit_phones(label) == phones
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "pairs"),
-    [
-        ("DH AH", "DH AH", [0, 1]),
-        ("DH AH", "DH IY", [0, 1]),  # a vowel for a vowel
-        ("AH N D", "AH N", [0, 1, None]),
-        ("AH N", "AH N D", [0, 1]),
-        ("T AH", "AH", [None, 0]),
-        ("AH", "T", [None]),  # never a consonant for a vowel
-        ("", "T", []),
-        ("T", "", [None]),
-    ],
-)
-def test_pair_phones(one: str, other: str, pairs: list[int | None]):
-    assert boundaries.pair_phones(one.split(), other.split()) == pairs
-
-
-def test_phone_errors_of_equal_pronunciations():
-    shifted = [Span(span.label, span.start + 0.01, span.end + 0.02) for span in spans("K AE T")]
-    errors = boundaries.phone_errors(spans("K AE T"), shifted)
-    assert errors.starts == pytest.approx((0.01,) * 3)
-    assert errors.ends == pytest.approx((0.02,) * 3)
-    assert errors.same_label == 3
-
-
-def test_phone_errors_leave_out_a_boundary_where_the_pronunciations_differ():
-    errors = boundaries.phone_errors(spans("AE N D"), spans("AE N"))
-    assert errors.starts == pytest.approx((0.0, 0.0, None))
-    assert errors.ends == (pytest.approx(0.0), None, None)
-    errors = boundaries.phone_errors(spans("AE N"), spans("AE N D"))
-    assert errors.ends == (pytest.approx(0.0), None)
-
-
-def test_phone_errors_take_a_unit_from_its_first_to_its_last_phone():
-    unit = [Span("S", 0.0, 0.1), Span("EH_R_R", 0.1, 0.35)]
-    errors = boundaries.phone_errors(unit, spans("S EH R"))
-    assert errors.starts == pytest.approx((0.0, 0.0))
-    assert errors.ends == pytest.approx((0.0, -0.05))
-    assert errors.same_label == 3
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import soundfile
 BENCH = Path(__file__).resolve().parents[1] / "bench"
 sys.path.insert(0, str(BENCH))
 
-import boundaries  # noqa: E402
 import conditions  # noqa: E402
+import spread  # noqa: E402
 
 RATE = conditions.RATE
 
@@ -73,9 +73,9 @@ def test_a_recording_keeps_its_length_under_every_condition(tmp_path: Path, cond
 
 
 def test_spread_is_checked_by_rank_and_by_coverage() -> None:
-    check = boundaries.check_spread([(1.0, -0.5), (2.0, 3.0), (3.0, -5.0), (4.0, 9.0)])
+    check = spread.check_spread([(1.0, -0.5), (2.0, 3.0), (3.0, -5.0), (4.0, 9.0)])
     assert (check.boundaries, check.within_one, check.within_two) == (4, 25.0, 75.0)
     assert check.correlation == pytest.approx(1.0)
-    nothing = boundaries.check_spread([])
+    nothing = spread.check_spread([])
     assert nothing.boundaries == 0
     assert nothing.correlation != nothing.correlation

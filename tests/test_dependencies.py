@@ -48,13 +48,14 @@ MAY_IMPORT = {
     "text": BASE,
     "formats": BASE,
     "metrics": BASE | {"formats"},
+    "plots": BASE | {"acoustic", "audio", "formats", "metrics", "page", "text"},
     "align": COMPOSED,
     "corpus": COMPOSED | {"align", "page", "__init__"},
-    "cli": COMPOSED | {"align", "corpus", "metrics", "page", "__init__"},
+    "cli": COMPOSED | {"align", "corpus", "metrics", "page", "plots", "__init__"},
     "__init__": COMPOSED | {"align", "corpus", "metrics"},
     "__main__": {"cli"},
 }
-ONE_FILE_EACH = ("onnxruntime", "tensorrt", "sounddevice", "transformers", "ray", "praatio", "pysubs2")
+ONE_FILE_EACH = ("onnxruntime", "tensorrt", "sounddevice", "transformers", "ray", "praatio", "pysubs2", "matplotlib")
 
 
 class Imported(NamedTuple):

@@ -69,7 +69,7 @@ def test_the_build_ships_the_package_its_types_and_its_model_and_nothing_else(tm
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / "streamhmm").rglob("*.py")}
     models = {str(path.relative_to(ROOT)) for path in (ROOT / "streamhmm").glob("*/models/*/*")}
     assert {f"streamhmm/{name}.safetensors" for name in ("acoustic/models/en/model", "text/models/en/g2p")} <= models
-    pages = {str(path.relative_to(ROOT)) for path in (ROOT / "streamhmm/corpus/page").iterdir()}
+    pages = {str(path.relative_to(ROOT)) for path in (ROOT / "streamhmm").glob("*/page/*")}
     assert shipped == sources | models | pages | {"streamhmm/py.typed", "streamhmm/_C.pyi"}
 
 

@@ -11,6 +11,7 @@ from results import SUFFIXES, small
 from streamhmm import formats
 from streamhmm.errors import OutputError
 from streamhmm.formats import Tiers
+from streamhmm.formats.textgrid import read_textgrid
 from streamhmm.segment import Segment
 
 
@@ -128,6 +129,11 @@ def test_phones_outside_words_and_other_tiers(tmp_path):
     grid.save(str(tmp_path / "a.TextGrid"), format="long_textgrid", includeBlankSpaces=True)
     with pytest.raises(OutputError, match=r"has no interval tier 'words' or 'phones'; its tiers are \['speech'\]"):
         formats.load(tmp_path / "a.TextGrid")
+    expected = tiers_of(Segment("a", 0.2, 0.6))
+    assert read_textgrid(tmp_path / "a.TextGrid", words="speech") == expected
+    grid.addTier(add("words", [(0.1, 0.6, "b")], 0, 1))
+    grid.save(str(tmp_path / "a.TextGrid"), format="long_textgrid", includeBlankSpaces=True)
+    assert read_textgrid(tmp_path / "a.TextGrid", words="speech", phones="none") == expected
 
 
 @pytest.mark.parametrize("content", ["", "hello", "{}", "File type = x\n\n\nxmin = a\nxmax = b\nitem [\nitem [", "3"])

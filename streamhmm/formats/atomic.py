@@ -6,11 +6,13 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TextIO
+from typing import BinaryIO, TextIO, TypeVar
 
 from streamhmm.errors import OutputError, why_not_written
+
+File = TypeVar("File", TextIO, BinaryIO)
 
 _TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
 
@@ -26,13 +28,25 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[TextIO]:
     Raises:
         OutputError: no permission, no such folder, a full device and the like; the cause is the ``OSError``.
     """
+    with _replaced(path, _text_file) as file:
+        yield file
+
+
+def atomic_write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+    """Give ``path`` this content in the same way. Raises OutputError."""
+    with _replaced(path, _binary_file) as file:
+        file.write(data)
+
+
+@contextmanager
+def _replaced(path: str | os.PathLike[str], opened: Callable[[str | int], File]) -> Iterator[File]:
     target = os.path.realpath(path)
     try:
         if os.path.exists(target) and not os.path.isfile(target):
-            with _text_file(target) as file:
+            with opened(target) as file:
                 yield file
         else:
-            with _replacement(target) as file:
+            with _replacement(target, opened) as file:
                 yield file
     except OSError as error:
         raise OutputError(f"{os.fspath(path)}: {why_not_written(error, target)}") from error
@@ -47,13 +61,13 @@ def remove_leftovers(folder: str | os.PathLike[str]) -> None:
 
 
 @contextmanager
-def _replacement(target: str) -> Iterator[TextIO]:
+def _replacement(target: str, opened: Callable[[str | int], File]) -> Iterator[File]:
     temporary = os.path.join(os.path.dirname(target), f".{secrets.token_hex(8)}.tmp")
     mode = _mode_of(target)
     # Made by hand, because tempfile's files ignore the umask.
     descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
     try:
-        with _text_file(descriptor) as file:
+        with opened(descriptor) as file:
             yield file
             file.flush()
             os.fsync(descriptor)
@@ -69,6 +83,10 @@ def _replacement(target: str) -> Iterator[TextIO]:
 def _text_file(file: str | int) -> TextIO:
     # Undecodable bytes of file names are the only characters that UTF-8 can't hold.
     return open(file, "w", encoding="utf-8", errors="backslashreplace", newline="\n")
+
+
+def _binary_file(file: str | int) -> BinaryIO:
+    return open(file, "wb")
 
 
 def _mode_of(target: str) -> int | None:

@@ -53,7 +53,9 @@ def _format(tiers: Tiers, layout: str) -> str:
     return _TINY_TIME.sub(lambda match: f"{match[1]}{float(match[2]):.6f}", str(text))
 
 
-def read_textgrid(path: str | os.PathLike[str]) -> Tiers | dict[str, Tiers]:
+def read_textgrid(
+    path: str | os.PathLike[str], *, words: str | None = None, phones: str | None = None
+) -> Tiers | dict[str, Tiers]:
     """Read a TextGrid, long or short; where the tiers name several speakers, for each of them.
 
     The tiers are ``words``, ``phones`` and ``offscript``, also ``word`` and the like in upper or lower case, with the
@@ -61,13 +63,18 @@ def read_textgrid(path: str | os.PathLike[str]) -> Tiers | dict[str, Tiers]:
     ``words@anna``). Where a plain one and those of speakers are there, the plain one counts. A phone belongs to the
     word around its middle.
 
+    Args:
+        path: the file.
+        words, phones: other names of the two tiers ("ORT-MAU", "MAU"); in a file that has them these count.
+
     Raises:
         OutputError: the file can't be read, is damaged, or has no tier of words or phones.
     """
     grid = parse_textgrid(path, read_result(path))
     speakers: dict[str, dict[str, IntervalTier]] = {}
-    for tier in grid.tiers:
-        tier_name = _name_of(tier.name)
+    chosen = {words: _Name("", "word"), phones: _Name("", "phone")}
+    for tier in sorted(grid.tiers, key=lambda tier: tier.name not in chosen):
+        tier_name = chosen.get(tier.name) or _name_of(tier.name)
         if tier_name is not None:
             speakers.setdefault(tier_name.speaker, {}).setdefault(tier_name.kind, tier)
     speakers = {speaker: tiers for speaker, tiers in speakers.items() if "word" in tiers or "phone" in tiers}
