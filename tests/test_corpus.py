@@ -64,8 +64,8 @@ def in_process(aligner, monkeypatch):
 
         def run(self, tasks):
             for task in tasks:
-                aligned.extend(one.name for one in task)
-                yield from self._worker.align(task)
+                aligned.extend(task.names)
+                yield from task.run(self._worker)
 
         def close(self):
             self._worker.close()

@@ -32,6 +32,11 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         action="append",
         help="of the results, as convert --help lists them; repeatable (default: textgrid)",
     )
+    corpus.add_argument(
+        "--adapt",
+        action="store_true",
+        help="adapt to each speaker first, or to the whole corpus, where that helps on held-out utterances",
+    )
     corpus.add_argument("--jobs", type=whole_number, metavar="N", help="processes (default: one a core)")
     add_follow(corpus)
     add_model(corpus)
@@ -71,6 +76,7 @@ def settings_of(options: argparse.Namespace, threads: int) -> Settings:
         channel=options.channel,
         formats=tuple(options.format or ["textgrid"]),
         threads=threads,
+        adapt=options.adapt,
     )
 
 

@@ -17,7 +17,8 @@ class Measures:
     """Of one utterance; times in seconds, ``log_likelihood`` and ``contrast`` in nats a frame.
 
     ``phones``: "label milliseconds" of each, which statistics over the corpus need. ``shortest_run``: most phones in a
-    row that are as short as can be. See :class:`~streamhmm.align.quality.Quality` for the rest.
+    row that are as short as can be. ``adaptation``: what was adapted, "" for nothing. See
+    :class:`~streamhmm.align.quality.Quality` for the rest.
     """
 
     speaker: str
@@ -41,6 +42,7 @@ class Measures:
     warnings: tuple[str, ...]
     compute_s: float
     phones: str
+    adaptation: str = ""
 
     def as_values(self) -> dict[str, Any]:
         """As JSON holds it."""
@@ -53,8 +55,8 @@ class Measures:
         return cls(**{**known, "warnings": tuple(known["warnings"])})
 
 
-def measure(alignment: Alignment, speaker: str, compute_s: float) -> Measures:
-    """The measures of an alignment, which took ``compute_s`` seconds."""
+def measure(alignment: Alignment, speaker: str, compute_s: float, adaptation: str = "") -> Measures:
+    """The measures of an alignment, which took ``compute_s`` seconds, by an aligner so adapted."""
     quality, words = alignment.quality, alignment.words
     assert quality is not None
     scores = [word.score for word in words if word.score is not None]
@@ -83,6 +85,7 @@ def measure(alignment: Alignment, speaker: str, compute_s: float) -> Measures:
         warnings=alignment.warnings,
         compute_s=compute_s,
         phones=" ".join(f"{phone.label} {round(1000 * phone.duration)}" for phone in alignment.phones),
+        adaptation=adaptation,
     )
 
 

@@ -26,8 +26,9 @@ class Line(NamedTuple):
 
     ``suspicion`` is in powers of ten (suspicion.py); times are seconds; ``log_likelihood`` and ``contrast`` nats a
     frame; scores probabilities; ``longest_phone_sd`` standard deviations of the log duration beside other phones of its
-    label; ``shortest_run`` the most phones in a row that are as short as can be. Of a failed input only the first
-    columns are there; ``warnings`` is the reason.
+    label; ``shortest_run`` the most phones in a row that are as short as can be; ``adaptation`` what was adapted to the
+    speaker: features, offsets, both or nothing. Of a failed input only the first columns are there; ``warnings`` is the
+    reason.
     """
 
     file: str
@@ -53,6 +54,7 @@ class Line(NamedTuple):
     level_db: float | None = None
     snr_db: float | None = None
     clipped: float | None = None
+    adaptation: str = ""
     compute_s: float | None = None
 
 
@@ -122,6 +124,7 @@ def _line(name: str, row: Measures, longest: LongestPhone) -> Line:
         level_db=_rounded(row.level_db),
         snr_db=_rounded(row.snr_db),
         clipped=_rounded(row.clipped),
+        adaptation=row.adaptation,
         compute_s=_rounded(row.compute_s),
     )
 

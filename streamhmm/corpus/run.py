@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from streamhmm.align.adaptation import Adaptation
+from streamhmm.corpus.adapting import Groups, read_kept
 from streamhmm.corpus.fingerprint import AudioHashes, utterance_key
 from streamhmm.corpus.journal import Entry, Journal
 from streamhmm.corpus.layouts import find_utterances
 from streamhmm.corpus.measures import Measures
-from streamhmm.corpus.messages import Failed, Finished
+from streamhmm.corpus.messages import Adapted, Failed, Finished
 from streamhmm.corpus.pool import Pool
 from streamhmm.corpus.report import write_report
 from streamhmm.corpus.settings import Settings
+from streamhmm.corpus.tasks import AlignTask, Task
 from streamhmm.corpus.utterance import Problem, Utterance
 from streamhmm.corpus.worker import work
 from streamhmm.errors import CorpusError, ModelError, OutputError
@@ -33,6 +37,7 @@ class Progress(NamedTuple):
         total, done, failed: utterances; those done before count as ``done``.
         work, work_done: bytes of audio that this run aligns, and has.
         audio_s: seconds of audio aligned in this run.
+        speakers, adapted: to adapt to in this run before anything is aligned, and those done.
         problem: what has just failed.
     """
 
@@ -42,6 +47,8 @@ class Progress(NamedTuple):
     work: int
     work_done: int
     audio_s: float
+    speakers: int = 0
+    adapted: int = 0
     problem: Problem | None = None
 
 
@@ -115,25 +122,49 @@ class _Run:
         self._on_progress = on_progress
         self._journal = Journal(results)
         self.outcome = Outcome(len(utterances) + len(problems))
-        self._work = self._work_done = 0
+        self._work = self._work_done = self._speakers = self._adapted = 0
+        self._pool: Pool | None = None
         self._sizes: dict[str, int] = {}
         for problem in problems:
             self._note(problem)
 
     def align(self, jobs: int) -> None:
         digest = self._settings.digest(_model_file(self._settings.model))
-        open_ones = self._open(digest)
-        if not open_ones:
-            return
-        self._sizes = {utterance.name: _size(utterance) for utterance in open_ones}
-        self._work = sum(self._sizes.values())
-        tasks = list(_tasks(open_ones, self._sizes, jobs))
-        pool = Pool(min(jobs, len(tasks)), work, self._settings, digest, self._results)
         try:
-            for message in pool.run(tasks):
-                self._take(message)
+            adaptations = self._adaptations(digest, jobs)
+            open_ones = self._open(digest, adaptations)
+            self._sizes = {utterance.name: _size(utterance) for utterance in open_ones}
+            self._work = sum(self._sizes.values())
+            for message in self._done(list(_tasks(open_ones, adaptations, self._sizes, jobs)), digest, jobs):
+                if isinstance(message, (Finished, Failed)):
+                    self._take(message)
         finally:
-            pool.close()
+            if self._pool is not None:
+                self._pool.close()
+
+    def _done(self, tasks: Sequence[Task], digest: str, jobs: int) -> Iterator[Finished | Adapted | Failed]:
+        """What comes of tasks; processes are started when there is the first one."""
+        if tasks and self._pool is None:
+            jobs = jobs if self._settings.adapt else min(jobs, len(tasks))
+            self._pool = Pool(jobs, work, self._settings, digest, self._results)
+        return iter(()) if self._pool is None else self._pool.run(tasks)
+
+    def _adaptations(self, digest: str, jobs: int) -> Mapping[str, Adaptation | None]:
+        """The adaptation of each utterance, by its name; what is not kept from earlier runs is estimated."""
+        if not self._settings.adapt:
+            return {}
+        groups = Groups(self._utterances)
+        known = dict(read_kept(groups, self._results, digest))
+        tasks = [groups.task(group, self._results) for group in groups if group not in known]
+        self._speakers = len(tasks)
+        for message in self._done(tasks, digest, jobs):
+            if isinstance(message, Adapted):
+                known[message.name] = message.adaptation
+            elif isinstance(message, Failed) and message.stops_all:
+                raise OutputError(f"{message.reason}; the same command then goes on where it stopped")
+            self._adapted += 1
+            self._tell()
+        return {utterance.name: known.get(groups.of(utterance)) for utterance in self._utterances}
 
     def report(self) -> None:
         """Writes the report of all that is finished. Raises OutputError."""
@@ -149,13 +180,14 @@ class _Run:
         remove_leftovers(self._results)
         self._journal.close()
 
-    def _open(self, digest: str) -> list[Utterance]:
+    def _open(self, digest: str, adaptations: Mapping[str, Adaptation | None]) -> list[Utterance]:
         """Those that have no results yet, or results of something else."""
         hashes = AudioHashes()
         found = []
         for utterance in self._utterances:
             entry = self._journal.finished.get(utterance.name)
-            if entry is not None and self._is_current(utterance, entry, hashes, digest):
+            adaptation = adaptations.get(utterance.name)
+            if entry is not None and self._is_current(utterance, entry, hashes, digest, adaptation):
                 self.outcome.kept += 1
                 self.outcome.done += 1
             else:
@@ -163,11 +195,13 @@ class _Run:
         self._tell()
         return found
 
-    def _is_current(self, utterance: Utterance, entry: Entry, hashes: AudioHashes, digest: str) -> bool:
+    def _is_current(
+        self, utterance: Utterance, entry: Entry, hashes: AudioHashes, digest: str, adaptation: Adaptation | None
+    ) -> bool:
         paths = self._settings.files(self._results, utterance.name)
         try:
             return all(map(os.path.isfile, paths.values())) and entry.key == utterance_key(
-                utterance, hashes(utterance.audio), digest
+                utterance, hashes(utterance.audio), digest, adaptation
             )
         except OSError:
             return False  # its worker will say why
@@ -191,23 +225,27 @@ class _Run:
 
     def _tell(self, problem: Problem | None = None) -> None:
         out = self.outcome
-        failed = len(out.problems)
-        self._on_progress(Progress(out.total, out.done, failed, self._work, self._work_done, out.audio_s, problem))
+        work, speakers = (self._work, self._work_done), (self._speakers, self._adapted)
+        state = Progress(out.total, out.done, len(out.problems), *work, out.audio_s, *speakers, problem)
+        self._on_progress(state)
 
 
-def _tasks(utterances: Iterable[Utterance], sizes: dict[str, int], jobs: int) -> Iterator[list[Utterance]]:
+def _tasks(
+    utterances: Iterable[Utterance], adaptations: Mapping[str, Adaptation | None], sizes: dict[str, int], jobs: int
+) -> Iterator[AlignTask]:
     """Long ones first, so that none is left at the end; those of one recording one after the other."""
     ordered = sorted(utterances, key=lambda one: (-sizes[one.name], one.audio, one.parts[0].start_s))
     most = max(1, min(TASK_UTTERANCES, len(ordered) // (4 * jobs)))
-    task: list[Utterance] = []
+    open_tasks: dict[Adaptation | None, list[Utterance]] = defaultdict(list)
     for utterance in ordered:
-        full = len(task) == most or sum(sizes[one.name] for one in task) >= TASK_BYTES
-        if task and full:
-            yield task
-            task = []
+        adaptation = adaptations.get(utterance.name)
+        task = open_tasks[adaptation]
+        if task and (len(task) == most or sum(sizes[one.name] for one in task) >= TASK_BYTES):
+            yield AlignTask(task, adaptation)
+            task = open_tasks[adaptation] = []
         task.append(utterance)
-    if task:
-        yield task
+    for adaptation, task in open_tasks.items():
+        yield AlignTask(task, adaptation)
 
 
 def _size(utterance: Utterance) -> int:

@@ -15,8 +15,8 @@ from streamhmm.formats import format_named
 class Settings:
     """How to align; names and defaults are those of :class:`~streamhmm.Aligner` and its ``align``.
 
-    ``formats`` are names of formats for the results (:mod:`streamhmm.formats`), with different suffixes; ``threads``
-    are those of each worker.
+    ``adapt``: estimate an adaptation for each speaker first. ``formats`` are names of formats for the results
+    (:mod:`streamhmm.formats`), with different suffixes; ``threads`` are those of each worker.
 
     Raises:
         ValueError: there is no such format, or two have the same suffix.
@@ -32,6 +32,7 @@ class Settings:
     channel: int | None = None
     formats: tuple[str, ...] = ("textgrid",)
     threads: int = 1
+    adapt: bool = False
 
     def __post_init__(self) -> None:
         suffixes = [format_named(name).suffix for name in self.formats]
@@ -49,5 +50,6 @@ class Settings:
             OSError: a file can't be read.
         """
         files = [content_hash(path) for path in (model_file, *self.lexicon)]
-        options = (__version__, self.backend, self.precision, self.device, self.follow, self.strict, self.channel)
+        how = (self.follow, self.strict, self.channel, self.adapt)
+        options = (__version__, self.backend, self.precision, self.device, *how)
         return hashlib.blake2b(repr((files, options)).encode(), digest_size=16).hexdigest()

@@ -9,27 +9,35 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from multiprocessing.connection import Connection
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from streamhmm.align.adaptation import LEAST_UTTERANCES, Adaptation
 from streamhmm.align.results import Alignment
 from streamhmm.audio import Audio
+from streamhmm.corpus.adapting import write_kept
 from streamhmm.corpus.fingerprint import utterance_key
 from streamhmm.corpus.joining import Placed, join
 from streamhmm.corpus.journal import Entry, append, open_journal
 from streamhmm.corpus.measures import measure
-from streamhmm.corpus.messages import Broken, Failed, Finished, Message, Ready, TaskDone
+from streamhmm.corpus.messages import Adapted, Broken, Failed, Finished, Message, Ready, TaskDone
 from streamhmm.corpus.recordings import Recording, Recordings, part_of
 from streamhmm.corpus.settings import Settings
+from streamhmm.corpus.tasks import AdaptTask
 from streamhmm.corpus.utterance import Utterance
 from streamhmm.errors import OutputError, StreamHMMError, why_not_written
 
+if TYPE_CHECKING:
+    from streamhmm.align.aligner import Aligner
+
 BATCH_S = 120.0
 """So much audio is held and goes through the network together, in batches of similar length."""
+SAMPLE_S, LONGEST_SAMPLE_S = 40.0, 120.0
+"""So much of a speaker is enough to adapt to if it is as many utterances as it takes; longer ones are left out."""
 NOTHING_CAN_BE_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 def work(connection: Connection, settings: Settings, digest: str, results: str) -> None:
-    """Take lists of utterances until nobody sends any more."""
+    """Do tasks until nobody sends any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all of the terminal's processes; the first decides
     signal.signal(signal.SIGTERM, _leave)
     try:
@@ -40,7 +48,7 @@ def work(connection: Connection, settings: Settings, digest: str, results: str) 
     with closing(worker), suppress(EOFError, BrokenPipeError, ConnectionResetError):  # nobody is there any more
         connection.send(Ready())
         while True:
-            for message in worker.align(connection.recv()):
+            for message in connection.recv().run(worker):
                 connection.send(message)
             connection.send(TaskDone())
 
@@ -93,8 +101,28 @@ class Worker:
         """Closes the journal."""
         self._journal.close()
 
-    def align(self, utterances: Sequence[Utterance]) -> Iterator[Message]:
+    def adapt(self, task: AdaptTask) -> Adapted | Failed:
+        """Estimates what makes up for the speakers of a group, and keeps it."""
+        pairs: list[tuple[Audio, str]] = []
+        for utterance in task.utterances:
+            try:
+                item = self._read(utterance)
+            except StreamHMMError:
+                continue  # it will be told of where it is aligned
+            parts = zip(item.parts, utterance.parts, strict=True)
+            pairs += [(audio, part.text) for audio, part in parts if audio.duration <= LONGEST_SAMPLE_S]
+            if len(pairs) >= LEAST_UTTERANCES and sum(audio.duration for audio, _ in pairs) >= SAMPLE_S:
+                break
+        adaptation = self._aligner.estimate_adaptation(pairs)
+        try:
+            write_kept(task.path, adaptation, self._digest)
+        except OutputError as error:
+            return Failed(task.group, str(error), _stops_all(error))
+        return Adapted(task.group, adaptation)
+
+    def align(self, utterances: Sequence[Utterance], adaptation: Adaptation | None = None) -> Iterator[Message]:
         """What becomes of each, in any order."""
+        aligner = self._aligner if adaptation is None else self._aligner.adapted(adaptation)
         items: list[_Item] = []
         for utterance in utterances:
             try:
@@ -102,30 +130,36 @@ class Worker:
             except StreamHMMError as error:
                 yield _failed(utterance, error)
             if sum(item.seconds for item in items) >= BATCH_S:
-                yield from self._align(items)
+                yield from self._align(items, aligner, adaptation)
                 items = []
-        yield from self._align(items)
+        yield from self._align(items, aligner, adaptation)
 
     def _read(self, utterance: Utterance) -> _Item:
         channel = utterance.channel or self._settings.channel
         recording = self._recordings.read(utterance.audio, channel)
         return _Item(utterance, recording, [part_of(recording.audio, part, utterance) for part in utterance.parts])
 
-    def _align(self, items: Sequence[_Item]) -> Iterator[Message]:
+    def _align(self, items: Sequence[_Item], aligner: Aligner, adaptation: Adaptation | None) -> Iterator[Message]:
         began = time.perf_counter()
         pairs = [
             (audio, part.text) for item in items for audio, part in zip(item.parts, item.utterance.parts, strict=True)
         ]
-        found = iter(self._aligner.align_batch(pairs, follow=self._settings.follow, strict=self._settings.strict))
+        found = iter(aligner.align_batch(pairs, follow=self._settings.follow, strict=self._settings.strict))
         aligned = [(item, [next(found) for _ in item.parts]) for item in items]
         each_s = (time.perf_counter() - began) / max(1e-9, sum(item.seconds for item in items))
         for item, results in aligned:
             try:
-                yield self._finish(item, results, each_s * item.seconds)
+                yield self._finish(item, results, each_s * item.seconds, adaptation)
             except StreamHMMError as error:
                 yield _failed(item.utterance, error)
 
-    def _finish(self, item: _Item, found: Sequence[Alignment | StreamHMMError], compute_s: float) -> Finished:
+    def _finish(
+        self,
+        item: _Item,
+        found: Sequence[Alignment | StreamHMMError],
+        compute_s: float,
+        adaptation: Adaptation | None,
+    ) -> Finished:
         utterance, recording = item.utterance, item.recording
         placed = [
             Placed(part.start_s, one)
@@ -140,8 +174,9 @@ class Worker:
         warnings = [f"from {part.start_s:.2f} s on: not aligned: {error}" for part, error in errors]
         alignment = join(placed, recording.audio.duration, warnings)
         self._write(utterance.name, alignment)
-        row = measure(alignment, utterance.speaker, compute_s).as_values()
-        entry = Entry(utterance.name, utterance_key(utterance, recording.hash, self._digest), row)
+        kind = "" if adaptation is None else adaptation.kind
+        row = measure(alignment, utterance.speaker, compute_s, kind).as_values()
+        entry = Entry(utterance.name, utterance_key(utterance, recording.hash, self._digest, adaptation), row)
         append(self._journal, entry)  # here, and not where it is sent to: whoever that is may be killed meanwhile
         return Finished(entry)
 
@@ -155,6 +190,9 @@ class Worker:
 
 
 def _failed(utterance: Utterance, error: StreamHMMError) -> Failed:
+    return Failed(utterance.name, str(error).removeprefix(f"{utterance.audio}: "), _stops_all(error))
+
+
+def _stops_all(error: StreamHMMError) -> bool:
     cause = error.__cause__
-    stops_all = isinstance(error, OutputError) and isinstance(cause, OSError) and cause.errno in NOTHING_CAN_BE_WRITTEN
-    return Failed(utterance.name, str(error).removeprefix(f"{utterance.audio}: "), stops_all)
+    return isinstance(error, OutputError) and isinstance(cause, OSError) and cause.errno in NOTHING_CAN_BE_WRITTEN
