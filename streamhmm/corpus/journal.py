@@ -70,6 +70,15 @@ def append(file: io.FileIO, entry: Entry) -> None:
         raise OutputError(f"{file.name}: {why_not_written(error, str(file.name))}") from error
 
 
+def finished_entries(results: str) -> dict[str, Entry]:
+    """The finished utterances of a results folder, by name; none where there is no journal."""
+    try:
+        with open(os.path.join(results, FOLDER, "journal.jsonl"), "rb", buffering=0) as file:
+            return _read(file)
+    except OSError:
+        return {}
+
+
 def _read(file: io.FileIO) -> dict[str, Entry]:
     file.seek(0)
     finished = {}
