@@ -1,4 +1,4 @@
-"""What runs in the processes of a pool, for its tests: the names of the utterances say what happens."""
+"""What runs in the processes of a pool, for its tests: the names in the tasks say what happens."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import os
 import signal
 
 from streamhmm.corpus.journal import Entry
-from streamhmm.corpus.messages import Broken, Failed, Finished, Ready, TaskDone
+from streamhmm.corpus.messages import Adapted, Broken, Failed, Finished, Ready, TaskDone
+from streamhmm.corpus.tasks import AdaptTask
 from streamhmm.errors import ModelError
 
 
@@ -18,17 +19,19 @@ def obedient(connection, log):
             task = connection.recv()
         except EOFError:
             return
-        for utterance in task:
+        for name in task.names:
             with open(log, "a", encoding="utf-8") as file:
-                file.write(f"{utterance.name}\n")
-            if utterance.name == "deadly":
+                file.write(f"{name}\n")
+            if name == "deadly":
                 os.kill(os.getpid(), signal.SIGKILL)
-            if utterance.name == "ending":
+            if name == "ending":
                 os._exit(3)
-            if utterance.name == "bad":
+            if name == "bad":
                 connection.send(Failed("bad", "it is bad"))
+            elif isinstance(task, AdaptTask):
+                connection.send(Adapted(name, None))
             else:
-                connection.send(Finished(Entry(utterance.name, "key", {})))
+                connection.send(Finished(Entry(name, "key", {}, {})))
         connection.send(TaskDone())
 
 

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +17,12 @@ import soundfile
 from permissions import unprivileged
 
 import streamhmm as sh
-from streamhmm.corpus import Part, Problem, Settings, Utterance, align_corpus
+from streamhmm.corpus import Part, Problem, Settings, Utterance, align_corpus, writer
 from streamhmm.corpus import run as corpus_run
-from streamhmm.corpus.journal import open_journal
 from streamhmm.corpus.messages import Failed, Finished
 from streamhmm.corpus.recordings import Recordings
-from streamhmm.corpus.worker import WRITERS, Worker
-from streamhmm.errors import AudioError, CorpusError, ModelError, OutputError
+from streamhmm.corpus.worker import Worker
+from streamhmm.errors import AudioError, CorpusError, ModelError, OutputError, TextError
 from streamhmm.formats import load
 
 FLAC = Path(__file__).resolve().parents[1] / "examples" / "quick_start" / "ferry.flac"
@@ -57,16 +55,13 @@ def in_process(aligner, monkeypatch):
 
     class HerePool:
         def __init__(self, jobs, target, settings, digest, results):
-            self._worker = Worker.__new__(Worker)
-            self._worker._settings, self._worker._digest, self._worker._results = settings, digest, results
-            self._worker._aligner, self._worker._recordings = aligner, Recordings(16_000)
-            self._worker._journal, self._worker._writers = open_journal(results), ThreadPoolExecutor(1)
+            self._worker = Worker(aligner, settings, digest, results)
             aligned.append(jobs)
 
         def run(self, tasks):
             for task in tasks:
-                aligned.extend(one.name for one in task)
-                yield from self._worker.align(task)
+                aligned.extend(task.names)
+                yield from task.run(self._worker)
 
         def close(self):
             self._worker.close()
@@ -120,7 +115,7 @@ def test_a_corpus_and_what_is_done_again(corpus, tmp_path, in_process, aligner):
     write(corpus / "ann/b.wav", TEXT, 1.9)
     (out / "bob/c d.TextGrid").unlink()
     assert sorted(again()[0]) == ["ann/b", "bob/c d"]
-    assert again() == ([], again()[1])
+    assert again()[0] == []
     assert again(formats=("json",))[0] == []
     assert len(again(strict=True)[0]) == 6
     lexicon = tmp_path / "lexicon"
@@ -130,8 +125,46 @@ def test_a_corpus_and_what_is_done_again(corpus, tmp_path, in_process, aligner):
     assert len(again(lexicon=(str(lexicon),))[0]) == 6
 
 
+def test_results_that_are_not_ours_are_kept(corpus, tmp_path, in_process):
+    out = tmp_path / "out"
+    (out / "ann").mkdir(parents=True)
+    (out / "ann/a.TextGrid").write_text("of somebody else")
+    assert align_corpus(corpus, out).backed_up == [f"{out}/ann/a.TextGrid"]
+    assert (out / "ann/a.TextGrid.bak").read_text() == "of somebody else"
+    assert align_corpus(corpus, out).backed_up == []
+    (out / "ann/b.TextGrid").write_text("corrected by hand")
+    (corpus / "ann/a.lab").write_text("The last")
+    outcome = align_corpus(corpus, out)
+    assert (outcome.kept, outcome.backed_up) == (3, [f"{out}/ann/b.TextGrid"])
+    assert (out / "ann/b.TextGrid.bak").read_text() == "corrected by hand"
+
+
+def test_formats_that_differ_between_runs(corpus, tmp_path, in_process):
+    out = tmp_path / "out"
+    text = (corpus / "ann/a.lab").read_text()
+    align_corpus(corpus, out)
+    assert align_corpus(corpus, out, Settings(formats=("textgrid-short",))).kept == 0
+    (corpus / "ann/a.lab").write_text("The last")
+    align_corpus(corpus, out, Settings(formats=("json",)))
+    (corpus / "ann/a.lab").write_text(text)
+    align_corpus(corpus, out, Settings(formats=("textgrid-short",)))
+    assert len(load(out / "ann/a.TextGrid").words) == 6
+
+
+def test_results_do_not_overwrite_one_another(tmp_path, in_process):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    for name in ("report", "a", "a.phones"):
+        write(folder / f"{name}.wav", TEXT, 2.0)
+    table = f"{out}/report.csv"
+    reason = f"its result {table} would overwrite {table} itself; rename it, or take another format"
+    assert align_corpus(folder, out, Settings(formats=("csv",))).problems == [Problem("report", reason)]
+    outcome = align_corpus(folder, out, Settings(formats=("ctm", "ctm-phones")))
+    assert [one.name for one in outcome.problems] == ["a.phones"]
+    assert "would overwrite that of a;" in outcome.problems[0].reason
+
+
 def rows(out: Path) -> list[dict[str, str]]:
-    with open(out / "report.csv", encoding="utf-8", newline="") as file:
+    with open(out / "report.csv", encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -157,7 +190,7 @@ def test_the_report_says_what_to_look_at(corpus, tmp_path, in_process):
     data = json.loads(page[start : page.index(";\n", start)])
     assert [row[0] for row in data["rows"]] == [row["file"] for row in found]
     assert data["links"][2] == "../in/bob/wrong.wav"
-    assert "5 recordings, 29 words, 0.00 hours aligned; 2 inputs failed." in page
+    assert "5 utterances, 29 words, 0.00 hours aligned; 2 inputs failed." in page
 
 
 def test_parts_of_a_recording(tmp_path, in_process):
@@ -169,6 +202,9 @@ def test_parts_of_a_recording(tmp_path, in_process):
     assert outcome.problems == [
         Problem("a-3", "the text is said from 6.00 s on, and the recording lasts 6.00 s; check the times")
     ]
+    assert outcome.audio_s == pytest.approx(4.0)
+    assert [(row["file"], row["duration_s"]) for row in rows(tmp_path / "out")[1:]] == [("a", "2.0"), ("a-2", "2.0")]
+    assert '"../a.wav#t=2.00"' in (tmp_path / "out/report.html").read_text()
     first, second = (load(tmp_path / "out" / f"{name}.json") for name in ("a", "a-2"))
     assert first.duration == second.duration == 6.0
     for word, other in zip(first.words, second.words, strict=True):
@@ -176,7 +212,7 @@ def test_parts_of_a_recording(tmp_path, in_process):
 
 
 def test_a_part_that_fails_is_a_warning_and_all_of_them_an_error(tmp_path, aligner):
-    worker = Worker(Settings(), "digest", str(tmp_path))
+    worker = Worker(aligner, Settings(), "digest", str(tmp_path))
     parts = (Part(TEXT, 0.0, 2.0), Part("too long a text for so little time", 2.0, 2.1))
     (finished,) = worker.align([Utterance("x", str(FLAC), parts)])
     assert isinstance(finished, Finished)
@@ -202,11 +238,11 @@ def test_a_file_that_changes_while_it_is_read(tmp_path, monkeypatch):
 
 
 def test_nothing_to_write_to_ends_the_run_and_keeps_what_there_is(corpus, tmp_path, in_process, monkeypatch):
-    def full(self, path, format):
+    def full(path):
         raise OutputError(f"{path}: the device is full, nothing was written") from OSError(28, "full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(sh.Alignment, "save", full)
+        patch.setattr(writer, "atomic_write", full)
         with pytest.raises(OutputError, match=r"the device is full.*; the same command then goes on where it stopped"):
             align_corpus(corpus, tmp_path / "out")
     assert in_process[-1] == "closed"
@@ -219,6 +255,9 @@ def test_what_is_no_call(corpus, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(CorpusError, match="there are no recordings with texts in it"):
         align_corpus(tmp_path / "empty", tmp_path / "out")
+    with pytest.raises(TextError, match=r"none\.txt: can't be read \(No such file or directory\); check the path"):
+        align_corpus(corpus, tmp_path / "out", Settings(lexicon=("none.txt",)))
+    assert not (tmp_path / "out").exists()
     with pytest.raises(ModelError, match="there is no such model file; check the path"):
         align_corpus(corpus, tmp_path / "out", Settings(model="none.safetensors"))
     with pytest.raises(ValueError, match="formats must have different suffixes, got textgrid, textgrid-short"):
@@ -249,7 +288,7 @@ def test_killed_at_any_moment_the_program_goes_on(corpus, tmp_path):
     assert b"125 of 126 aligned, " in done.stdout
     assert done.stderr.startswith(b"streamhmm: bob/damaged: not audio that can be read (")
     again = {path for path, changed in before.items() if path.stat().st_mtime_ns != changed}
-    assert len(again) <= 2 * WRITERS  # those that were between the file and its entry
+    assert again == set()
     assert not list(out.rglob("*.tmp"))
 
 
@@ -258,14 +297,15 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(corpus, tmp_path):
     for index in range(300):
         write(corpus / f"more/{index:03}.wav", TEXT, 1.75 + index / 1000)
     command = [*PROGRAM, corpus, out, "--jobs", "1"]
-    heeded = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    heeded = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), "start_new_session": True}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **heeded) as process:
         while process.poll() is None and not list(out.rglob("*.TextGrid")):
             time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         _, complaint = process.communicate(timeout=60)
     assert process.returncode == -signal.SIGINT
     lines = complaint.decode().splitlines()
+    assert lines[:-2] == [line for line in lines if line.startswith("streamhmm: bob/damaged: ")]
     assert lines[-2].endswith(f" of 306 are aligned, in {out}; the same command goes on from there")
     assert lines[-1] == "streamhmm: interrupted"
     finished = int(lines[-2].split()[1])

@@ -11,7 +11,11 @@ from permissions import unprivileged
 from streamhmm.corpus.journal import Entry, Journal, append, open_journal
 from streamhmm.errors import CorpusError, OutputError
 
-ENTRIES = [Entry("a", "1", {"x": 1.5, "y": "é"}), Entry("b\nb", "2", {}), Entry("caf\udce9", "3", {"z": None})]
+ENTRIES = [
+    Entry("a", "1", {"x": 1.5, "y": "é"}, {"json": "11"}),
+    Entry("b\nb", "2", {}, {}),
+    Entry("caf\udce9", "3", {"z": None}, {"json": "33", "textgrid": "34"}),
+]
 
 
 def add(folder: Path, *entries: Entry) -> None:
@@ -38,8 +42,11 @@ def test_entries_come_back(tmp_path):
 
 def test_of_two_entries_the_later_counts(tmp_path):
     written(tmp_path)
-    add(tmp_path, Entry("a", "9", {}))
-    assert finished(tmp_path)[0] == Entry("a", "9", {})
+    add(tmp_path, Entry("a", "9", {}, {"json": "99"}))
+    assert finished(tmp_path)[0] == Entry("a", "9", {}, {"json": "99"})
+    journal = Journal(str(tmp_path))
+    journal.close()
+    assert journal.written == {"11", "33", "34", "99"}
 
 
 def test_cut_anywhere_only_the_last_line_is_lost_and_new_ones_are_kept(tmp_path):
@@ -49,11 +56,13 @@ def test_cut_anywhere_only_the_last_line_is_lost_and_new_ones_are_kept(tmp_path)
     for length in range(last_but_one, len(whole)):
         path.write_bytes(whole[:length])
         assert finished(tmp_path) == ENTRIES[:2]
-        add(tmp_path, Entry("new", "4", {}))
-        assert finished(tmp_path) == [*ENTRIES[:2], Entry("new", "4", {})]
+        add(tmp_path, Entry("new", "4", {}, {}))
+        assert finished(tmp_path) == [*ENTRIES[:2], Entry("new", "4", {}, {})]
 
 
-@pytest.mark.parametrize("line", ["[]", "3", '{"name": "x"}', '{"name": "x", "key": "1", "row": {}, "more": 1}', "\0"])
+@pytest.mark.parametrize(
+    "line", ["[]", "3", '{"name": "x"}', '{"name": "x", "key": "1", "row": {}, "files": {}, "more": 1}', "\0"]
+)
 def test_lines_of_something_else_are_passed_over(tmp_path, line):
     path = written(tmp_path)
     path.write_text(line + "\n" + json.dumps(ENTRIES[0]._asdict()) + "\n")

@@ -6,13 +6,14 @@ import corpus_workers
 import pytest
 
 from streamhmm.corpus import Part, Utterance
-from streamhmm.corpus.messages import Failed, Finished
+from streamhmm.corpus.messages import Adapted, Failed, Finished
 from streamhmm.corpus.pool import Pool
+from streamhmm.corpus.tasks import AdaptTask, AlignTask
 from streamhmm.errors import CorpusError, ModelError
 
 
-def utterances(*names: str) -> list[Utterance]:
-    return [Utterance(name, f"{name}.wav", (Part("text"),)) for name in names]
+def task(*names: str) -> AlignTask:
+    return AlignTask([Utterance(name, f"{name}.wav", (Part("text"),)) for name in names])
 
 
 def outcome(message):
@@ -24,10 +25,10 @@ def test_workers_that_die_take_only_their_own_file_along(tmp_path):
     pool = Pool(2, corpus_workers.obedient, log)
     try:
         tasks = [
-            utterances("a", "deadly", "b", "c"),
-            utterances("d", "bad", "e"),
-            utterances("ending"),
-            utterances("f"),
+            task("a", "deadly", "b", "c"),
+            task("d", "bad", "e"),
+            task("ending"),
+            task("f"),
         ]
         found = [outcome(message) for message in pool.run(tasks)]
     finally:
@@ -50,17 +51,39 @@ def test_workers_that_die_take_only_their_own_file_along(tmp_path):
     }
 
 
+def test_a_pool_takes_tasks_of_other_kinds_and_more_of_them_later(tmp_path):
+    pool = Pool(2, corpus_workers.obedient, tmp_path / "log")
+    try:
+        adapting = [AdaptTask(name, [], "") for name in ("ann", "deadly", "bob")]
+        found = sorted(pool.run(adapting), key=lambda message: message.name)
+        died = "the process that aligned it died (killed, perhaps because the memory is full)"
+        assert found == [
+            Adapted("ann", None),
+            Adapted("bob", None),
+            Failed("deadly", f"{died}; align it by itself to see why"),
+        ]
+        assert list(pool.run([])) == []
+        found = [outcome(message) for message in pool.run([task("a", "b"), task("c"), task("d")])]
+        assert sorted(found) == ["a", "b", "c", "d"]
+    finally:
+        pool.close()
+
+
 @pytest.mark.parametrize(
     ("target", "error", "message"),
     [
         (corpus_workers.broken, ModelError, "^no model$"),
-        (corpus_workers.stillborn, CorpusError, r"^a worker could not start \(exit code 4\); try fewer jobs$"),
+        (
+            corpus_workers.stillborn,
+            CorpusError,
+            r"^a worker could not start \(exit code 4\); if nothing",
+        ),
     ],
 )
 def test_workers_that_can_not_start(target, error, message):
     pool = Pool(1, target)
     try:
         with pytest.raises(error, match=message):
-            list(pool.run([utterances("a")]))
+            list(pool.run([task("a")]))
     finally:
         pool.close()

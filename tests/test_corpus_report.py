@@ -21,6 +21,8 @@ from streamhmm.segment import Segment
 
 ROW = Measures(
     speaker="ann",
+    text="the island a",
+    start_s=0.0,
     duration_s=2.5,
     words=3,
     log_likelihood=-0.123456,
@@ -99,7 +101,7 @@ class Tags(HTMLParser):
 def test_both_files_hold_any_name(tmp_path):
     nasty = ["a,\"b\"\n'c'", "</script><b>", os.fsdecode(b"caf\xe9"), "ünï", "=1+1"]
     write_report(str(tmp_path), dict.fromkeys(nasty, ROW), [], {name: f"/in/{name}.wav" for name in nasty})
-    table = list(csv.reader(io.StringIO((tmp_path / "report.csv").read_bytes().decode("utf-8"), newline="")))
+    table = list(csv.reader(io.StringIO((tmp_path / "report.csv").read_bytes().decode("utf-8-sig"), newline="")))
     assert table[0] == list(Line._fields)
     assert [row[0] for row in table[1:]] == sorted([*nasty[:2], "caf\\udce9", *nasty[3:]])
     page = (tmp_path / "report.html").read_bytes().decode("utf-8")

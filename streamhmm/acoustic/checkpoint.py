@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from streamhmm.acoustic.features import N_MELS
 from streamhmm.acoustic.labels import LABELS
 from streamhmm.acoustic.network import AcousticNetwork, NetworkConfig
 from streamhmm.errors import ModelError
@@ -28,6 +29,7 @@ class Checkpoint:
     """A network in evaluation mode, its labels, (V,) log prior of the labels, and notes on its training.
 
     ``calibration`` holds the numbers that make its scores mean something, as the aligner keeps them; None for none.
+    ``label_means`` (V, 80) are the features that are usual for each label, which adaptation to speakers needs; or None.
     """
 
     network: AcousticNetwork
@@ -35,6 +37,7 @@ class Checkpoint:
     labels: tuple[str, ...] = LABELS
     training: dict[str, Any] = field(default_factory=dict)
     calibration: dict[str, Any] | None = None
+    label_means: Tensor | None = None
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: str | os.PathLike[str]) -> None:
@@ -50,6 +53,8 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | os.PathLike[str]) -> Non
     }
     tensors = {f"network.{name}": tensor.contiguous() for name, tensor in checkpoint.network.state_dict().items()}
     tensors["log_prior"] = checkpoint.log_prior.float().contiguous()
+    if checkpoint.label_means is not None:
+        tensors["label_means"] = checkpoint.label_means.float().contiguous()
     temporary = target.with_name(target.name + ".part")
     temporary.write_bytes(save(tensors, metadata={_HEADER: json.dumps(header)}))
     temporary.replace(target)
@@ -79,10 +84,10 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     _check_tensors(path, tensors, network, len(labels))
     if labels != LABELS:
         raise ModelError(f"{path}: its labels are not {' '.join(LABELS)}; get the model file again")
-    log_prior = tensors.pop("log_prior")
+    log_prior, label_means = tensors.pop("log_prior"), tensors.pop("label_means", None)
     network.load_state_dict({name.removeprefix("network."): tensor for name, tensor in tensors.items()})
     network.requires_grad_(False)
-    return Checkpoint(network, log_prior, labels, header.get("training", {}), header.get("calibration"))
+    return Checkpoint(network, log_prior, labels, header.get("training", {}), header.get("calibration"), label_means)
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -102,6 +107,8 @@ def _check_tensors(
 ) -> None:
     expected = {f"network.{name}": tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     expected["log_prior"] = (n_labels,)
+    if "label_means" in tensors:
+        expected["label_means"] = (n_labels, N_MELS)
     if n_labels != network.config.n_labels:
         raise ModelError(f"{path}: {n_labels} labels for {network.config.n_labels} outputs; get the model file again")
     for name in sorted(expected.keys() | tensors.keys()):

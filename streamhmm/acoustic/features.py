@@ -30,14 +30,17 @@ class LogMel(nn.Module):
     its frame, so :meth:`forward` gives the frames that are complete and :meth:`finish` the rest.
 
     With ``warp`` the energies are those of a voice whose formants and pitch are that many times as high (vocal tract
-    length perturbation; Jaitly & Hinton 2013), for training.
+    length perturbation; Jaitly & Hinton 2013), for training. ``shift`` (80,) is added to every frame, to make up for a
+    speaker or a channel.
     """
 
     window: Tensor
     mel: Tensor
+    shift: Tensor
 
-    def __init__(self, warp: float = 1.0) -> None:
+    def __init__(self, warp: float = 1.0, shift: Tensor | None = None) -> None:
         super().__init__()
+        self.register_buffer("shift", torch.zeros(N_MELS) if shift is None else shift, persistent=False)
         self.register_buffer("window", torch.hann_window(WINDOW, periodic=False), persistent=False)
         mel = mel_filters() if warp == 1.0 else _stretched(warp) @ mel_filters()
         self.register_buffer("mel", mel, persistent=False)
@@ -68,7 +71,7 @@ class LogMel(nn.Module):
         spectrum = torch.fft.rfft(windows, FFT_SIZE)
         power = spectrum.real.square() + spectrum.imag.square()
         energies: Tensor = power @ self.mel
-        return ((energies + FLOOR).log() - CENTRE) / SPREAD
+        return ((energies + FLOOR).log() - CENTRE) / SPREAD + self.shift
 
 
 def mel_filters() -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from streamhmm.acoustic.backends import Backend, open_backend
+from streamhmm.acoustic.backends.offset import OffsetBackend
 from streamhmm.acoustic.checkpoint import Checkpoint, load_checkpoint
 from streamhmm.acoustic.features import HOP, SAMPLE_RATE, LogMel
 from streamhmm.acoustic.features import SILENCE as SILENCE_LEVEL
@@ -34,6 +36,7 @@ class AcousticModel:
         backend: the runtime; its ``name``, ``precision`` and ``device`` tell what runs.
         training: notes on how the model was trained.
         calibration: what the aligner needs to make scores of this model mean something, or None.
+        label_means: (V, 80) features that are usual for each label, or None.
     """
 
     sample_rate = SAMPLE_RATE
@@ -48,6 +51,7 @@ class AcousticModel:
         self.lookahead_s = checkpoint.network.lookahead_s
         self.training = checkpoint.training
         self.calibration = checkpoint.calibration
+        self.label_means = checkpoint.label_means
         self.backend: Backend = open_backend(checkpoint, backend, precision, device)
         self.features = LogMel()
 
@@ -85,35 +89,45 @@ class AcousticModel:
     def batch_log_posteriors(self, recordings: Sequence[Tensor]) -> list[Tensor]:
         """The same for several recordings, those of similar length together; equal up to rounding."""
         results: dict[int, Tensor] = {}
-        for batch in self._batches([len(samples) for samples in recordings]):
+        for batch in _batches([len(samples) // HOP for samples in recordings]):
             if len(batch) == 1:
                 results[batch[0]] = self.log_posteriors(recordings[batch[0]])
             else:
-                results |= zip(batch, self._padded([recordings[index] for index in batch]), strict=True)
+                features = [self.log_mel(recordings[index]) for index in batch]
+                results |= zip(batch, self._padded(features), strict=True)
         return [results[index] for index in range(len(recordings))]
 
-    def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
-        """Indices of recordings that go through the network together: padded, they last ``BLOCK_S`` at most."""
-        batch: list[int] = []
-        for index in sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True):
-            if batch and lengths[batch[0]] * (len(batch) + 1) > BLOCK_S * SAMPLE_RATE:
-                yield batch
-                batch = []
-            batch.append(index)
-        if batch:
-            yield batch
+    @torch.inference_mode()
+    def features_log_posteriors(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """(T, V) log-posteriors of each of several recordings' (T, 80) features, as :meth:`log_mel` gives them."""
+        results: dict[int, Tensor] = {}
+        for batch in _batches([len(frames) for frames in features]):
+            results |= zip(batch, self._padded([features[index] for index in batch]), strict=True)
+        return [results[index] for index in range(len(features))]
 
-    def _padded(self, recordings: Sequence[Tensor]) -> list[Tensor]:
+    def adapted(self, feature_shift: Tensor | None, class_offsets: Tensor | None) -> AcousticModel:
+        """The same model with (80,) added to its features, and (V,) to its log-posteriors, which then are normalised.
+
+        Weights are shared. What this model adds already stays.
+        """
+        model = copy.copy(self)
+        if feature_shift is not None:
+            model.features = LogMel(shift=self.features.shift + feature_shift)
+        if class_offsets is not None:
+            model.backend = OffsetBackend(self.backend, class_offsets)
+        return model
+
+    def log_mel(self, samples: Tensor) -> Tensor:
+        """(T, 80) features of (N,) float32 samples, T = ceil(N / 160)."""
+        frames, cache = self.features(samples)
+        return torch.cat((frames, self.features.finish(cache)))
+
+    def _padded(self, features: Sequence[Tensor]) -> list[Tensor]:
         """What is behind the end of a recording is silence, as it is for :meth:`ScoreStream.finish`."""
-        features = [self._features_of(samples) for samples in recordings]
-        padded = nn.utils.rnn.pad_sequence(features, batch_first=True, padding_value=SILENCE_LEVEL)
+        padded = nn.utils.rnn.pad_sequence(list(features), batch_first=True, padding_value=SILENCE_LEVEL)
         posteriors, cache = self.backend.log_posteriors(padded, None)
         whole = torch.cat((posteriors, self.backend.finish(cache)), dim=1)
         return [rows[: len(frames)] for rows, frames in zip(whole, features, strict=True)]
-
-    def _features_of(self, samples: Tensor) -> Tensor:
-        frames, cache = self.features(samples)
-        return torch.cat((frames, self.features.finish(cache)))
 
     @torch.inference_mode()
     def scores(self, samples: Tensor, prior_scale: float = PRIOR_SCALE) -> Tensor:
@@ -123,6 +137,18 @@ class AcousticModel:
     def stream(self, prior_scale: float = PRIOR_SCALE) -> ScoreStream:
         """An object that takes samples as they come and gives the same scores."""
         return ScoreStream(self, prior_scale)
+
+
+def _batches(frames: Sequence[int]) -> Iterator[list[int]]:
+    """Indices of recordings that go through the network together: padded, they last ``BLOCK_S`` at most."""
+    batch: list[int] = []
+    for index in sorted(range(len(frames)), key=frames.__getitem__, reverse=True):
+        if batch and frames[batch[0]] * (len(batch) + 1) * HOP > BLOCK_S * SAMPLE_RATE:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch
 
 
 class ScoreStream:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from streamhmm.acoustic import AcousticModel
+from streamhmm.align.adaptation import Adaptation, Sample, apply, estimate
 from streamhmm.align.assembly import Task, assemble
 from streamhmm.align.calibration import UNCALIBRATED, Calibration
 from streamhmm.align.checks import check_level
@@ -149,6 +151,26 @@ class Aligner:
             strict=strict,
         )
 
+    def adapted(self, adaptation: Adaptation) -> Aligner:
+        """An aligner, and a maker of streams, for the speaker of an adaptation; it shares the model's weights."""
+        aligner = copy.copy(self)
+        aligner.model = apply(self.model, adaptation)
+        return aligner
+
+    def estimate_adaptation(
+        self, recordings: Iterable[tuple[AudioInput, str | Sequence[str]]], *, channel: int | None = None
+    ) -> Adaptation | None:
+        """What makes up for the speaker or the channel of recordings with their texts; None where nothing helps.
+
+        At least 8 are needed, and a minute of speech is enough. Those that can't be aligned are left out.
+        """
+        tasks = [_or_error(self._task, audio, text, False, channel, False) for audio, text in recordings]
+        kept = [task for task in tasks if isinstance(task, Task)]
+        features = [self.model.log_mel(torch.from_numpy(task.recording.samples)) for task in kept]
+        scored = zip(kept, features, self.model.features_log_posteriors(features), strict=True)
+        samples = [_or_error(self._sample, task, frames, posteriors) for task, frames, posteriors in scored]
+        return estimate([sample for sample in samples if isinstance(sample, Sample)], self.model)
+
     def examine(self, audio: AudioInput, text: str | Sequence[str]) -> Decoding:
         """The path that :meth:`align` would report, with the evidence for it: what a calibration is fitted on.
 
@@ -170,6 +192,10 @@ class Aligner:
 
     def _decoding(self, task: Task, log_posteriors: Tensor) -> Decoding:
         return decode(log_posteriors, task.topology, self.model, self.phone_loop, task.recording.name)
+
+    def _sample(self, task: Task, features: Tensor, log_posteriors: Tensor) -> Sample:
+        runs = self._decoding(task, log_posteriors).runs
+        return Sample(features, log_posteriors, runs.of_frames(runs.pdfs))
 
     def _alignment(self, task: Task, log_posteriors: Tensor) -> Alignment:
         return assemble(self._decoding(task, log_posteriors), task, self.model.frame_s, self.calibration)

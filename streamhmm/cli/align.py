@@ -32,6 +32,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     add_output(align)
     add_follow(align)
     add_model(align)
+    align.add_argument("--adaptation", metavar="FILE", help="of the speaker, as corpus --adapt wrote it")
     align.add_argument("--device", default="auto", help="cpu or auto (default: auto)")
     align.set_defaults(run=run, parser=align)
 
@@ -45,6 +46,10 @@ def run(options: argparse.Namespace) -> int:
         options.parser.error("standard input can hold the audio or the text, not both")
     text = read_text(options)
     aligner = load_aligner(options, options.device)
+    if options.adaptation is not None:
+        from streamhmm.align.adaptation import Adaptation
+
+        aligner = aligner.adapted(Adaptation.load(options.adaptation))
     source = standard_input() if options.audio == STDIN else options.audio
     recording = load_audio(source, sample_rate=aligner.model.sample_rate, channel=options.channel)
     with text_named(options), interrupt_ends_at_once():

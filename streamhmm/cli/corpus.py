@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import time
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,11 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         action="append",
         help="of the results, as convert --help lists them; repeatable (default: textgrid)",
     )
+    corpus.add_argument(
+        "--adapt",
+        action="store_true",
+        help="adapt to each speaker first, or to the whole corpus, where that helps on held-out utterances",
+    )
     corpus.add_argument("--jobs", type=whole_number, metavar="N", help="processes (default: one a core)")
     add_follow(corpus)
     add_model(corpus)
@@ -46,17 +52,23 @@ def run(options: argparse.Namespace) -> int:
 
     jobs = options.jobs or cores()
     try:
-        settings = settings_of(options, max(1, cores() // jobs))
+        settings = settings_of(options)
     except ValueError as error:
         options.parser.error(f"--format: {error}")
     began = time.monotonic()
+    signal.signal(signal.SIGTERM, _leave)
     with shown_progress(options.results) as show:
         outcome = align_corpus(options.source, options.results, settings, jobs=jobs, on_progress=show)
     write(summary(outcome, options.results, time.monotonic() - began))
     return int(bool(outcome.problems))
 
 
-def settings_of(options: argparse.Namespace, threads: int) -> Settings:
+def _leave(number: int, frame: object) -> None:
+    """Ends the program as an error does: workers are ended too, and what is done is reported."""
+    raise SystemExit(128 + number)
+
+
+def settings_of(options: argparse.Namespace) -> Settings:
     """What the options say. Raises ValueError: formats that are none, or that do not go together."""
     from streamhmm.corpus import Settings
 
@@ -70,7 +82,7 @@ def settings_of(options: argparse.Namespace, threads: int) -> Settings:
         strict=options.strict,
         channel=options.channel,
         formats=tuple(options.format or ["textgrid"]),
-        threads=threads,
+        adapt=options.adapt,
     )
 
 
@@ -81,6 +93,8 @@ def summary(outcome: Outcome, results: str, seconds: float) -> str:
     if new:
         pace = outcome.audio_s / max(seconds, 1e-3)
         lines.append(f"{outcome.audio_s / 3600:.2f} h of audio in {seconds:.0f} s, {pace:.0f} hours an hour")
+    if outcome.backed_up:
+        lines.append(f"{len(outcome.backed_up)} files that were not written by streamhmm, or changed, are kept as .bak")
     if outcome.problems:
         lines.append(f"{len(outcome.problems)} failed")
     lines.append(f"which to look at: {os.path.join(results, 'report.html')}")

@@ -32,6 +32,10 @@ def shown_progress(results: str) -> Iterator[Callable[[State], None]]:
             seen[:] = [state]
             if state.problem is not None:
                 complain(f"{state.problem.name}: {state.problem.reason}")
+            if state.adapted < state.speakers:
+                count = f"adapting {state.adapted}/{state.speakers}"
+                bar.update(task, total=state.speakers, completed=state.adapted, count=count)
+                return
             hours = state.audio_s / max(1e-3, time.monotonic() - began)
             bar.update(
                 task,

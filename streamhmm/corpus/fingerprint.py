@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 
+from streamhmm.align.adaptation import Adaptation
 from streamhmm.corpus.utterance import Utterance
 
 _BLOCK_BYTES = 2**20
@@ -19,9 +20,11 @@ def content_hash(path: str | os.PathLike[str]) -> str:
     return digest.hexdigest()
 
 
-def utterance_key(utterance: Utterance, audio_hash: str, settings_digest: str) -> str:
+def utterance_key(
+    utterance: Utterance, audio_hash: str, settings_digest: str, adaptation: Adaptation | None = None
+) -> str:
     """Equal keys: the same result is wanted from the same input."""
-    wanted = (audio_hash, utterance.parts, utterance.channel, settings_digest)
+    wanted = (audio_hash, utterance.parts, utterance.channel, settings_digest, adaptation)
     return hashlib.blake2b(repr(wanted).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 

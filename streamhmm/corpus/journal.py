@@ -6,6 +6,7 @@ import fcntl
 import io
 import json
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -16,11 +17,19 @@ FOLDER = ".streamhmm"
 
 
 class Entry(NamedTuple):
-    """A finished utterance: its name, its key (fingerprint.py), its line of the report as plain values."""
+    """A finished utterance.
+
+    Attributes:
+        name: the utterance's.
+        key: what its results were made from (fingerprint.py).
+        row: its line of the report as plain values.
+        files: by format the hash of the file that was written.
+    """
 
     name: str
     key: str
     row: dict[str, Any]
+    files: dict[str, str]
 
 
 class Journal:
@@ -28,6 +37,7 @@ class Journal:
 
     Attributes:
         finished: the entries that were there, by name; of several of one name the last.
+        written: hashes of all files that these, and those before them, tell of.
 
     Raises:
         OutputError: the folder can't be made or written to.
@@ -38,10 +48,14 @@ class Journal:
         self._file = open_journal(results)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             self._file.close()
             raise CorpusError(f"{results}: another streamhmm is at work in it; wait for it, or stop it") from error
-        self.finished = _read(self._file)
+        except OSError:
+            pass  # a file system without locks
+        entries = list(_read(self._file))
+        self.finished = {entry.name: entry for entry in entries}
+        self.written = {known for entry in entries for known in entry.files.values()}
 
     def close(self) -> None:
         """Lets another process have it."""
@@ -70,11 +84,17 @@ def append(file: io.FileIO, entry: Entry) -> None:
         raise OutputError(f"{file.name}: {why_not_written(error, str(file.name))}") from error
 
 
-def _read(file: io.FileIO) -> dict[str, Entry]:
+def finished_entries(results: str) -> dict[str, Entry]:
+    """The finished utterances of a results folder, by name; none where there is no journal."""
+    try:
+        with open(os.path.join(results, FOLDER, "journal.jsonl"), "rb", buffering=0) as file:
+            return {entry.name: entry for entry in _read(file)}
+    except OSError:
+        return {}
+
+
+def _read(file: io.FileIO) -> Iterator[Entry]:
     file.seek(0)
-    finished = {}
     for line in file.read().split(b"\n"):
         with suppress(ValueError, TypeError):  # empty, or cut when its process ended
-            entry = Entry(**json.loads(line))
-            finished[entry.name] = entry
-    return finished
+            yield Entry(**json.loads(line))

@@ -6,21 +6,27 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from streamhmm.align.results import Alignment
+from streamhmm.corpus.utterance import Utterance
 from streamhmm.segment import Segment
 
+MOST_TEXT = 300
+"""Characters of a text in the report."""
 SHORTEST_PHONE_S = 0.035
 """A phone in the fewest frames that the graph allows, give or take a part of a frame at both ends."""
 
 
 @dataclass(frozen=True)
 class Measures:
-    """Of one utterance; times in seconds, ``log_likelihood`` and ``contrast`` in nats a frame.
+    """Of one utterance; a long ``text`` is cut; times in seconds, ``log_likelihood`` and ``contrast`` in nats a frame.
 
     ``phones``: "label milliseconds" of each, which statistics over the corpus need. ``shortest_run``: most phones in a
-    row that are as short as can be. See :class:`~streamhmm.align.quality.Quality` for the rest.
+    row that are as short as can be. ``adaptation``: what was adapted, "" for nothing. See
+    :class:`~streamhmm.align.quality.Quality` for the rest.
     """
 
     speaker: str
+    text: str
+    start_s: float
     duration_s: float
     words: int
     log_likelihood: float
@@ -41,6 +47,7 @@ class Measures:
     warnings: tuple[str, ...]
     compute_s: float
     phones: str
+    adaptation: str = ""
 
     def as_values(self) -> dict[str, Any]:
         """As JSON holds it."""
@@ -53,8 +60,10 @@ class Measures:
         return cls(**{**known, "warnings": tuple(known["warnings"])})
 
 
-def measure(alignment: Alignment, speaker: str, compute_s: float) -> Measures:
-    """The measures of an alignment, which took ``compute_s`` seconds."""
+def measure(
+    alignment: Alignment, utterance: Utterance, seconds: float, compute_s: float, adaptation: str = ""
+) -> Measures:
+    """The measures of an alignment of so many ``seconds``, which took ``compute_s``, by an aligner so adapted."""
     quality, words = alignment.quality, alignment.words
     assert quality is not None
     scores = [word.score for word in words if word.score is not None]
@@ -62,8 +71,10 @@ def measure(alignment: Alignment, speaker: str, compute_s: float) -> Measures:
     longest = max(words, key=_duration, default=NO_WORD)
     shortest = min(words, key=_duration, default=NO_WORD)
     return Measures(
-        speaker=speaker,
-        duration_s=alignment.duration,
+        speaker=utterance.speaker,
+        text=" ".join(alignment.text.split())[:MOST_TEXT],
+        start_s=utterance.parts[0].start_s,
+        duration_s=seconds,
         words=len(words),
         log_likelihood=quality.log_likelihood,
         contrast=quality.contrast,
@@ -83,6 +94,7 @@ def measure(alignment: Alignment, speaker: str, compute_s: float) -> Measures:
         warnings=alignment.warnings,
         compute_s=compute_s,
         phones=" ".join(f"{phone.label} {round(1000 * phone.duration)}" for phone in alignment.phones),
+        adaptation=adaptation,
     )
 
 

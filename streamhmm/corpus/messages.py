@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from streamhmm.align.adaptation import Adaptation
 from streamhmm.corpus.journal import Entry
 from streamhmm.errors import StreamHMMError
 
@@ -17,6 +18,18 @@ class Finished(NamedTuple):
 
     entry: Entry
 
+    @property
+    def name(self) -> str:
+        """The utterance's."""
+        return self.entry.name
+
+
+class Adapted(NamedTuple):
+    """What makes up for the speakers of a group of that name; None: nothing helps."""
+
+    name: str
+    adaptation: Adaptation | None
+
 
 class Failed(NamedTuple):
     """An utterance without results, and why; ``stops_all``: no other one can be written either."""
@@ -27,7 +40,7 @@ class Failed(NamedTuple):
 
 
 class TaskDone(NamedTuple):
-    """All of a task's utterances are finished or have failed."""
+    """All of a task has been reported."""
 
 
 class Broken(NamedTuple):
@@ -36,4 +49,4 @@ class Broken(NamedTuple):
     error: StreamHMMError
 
 
-Message = Ready | Finished | Failed | TaskDone | Broken
+Message = Ready | Finished | Adapted | Failed | TaskDone | Broken

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -42,6 +44,8 @@ class Recordings:
 
     def _read_once(self, path: str, channel: int | None) -> tuple[Audio, str, bool]:
         try:
+            if not stat.S_ISREG(os.stat(path).st_mode):
+                raise AudioError(f"{path}: not a file with data; a pipe or a device can't be read twice")
             before = file_state(path)
             hashed = content_hash(path)
             audio = load_audio(path, sample_rate=self._sample_rate, channel=channel)

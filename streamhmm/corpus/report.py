@@ -17,6 +17,7 @@ from streamhmm.corpus.utterance import Problem
 from streamhmm.formats import atomic_write
 from streamhmm.page import page
 
+REPORTS = ("report.csv", "report.html")
 HISTOGRAMS = ("suspicion", "mean_score", "log_likelihood", "duration_s", "snr_db")
 """Columns whose distribution the page shows."""
 
@@ -26,14 +27,16 @@ class Line(NamedTuple):
 
     ``suspicion`` is in powers of ten (suspicion.py); times are seconds; ``log_likelihood`` and ``contrast`` nats a
     frame; scores probabilities; ``longest_phone_sd`` standard deviations of the log duration beside other phones of its
-    label; ``shortest_run`` the most phones in a row that are as short as can be. Of a failed input only the first
-    columns are there; ``warnings`` is the reason.
+    label; ``shortest_run`` the most phones in a row that are as short as can be; ``adaptation`` what was adapted to the
+    speaker: features, offsets, both or nothing. Of a failed input only the first columns are there; ``warnings`` is the
+    reason.
     """
 
     file: str
     status: str
     suspicion: float | None = None
     warnings: str = ""
+    text: str = ""
     speaker: str = ""
     duration_s: float | None = None
     words: int | None = None
@@ -53,6 +56,7 @@ class Line(NamedTuple):
     level_db: float | None = None
     snr_db: float | None = None
     clipped: float | None = None
+    adaptation: str = ""
     compute_s: float | None = None
 
 
@@ -68,13 +72,17 @@ def write_report(
     results: str, rows: Mapping[str, Measures], problems: Sequence[Problem], audio: Mapping[str, str]
 ) -> None:
     """Write both files into ``results``; ``audio`` has the path of each name's recording. Raises OutputError."""
+    table, page_file = (os.path.join(results, name) for name in REPORTS)
     lines = report_lines(rows, problems)
-    with atomic_write(os.path.join(results, "report.csv")) as file:
+    with atomic_write(table) as file:
+        file.write("\ufeff")  # Excel takes UTF-8 for something else without it
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(Line._fields)
         writer.writerows(lines)
-    with atomic_write(os.path.join(results, "report.html")) as file:
-        file.write(report_page(lines, [_link(audio.get(line.file), results) for line in lines]))
+    starts = {name: row.start_s for name, row in rows.items()}
+    links = [_link(audio.get(line.file), results, starts.get(line.file, 0.0)) for line in lines]
+    with atomic_write(page_file) as file:
+        file.write(report_page(lines, links))
 
 
 def report_page(lines: Sequence[Line], links: Sequence[str | None]) -> str:
@@ -83,7 +91,7 @@ def report_page(lines: Sequence[Line], links: Sequence[str | None]) -> str:
     hours = sum(line.duration_s or 0.0 for line in aligned) / 3600
     words = sum(line.words or 0 for line in aligned)
     failed = len(lines) - len(aligned)
-    summary = f"{len(aligned):,} recordings, {words:,} words, {hours:.2f} hours aligned; {failed:,} inputs failed."
+    summary = f"{len(aligned):,} utterances, {words:,} words, {hours:.2f} hours aligned; {failed:,} inputs failed."
     data = {
         "columns": Line._fields,
         "rows": [list(map(_shown, line)) for line in lines],
@@ -103,6 +111,7 @@ def _line(name: str, row: Measures, longest: LongestPhone) -> Line:
         status="aligned",
         suspicion=_rounded(suspicion(row)),
         warnings="; ".join(row.warnings),
+        text=row.text,
         speaker=row.speaker,
         duration_s=_rounded(row.duration_s),
         words=row.words,
@@ -122,6 +131,7 @@ def _line(name: str, row: Measures, longest: LongestPhone) -> Line:
         level_db=_rounded(row.level_db),
         snr_db=_rounded(row.snr_db),
         clipped=_rounded(row.clipped),
+        adaptation=row.adaptation,
         compute_s=_rounded(row.compute_s),
     )
 
@@ -135,5 +145,8 @@ def _shown(value: Any) -> Any:
     return value.encode("utf-8", "backslashreplace").decode("utf-8") if isinstance(value, str) else value
 
 
-def _link(path: str | None, results: str) -> str | None:
-    return None if path is None else urllib.parse.quote(os.fsencode(os.path.relpath(path, results)))
+def _link(path: str | None, results: str, start_s: float) -> str | None:
+    """To a recording, from where its text begins."""
+    if path is None:
+        return None
+    return urllib.parse.quote(os.fsencode(os.path.relpath(path, results))) + (f"#t={start_s:.2f}" if start_s else "")

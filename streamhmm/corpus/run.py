@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from streamhmm.align.adaptation import Adaptation
+from streamhmm.corpus.adapting import Groups, read_kept
 from streamhmm.corpus.fingerprint import AudioHashes, utterance_key
 from streamhmm.corpus.journal import Entry, Journal
 from streamhmm.corpus.layouts import find_utterances
 from streamhmm.corpus.measures import Measures
-from streamhmm.corpus.messages import Failed, Finished
+from streamhmm.corpus.messages import Adapted, Failed, Finished
 from streamhmm.corpus.pool import Pool
-from streamhmm.corpus.report import write_report
+from streamhmm.corpus.process import work
+from streamhmm.corpus.report import REPORTS, write_report
+from streamhmm.corpus.scheduling import portion, sizes_of
 from streamhmm.corpus.settings import Settings
-from streamhmm.corpus.utterance import Problem, Utterance
-from streamhmm.corpus.worker import work
+from streamhmm.corpus.tasks import Task
+from streamhmm.corpus.utterance import Listing, Problem, Utterance
+from streamhmm.corpus.writer import is_written, keep_foreign, result_paths, without_clashes
 from streamhmm.errors import CorpusError, ModelError, OutputError
 from streamhmm.formats import remove_leftovers
-
-TASK_UTTERANCES = 32
-TASK_BYTES = 2**23
-"""A task is over soon enough for the workers to end together, and long enough to be worth the asking."""
 
 
 class Progress(NamedTuple):
@@ -33,6 +34,7 @@ class Progress(NamedTuple):
         total, done, failed: utterances; those done before count as ``done``.
         work, work_done: bytes of audio that this run aligns, and has.
         audio_s: seconds of audio aligned in this run.
+        speakers, adapted: to adapt to in this run before anything is aligned, and those done.
         problem: what has just failed.
     """
 
@@ -42,18 +44,25 @@ class Progress(NamedTuple):
     work: int
     work_done: int
     audio_s: float
+    speakers: int = 0
+    adapted: int = 0
     problem: Problem | None = None
 
 
 @dataclass
 class Outcome:
-    """What a run came to: ``done`` utterances have results, ``kept`` of them from before; ``problems`` have none."""
+    """What a run came to.
+
+    ``done`` utterances have results, ``kept`` of them from before; ``problems`` have none. ``backed_up`` are files that
+    stood where results belong and were not written by a run, or changed since: they are there as ``.bak``.
+    """
 
     total: int
     kept: int = 0
     done: int = 0
     audio_s: float = 0.0
     problems: list[Problem] = field(default_factory=list)
+    backed_up: list[str] = field(default_factory=list)
 
 
 def align_corpus(
@@ -88,7 +97,11 @@ def align_corpus(
     listing = find_utterances(source, results)
     if not listing.utterances and not listing.problems:
         raise CorpusError(f"{os.fspath(source)}: there are no recordings with texts in it")
-    run = _Run(os.fspath(results), settings, listing.utterances, listing.problems, on_progress)
+    folder = os.fspath(results)
+    digest = settings.digest(_model_file(settings.model))
+    reserved = [os.path.join(folder, name) for name in REPORTS] + [os.fspath(source)]
+    listing = without_clashes(listing, folder, settings.formats, reserved)
+    run = _Run(folder, settings, digest, listing, on_progress)
     try:
         run.align(jobs)
     except BaseException:
@@ -107,41 +120,62 @@ class _Run:
         self,
         results: str,
         settings: Settings,
-        utterances: Sequence[Utterance],
-        problems: Sequence[Problem],
+        digest: str,
+        listing: Listing,
         on_progress: Callable[[Progress], None],
     ) -> None:
-        self._results, self._settings, self._utterances = results, settings, utterances
-        self._on_progress = on_progress
+        self._results, self._settings, self._digest = results, settings, digest
+        self._utterances, self._on_progress = listing.utterances, on_progress
         self._journal = Journal(results)
-        self.outcome = Outcome(len(utterances) + len(problems))
-        self._work = self._work_done = 0
+        self._current: dict[str, Entry] = {}
+        self.outcome = Outcome(len(listing.utterances) + len(listing.problems))
+        self._work = self._work_done = self._speakers = self._adapted = 0
+        self._pool: Pool | None = None
         self._sizes: dict[str, int] = {}
-        for problem in problems:
+        for problem in listing.problems:
             self._note(problem)
 
     def align(self, jobs: int) -> None:
-        digest = self._settings.digest(_model_file(self._settings.model))
-        open_ones = self._open(digest)
-        if not open_ones:
-            return
-        self._sizes = {utterance.name: _size(utterance) for utterance in open_ones}
-        self._work = sum(self._sizes.values())
-        tasks = list(_tasks(open_ones, self._sizes, jobs))
-        pool = Pool(min(jobs, len(tasks)), work, self._settings, digest, self._results)
         try:
-            for message in pool.run(tasks):
-                self._take(message)
+            adaptations = self._adaptations(jobs)
+            open_ones = self._open(adaptations)
+            self._sizes = sizes_of(open_ones)
+            self._work = sum(self._sizes.values())
+            for message in self._done(list(portion(open_ones, adaptations, self._sizes, jobs)), jobs):
+                if isinstance(message, (Finished, Failed)):
+                    self._take(message)
         finally:
-            pool.close()
+            if self._pool is not None:
+                self._pool.close()
+
+    def _done(self, tasks: Sequence[Task], jobs: int) -> Iterator[Finished | Adapted | Failed]:
+        """What comes of tasks; processes are started when there is the first one."""
+        if tasks and self._pool is None:
+            jobs = jobs if self._settings.adapt else min(jobs, len(tasks))
+            self._pool = Pool(jobs, work, self._settings, self._digest, self._results)
+        return iter(()) if self._pool is None else self._pool.run(tasks)
+
+    def _adaptations(self, jobs: int) -> Mapping[str, Adaptation | None]:
+        """The adaptation of each utterance, by its name; what is not kept from earlier runs is estimated."""
+        if not self._settings.adapt:
+            return {}
+        groups = Groups(self._utterances)
+        known = dict(read_kept(groups, self._results, self._digest))
+        tasks = [groups.task(group, self._results) for group in groups if group not in known]
+        self._speakers = len(tasks)
+        for message in self._done(tasks, jobs):
+            if isinstance(message, Adapted):
+                known[message.name] = message.adaptation
+            elif isinstance(message, Failed) and message.stops_all:
+                raise OutputError(f"{message.reason}; the same command then goes on where it stopped")
+            self._adapted += 1
+            self._tell()
+        return {utterance.name: known.get(groups.of(utterance)) for utterance in self._utterances}
 
     def report(self) -> None:
         """Writes the report of all that is finished. Raises OutputError."""
         audio = {utterance.name: utterance.audio for utterance in self._utterances}
-        finished = self._journal.finished
-        rows = {name: Measures.from_values(finished[name].row) for name in audio if name in finished}
-        for problem in self.outcome.problems:
-            rows.pop(problem.name, None)
+        rows = {name: Measures.from_values(entry.row) for name, entry in self._current.items()}
         write_report(self._results, rows, self.outcome.problems, audio)
 
     def close(self) -> None:
@@ -149,32 +183,40 @@ class _Run:
         remove_leftovers(self._results)
         self._journal.close()
 
-    def _open(self, digest: str) -> list[Utterance]:
+    def _open(self, adaptations: Mapping[str, Adaptation | None]) -> list[Utterance]:
         """Those that have no results yet, or results of something else."""
         hashes = AudioHashes()
         found = []
         for utterance in self._utterances:
             entry = self._journal.finished.get(utterance.name)
-            if entry is not None and self._is_current(utterance, entry, hashes, digest):
+            paths = result_paths(self._results, utterance.name, self._settings.formats)
+            if entry is not None and self._is_current(utterance, entry, paths, hashes, adaptations):
+                self._current[utterance.name] = entry
                 self.outcome.kept += 1
                 self.outcome.done += 1
             else:
+                self.outcome.backed_up += keep_foreign(self._journal, paths.values())
                 found.append(utterance)
         self._tell()
         return found
 
-    def _is_current(self, utterance: Utterance, entry: Entry, hashes: AudioHashes, digest: str) -> bool:
-        paths = self._settings.files(self._results, utterance.name)
+    def _is_current(
+        self,
+        utterance: Utterance,
+        entry: Entry,
+        paths: Mapping[str, str],
+        hashes: AudioHashes,
+        adaptations: Mapping[str, Adaptation | None],
+    ) -> bool:
         try:
-            return all(map(os.path.isfile, paths.values())) and entry.key == utterance_key(
-                utterance, hashes(utterance.audio), digest
-            )
+            key = utterance_key(utterance, hashes(utterance.audio), self._digest, adaptations.get(utterance.name))
+            return entry.key == key and is_written(entry, paths)
         except OSError:
             return False  # its worker will say why
 
     def _take(self, message: Finished | Failed) -> None:
         if isinstance(message, Finished):
-            self._journal.finished[message.entry.name] = message.entry
+            self._current[message.entry.name] = message.entry
             self.outcome.done += 1
             self.outcome.audio_s += message.entry.row["duration_s"]
             self._work_done += self._sizes[message.entry.name]
@@ -191,31 +233,9 @@ class _Run:
 
     def _tell(self, problem: Problem | None = None) -> None:
         out = self.outcome
-        failed = len(out.problems)
-        self._on_progress(Progress(out.total, out.done, failed, self._work, self._work_done, out.audio_s, problem))
-
-
-def _tasks(utterances: Iterable[Utterance], sizes: dict[str, int], jobs: int) -> Iterator[list[Utterance]]:
-    """Long ones first, so that none is left at the end; those of one recording one after the other."""
-    ordered = sorted(utterances, key=lambda one: (-sizes[one.name], one.audio, one.parts[0].start_s))
-    most = max(1, min(TASK_UTTERANCES, len(ordered) // (4 * jobs)))
-    task: list[Utterance] = []
-    for utterance in ordered:
-        full = len(task) == most or sum(sizes[one.name] for one in task) >= TASK_BYTES
-        if task and full:
-            yield task
-            task = []
-        task.append(utterance)
-    if task:
-        yield task
-
-
-def _size(utterance: Utterance) -> int:
-    """Bytes of the recording; it need not be there."""
-    try:
-        return os.stat(utterance.audio).st_size
-    except OSError:
-        return 0
+        work, speakers = (self._work, self._work_done), (self._speakers, self._adapted)
+        state = Progress(out.total, out.done, len(out.problems), *work, out.audio_s, *speakers, problem)
+        self._on_progress(state)
 
 
 def _model_file(model: str) -> str:

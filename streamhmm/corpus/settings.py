@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 
 from streamhmm import __version__
 from streamhmm.corpus.fingerprint import content_hash
+from streamhmm.errors import ModelError, StreamHMMError, TextError
 from streamhmm.formats import format_named
 
 
@@ -15,8 +15,8 @@ from streamhmm.formats import format_named
 class Settings:
     """How to align; names and defaults are those of :class:`~streamhmm.Aligner` and its ``align``.
 
-    ``formats`` are names of formats for the results (:mod:`streamhmm.formats`), with different suffixes; ``threads``
-    are those of each worker.
+    ``adapt``: estimate an adaptation for each speaker first. ``formats`` are names of formats for the results
+    (:mod:`streamhmm.formats`), with different suffixes.
 
     Raises:
         ValueError: there is no such format, or two have the same suffix.
@@ -31,23 +31,27 @@ class Settings:
     strict: bool = False
     channel: int | None = None
     formats: tuple[str, ...] = ("textgrid",)
-    threads: int = 1
+    adapt: bool = False
 
     def __post_init__(self) -> None:
         suffixes = [format_named(name).suffix for name in self.formats]
         if len(set(suffixes)) < len(suffixes):
             raise ValueError(f"formats must have different suffixes, got {', '.join(self.formats)}")
 
-    def files(self, results: str, name: str) -> dict[str, str]:
-        """By format the path of an utterance's results."""
-        return {known: os.path.join(results, name + format_named(known).suffix) for known in self.formats}
-
     def digest(self, model_file: str) -> str:
         """Tells settings apart that may give other results: by content of files, not by their names.
 
         Raises:
-            OSError: a file can't be read.
+            ModelError, TextError: the model file or a lexicon can't be read.
         """
-        files = [content_hash(path) for path in (model_file, *self.lexicon)]
-        options = (__version__, self.backend, self.precision, self.device, self.follow, self.strict, self.channel)
+        files = [_hash(model_file, ModelError), *(_hash(path, TextError) for path in self.lexicon)]
+        how = (self.follow, self.strict, self.channel, self.adapt)
+        options = (__version__, self.backend, self.precision, self.device, *how)
         return hashlib.blake2b(repr((files, options)).encode(), digest_size=16).hexdigest()
+
+
+def _hash(path: str, kind: type[StreamHMMError]) -> str:
+    try:
+        return content_hash(path)
+    except OSError as error:
+        raise kind(f"{path}: can't be read ({error.strerror or error}); check the path") from error

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from streamhmm.corpus.measures import Measures
@@ -36,28 +35,34 @@ class LongestPhone(NamedTuple):
 
 def longest_phones(rows: Mapping[str, Measures]) -> dict[str, LongestPhone]:
     """Of each utterance, against the usual durations of the phones in all of them."""
-    spoken = {name: list(_phones(row)) for name, row in rows.items()}
-    usual = _usual_durations(phone for phones in spoken.values() for phone in phones)
+    usual = _usual_durations(phone for row in rows.values() for phone in _phones(row))
     return {
         name: max(
-            (LongestPhone((log - usual[label][0]) / usual[label][1], label) for label, log in phones if label in usual),
+            (
+                LongestPhone((log - usual[label][0]) / usual[label][1], label)
+                for label, log in _phones(row)
+                if label in usual
+            ),
             default=LongestPhone(0.0, ""),
         )
-        for name, phones in spoken.items()
+        for name, row in rows.items()
     }
 
 
-def _phones(row: Measures) -> Iterable[tuple[str, float]]:
+def _phones(row: Measures) -> Iterator[tuple[str, float]]:
+    """Labels and logarithms of the durations."""
     values = row.phones.split()
     return ((label, math.log(max(1.0, float(ms)))) for label, ms in zip(values[::2], values[1::2], strict=True))
 
 
 def _usual_durations(phones: Iterable[tuple[str, float]]) -> dict[str, tuple[float, float]]:
-    logs: dict[str, list[float]] = defaultdict(list)
+    """Mean and spread of each label; sums only are held, however large the corpus."""
+    sums: dict[str, tuple[int, float, float]] = defaultdict(lambda: (0, 0.0, 0.0))
     for label, log in phones:
-        logs[label].append(log)
+        count, total, squares = sums[label]
+        sums[label] = count + 1, total + log, squares + log * log
     return {
-        label: (statistics.fmean(values), max(LEAST_SPREAD, statistics.pstdev(values)))
-        for label, values in logs.items()
-        if len(values) >= FEWEST_PHONES
+        label: (total / count, max(LEAST_SPREAD, math.sqrt(max(0.0, squares / count - (total / count) ** 2))))
+        for label, (count, total, squares) in sums.items()
+        if count >= FEWEST_PHONES
     }

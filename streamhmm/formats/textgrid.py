@@ -85,6 +85,11 @@ def read_textgrid(
     return found.get("") or (next(iter(found.values())) if len(found) == 1 else found)
 
 
+def is_aligned_tier(name: str) -> bool:
+    """Whether a tier of that name holds words, phones or other speech of an alignment."""
+    return _name_of(name) is not None
+
+
 class _Name(NamedTuple):
     speaker: str
     kind: str

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from streamhmm.acoustic.training.trainer import train
+from streamhmm.acoustic.training.trainer import train, train_as
 
-__all__ = ["train"]
+__all__ = ["train", "train_as"]

@@ -75,13 +75,19 @@ class Schedule:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Everything one training run needs; paths are relative to the working directory."""
+    """Everything one training run needs; paths are relative to the working directory.
+
+    ``initial`` is a shipped model's name or a file. With ``fine_tune`` its prior, calibration and usual features stay,
+    epochs are chosen by the likelihood of the dev sets, and nothing is written unless it is better than the initial
+    model's: what its own labels say of boundaries could never be better than itself.
+    """
 
     output: str
     work_dir: str
     train: tuple[Source, ...]
     dev: tuple[str, ...]
     initial: str | None = None
+    fine_tune: bool = False
     network: NetworkConfig = field(default_factory=NetworkConfig)
     schedule: Schedule = field(default_factory=Schedule)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
@@ -89,6 +95,8 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         if not self.train or not self.dev:
             raise ValueError("needs at least one [[train]] table and one dev manifest")
+        if self.fine_tune and self.initial is None:
+            raise ValueError("fine_tune needs an initial model")
         if self.network.n_labels != len(LABELS):
             raise ValueError(f"network.n_labels must be {len(LABELS)}, got {self.network.n_labels}")
 

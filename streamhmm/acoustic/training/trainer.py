@@ -1,14 +1,14 @@
-"""The training loop: likelihood of the labels, the best averaged weights by boundary error kept."""
+"""The training loop: likelihood of the labels, the best averaged weights on the dev sets kept."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import math
 import os
 import pickle
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,34 +22,49 @@ from streamhmm.acoustic.features import HOP, LogMel
 from streamhmm.acoustic.labels import LABELS
 from streamhmm.acoustic.model import PRIOR_SCALE
 from streamhmm.acoustic.network import AcousticNetwork
+from streamhmm.acoustic.shipped import find_model
 from streamhmm.acoustic.training.augment import augment_audio, draw_warps, mask_features
-from streamhmm.acoustic.training.boundaries import BoundaryError, boundary_errors, summarise
 from streamhmm.acoustic.training.config import TrainingConfig, read_config
 from streamhmm.acoustic.training.dataset import epoch_rows, load_items, load_samples, read_labelled, to_float
 from streamhmm.acoustic.training.full_sum import full_sum
 from streamhmm.acoustic.training.manifest import Utterance
+from streamhmm.acoustic.training.measuring import DevResult, dev_error, dev_loss, mean_loss, said
 from streamhmm.acoustic.training.targets import MASKED, FrameTargets
 from streamhmm.errors import ModelError, OutputError, TextError
 
 
-def train(config_path: str | os.PathLike[str], resume: bool = False, console: Console | None = None) -> Path:
-    """Train as the configuration says and write the model; the path of the model.
+def train(
+    config_path: str | os.PathLike[str],
+    resume: bool = False,
+    console: Console | None = None,
+    initial: str | None = None,
+) -> Path | None:
+    """Train as a configuration file says, from ``initial`` instead of its initial model; see :func:`train_as`.
+
+    Raises:
+        TextError: the file can't be used; and as :func:`train_as`.
+    """
+    config = read_config(Path(config_path))
+    return train_as(config if initial is None else replace(config, initial=initial), resume, console)
+
+
+def train_as(config: TrainingConfig, resume: bool = False, console: Console | None = None) -> Path | None:
+    """Train and write the model; the path of the model, None if fine-tuning made nothing better.
 
     With ``resume`` the run goes on after its last complete epoch, exactly as if it had not been stopped.
 
     Raises:
-        TextError, AudioError: the configuration, a manifest or an audio file can't be used.
+        TextError, AudioError: a manifest or an audio file can't be used.
         ModelError: nothing to resume from, or the initial model can't be loaded or has another size.
         OutputError: the folder of the model or of the checkpoint can't be made.
     """
-    config = read_config(Path(config_path))
     _make_folders(Path(config.output).parent, Path(config.work_dir))
     torch.set_num_threads(config.schedule.threads)
     trainer = Trainer(config, console or Console())
     if resume:
         trainer.restore()
     trainer.run()
-    return Path(config.output)
+    return Path(config.output) if trainer.has_written else None
 
 
 class Trainer:
@@ -62,8 +77,7 @@ class Trainer:
         self.dev = {name: read_labelled(Path(name)) for name in config.dev}
         self.features = {warp: LogMel(warp) for warp in (1.0, *config.augment.formant_warps)}
         self.network = AcousticNetwork(config.network)
-        if config.initial:
-            self._start_from(config.initial)
+        self.initial = self._start_from(config.initial) if config.initial else None
         _keep_convolutions_in_float32(self.network)
         self.average = AcousticNetwork(config.network).eval().requires_grad_(False)
         self.average.load_state_dict(self.network.state_dict())
@@ -75,34 +89,43 @@ class Trainer:
         frames = sum(len(item.samples) // HOP for item in self.items)
         self.steps_per_epoch = max(1, frames // (schedule.batch * self.row_frames))
         self.epoch = self.step = self.epochs_since_best = 0
-        self.best_s = math.inf
+        self.best_loss = math.inf
+        self.has_written = False
         self.seconds = 0.0
         self.label_counts = torch.zeros(len(LABELS), dtype=torch.float64)
 
-    def _start_from(self, initial: str) -> None:
-        network = load_checkpoint(initial).network
-        if dataclasses.replace(network.config, dropout=self.config.network.dropout) != self.config.network:
+    def _start_from(self, initial: str) -> Checkpoint:
+        checkpoint = load_checkpoint(find_model(initial))
+        network = checkpoint.network
+        if replace(network.config, dropout=self.config.network.dropout) != self.config.network:
             raise ModelError(f"{initial}: a {network.config}; set [network] to it, or leave initial out")
         self.network.load_state_dict(network.state_dict())
+        return checkpoint
 
     def run(self) -> None:
         """Train until the last epoch, or until boundaries on the dev sets have stopped getting better."""
         schedule = self.config.schedule
+        if self.config.fine_tune and self.epoch == 0:
+            results = self._dev_results()
+            self.best_loss = mean_loss(results)
+            self._say(f"{self.config.initial}: dev {said(results)}")
         while self.epoch < schedule.epochs and self.epochs_since_best < schedule.patience:
             started = time.monotonic()
             loss = self._epoch()
             self.epoch += 1
-            results = {name: self._dev_error(name, utterances) for name, utterances in self.dev.items()}
-            error_s = sum(result.mean_s for result in results.values()) / len(results)
-            self.epochs_since_best = 0 if error_s < self.best_s else self.epochs_since_best + 1
+            results = self._dev_results()
+            found = mean_loss(results)
+            self.epochs_since_best = 0 if found < self.best_loss else self.epochs_since_best + 1
             self.seconds += time.monotonic() - started
-            if error_s < self.best_s:
-                self.best_s = error_s
+            if found < self.best_loss:
+                self.best_loss = found
                 self._write_model(results)
+                self.has_written = True
             self._write_state()
-            sets = ", ".join(f"{r.mean_s * 1e3:.2f} ms {r.within_20_ms:.1%}" for r in results.values())
-            line = f"epoch {self.epoch}: loss {loss:.4f}, dev {sets}, {self.seconds:.0f} s"
-            self.console.print(line, highlight=False, soft_wrap=True)
+            self._say(f"epoch {self.epoch}: loss {loss:.4f}, dev {said(results)}, {self.seconds:.0f} s")
+
+    def _say(self, line: str) -> None:
+        self.console.print(line, highlight=False, soft_wrap=True)
 
     def _epoch(self) -> float:
         schedule = self.config.schedule
@@ -152,17 +175,20 @@ class Trainer:
         warm = min(1.0, (self.step + 1) / max(1, schedule.warmup_steps))
         return warm * max(0.01, 0.5 * (1 + math.cos(math.pi * min(1.0, self.step / total))))
 
-    def _dev_error(self, name: str, utterances: list[Utterance]) -> BoundaryError:
-        errors: list[float] = []
-        log_prior = self._log_prior()
-        with torch.inference_mode():
-            for utterance in utterances:
-                features = self._whole_features(to_float(load_samples(utterance)))
-                scores = whole_log_posteriors(self.average, features[None])[0] - PRIOR_SCALE * log_prior
-                errors += boundary_errors(scores, utterance.units or ())
-        if not errors:
-            raise TextError(f"{name}: no boundary between known phones to measure; name another dev manifest")
-        return summarise(errors)
+    @torch.inference_mode()
+    def _dev_results(self) -> dict[str, DevResult]:
+        if self.config.fine_tune:
+            masks = self.config.train[0].masks
+            return {name: dev_loss(utterances, self._dev_posteriors, masks) for name, utterances in self.dev.items()}
+        log_prior = PRIOR_SCALE * self._log_prior()
+        return {
+            name: dev_error(name, utterances, lambda utterance: self._dev_posteriors(utterance) - log_prior)
+            for name, utterances in self.dev.items()
+        }
+
+    def _dev_posteriors(self, utterance: Utterance) -> Tensor:
+        features = self._whole_features(to_float(load_samples(utterance)))
+        return whole_log_posteriors(self.average, features[None])[0]
 
     def _whole_features(self, samples: Tensor, warp: float = 1.0) -> Tensor:
         features = self.features[warp]
@@ -170,13 +196,19 @@ class Trainer:
         return torch.cat((frames, features.finish(cache)))
 
     def _log_prior(self) -> Tensor:
+        if self.config.fine_tune and self.initial is not None:
+            return self.initial.log_prior
         counts = self.label_counts + 1
         return (counts / counts.sum()).log().float()
 
-    def _write_model(self, results: dict[str, BoundaryError]) -> None:
-        dev = {name: {"mean_ms": r.mean_s * 1e3, "within_20_ms": r.within_20_ms} for name, r in results.items()}
+    def _write_model(self, results: dict[str, DevResult]) -> None:
+        dev = {name: result.notes for name, result in results.items()}
         notes = {"epoch": self.epoch, "steps": self.step, "seed": self.config.schedule.seed, "dev": dev}
-        save_checkpoint(Checkpoint(self.average, self._log_prior(), LABELS, notes), self.config.output)
+        model = Checkpoint(self.average, self._log_prior(), LABELS, notes)
+        if self.config.fine_tune and self.initial is not None:
+            notes["initial"] = {"model": self.config.initial, "training": self.initial.training}
+            model = replace(model, calibration=self.initial.calibration, label_means=self.initial.label_means)
+        save_checkpoint(model, self.config.output)
 
     @property
     def _state_path(self) -> Path:
@@ -185,7 +217,7 @@ class Trainer:
     def state(self) -> dict[str, Any]:
         """All that a resumed run needs."""
         modules: dict[str, Any] = {"network": self.network, "average": self.average, "optimiser": self.optimiser}
-        counters = ("epoch", "step", "epochs_since_best", "best_s", "seconds", "label_counts")
+        counters = ("epoch", "step", "epochs_since_best", "best_loss", "has_written", "seconds", "label_counts")
         state = {name: module.state_dict() for name, module in modules.items()}
         return state | {name: getattr(self, name) for name in counters} | {"random": torch.get_rng_state()}
 

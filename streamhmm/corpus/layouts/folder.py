@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from streamhmm.corpus.journal import FOLDER
 from streamhmm.corpus.layouts.names import distinct
 from streamhmm.corpus.layouts.transcripts import read_tiers
 from streamhmm.corpus.utterance import Listing, Part, Problem, Utterance
@@ -17,6 +18,7 @@ from streamhmm.errors import CorpusError, StreamHMMError
 from streamhmm.text import read_text
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".oga", ".mp3", ".aiff", ".aif", ".au", ".sph", ".w64", ".caf")
+UNREADABLE_SUFFIXES = (".m4a", ".aac", ".mp4", ".m4b", ".wma", ".webm", ".amr", ".mka", ".mkv", ".3gp")
 TEXT_SUFFIXES = (".lab", ".txt", ".textgrid")
 """Where a recording has several, the first counts."""
 
@@ -24,6 +26,7 @@ TEXT_SUFFIXES = (".lab", ".txt", ".textgrid")
 class _Stem(NamedTuple):
     audio: list[str]
     texts: list[str]
+    unreadable: list[str]
 
 
 def list_folder(folder: str, results: str | os.PathLike[str] | None) -> Listing:
@@ -53,7 +56,7 @@ def _walk(
     seen: set[str] = set()
     for home, folders, files in os.walk(folder, onerror=unreadable, followlinks=True):
         real = os.path.realpath(home)
-        if real in seen or real == left_out:
+        if real in seen or real == left_out or os.path.isdir(os.path.join(home, FOLDER)):  # results of some run
             folders.clear()
             continue
         seen.add(real)
@@ -66,15 +69,23 @@ def _stems(names: list[str]) -> dict[str, _Stem]:
     for name in names:
         stem, suffix = os.path.splitext(name)
         if suffix.lower() in AUDIO_SUFFIXES:
-            stems.setdefault(stem, _Stem([], [])).audio.append(name)
+            stems.setdefault(stem, _Stem([], [], [])).audio.append(name)
+        elif suffix.lower() in UNREADABLE_SUFFIXES:
+            stems.setdefault(stem, _Stem([], [], [])).unreadable.append(name)
         elif suffix.lower() in TEXT_SUFFIXES:
-            stems.setdefault(stem, _Stem([], [])).texts.append(name)
+            stems.setdefault(stem, _Stem([], [], [])).texts.append(name)
     return stems
 
 
 def _utterances(home: str, name: str, found: _Stem) -> list[Utterance]:
+    for file in (*found.audio, *found.texts):
+        if not os.path.isfile(os.path.join(home, file)):
+            raise CorpusError(f"{file} is not a file with data; replace it by one, or remove it")
     if not found.texts:
         raise CorpusError(f"{found.audio[0]} has no text; write it into {os.path.basename(name)}.lab or .txt beside it")
+    if not found.audio and found.unreadable:
+        file, converted = found.unreadable[0], os.path.splitext(found.unreadable[0])[0]
+        raise CorpusError(f"{file} is of a kind that can't be read; convert it: ffmpeg -i {file} {converted}.wav")
     if not found.audio:
         raise CorpusError(f"{found.texts[0]} has no recording beside it; add the recording, or remove the text")
     if len(found.audio) > 1:
@@ -87,4 +98,4 @@ def _utterances(home: str, name: str, found: _Stem) -> list[Utterance]:
     tiers = read_tiers(path)
     if len(tiers) == 1:
         return [Utterance(name, audio, parts, speaker) for parts in tiers.values()]
-    return [Utterance(f"{name}.{tier}", audio, parts, tier) for tier, parts in tiers.items()]
+    return [Utterance(f"{name}.{tier.replace('/', '_') or '_'}", audio, parts, tier) for tier, parts in tiers.items()]

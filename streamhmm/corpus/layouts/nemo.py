@@ -41,12 +41,12 @@ def list_nemo(path: str) -> Listing:
 
 def _utterance(entry: dict[str, Any], home: str) -> Utterance:
     audio = os.path.join(home, str(entry["audio_filepath"]))
+    if not isinstance(entry["text"], str):
+        raise ValueError(f"the text is {entry['text']!r}")
     start = float(entry.get("offset") or 0.0)
     duration = entry.get("duration")
     # Without an offset the duration only says how long the file is.
-    end = start + float(duration) if start and duration is not None else None
+    end = start + float(duration) if entry.get("offset") is not None and duration is not None else None
     if not (start >= 0 and math.isfinite(start) and (end is None or start < end < math.inf)):
         raise ValueError(f"the offset {start} and the duration {duration} are not seconds")
-    return Utterance(
-        name_of(audio, home), audio, (Part(str(entry["text"]), start, end),), str(entry.get("speaker") or "")
-    )
+    return Utterance(name_of(audio, home), audio, (Part(entry["text"], start, end),), str(entry.get("speaker") or ""))

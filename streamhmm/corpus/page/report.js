@@ -17,7 +17,7 @@ function cell(row, index, column) {
     play.title = "listen";
     play.onclick = () => { byId("player").src = data.links[index]; byId("player").play(); };
   }
-  if (isText[column]) element.className = data.columns[column] === "warnings" ? "text long" : "text";
+  if (isText[column]) element.className = ["warnings", "text"].includes(data.columns[column]) ? "text long" : "text";
   element.append(value === null ? "" : typeof value === "number" ? String(+value.toFixed(3)) : value);
   return element;
 }

@@ -1,0 +1,86 @@
+"""An acoustic model learns from a corpus that it has aligned."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from rich.console import Console
+
+from streamhmm.acoustic.checkpoint import load_checkpoint
+from streamhmm.acoustic.shipped import find_model
+from streamhmm.acoustic.training import train_as
+from streamhmm.acoustic.training.config import Schedule, Source, TrainingConfig
+from streamhmm.corpus.training_set import TrainingSet, write_training_set
+from streamhmm.errors import OutputError, why_not_written
+
+EPOCHS, LEARNING_RATE = 4, 2e-4
+BATCH, ROW_S = 16, 4.0
+MASK_BOUNDARY_S, MASK_SILENCE_S, ANCHOR = 0.02, 0.03, 2.0
+"""Labels are the model's own: boundaries may move a little, and the labels hold them (examples/english_model)."""
+
+
+def fine_tune(
+    source: str | os.PathLike[str],
+    results: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    initial: str = "en",
+    epochs: int = EPOCHS,
+    threads: int = 1,
+    resume: bool = False,
+    console: Console | None = None,
+) -> Path | None:
+    """Fine-tune a model on a corpus that :func:`~streamhmm.corpus.align_corpus` has aligned.
+
+    A tenth of its speakers or utterances is held out; the epoch under which their labels are likeliest is written to
+    ``output``, if they are likelier than under the initial model. Manifests and checkpoint go to ``output``.training.
+
+    Returns:
+        ``output``, or None where nothing is better than the initial model; nothing is written then.
+
+    Raises:
+        CorpusError, AudioError, TextError: the corpus can't be used, or is too small.
+        ModelError: the initial model can't be used, or with ``resume`` there is nothing to go on from.
+        OutputError: nothing can be written there.
+    """
+    network = load_checkpoint(find_model(initial)).network.config
+    folder = Path(f"{os.fspath(output)}.training")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: {why_not_written(error, os.fspath(folder))}") from error
+    data = write_training_set(source, results, folder)
+    settings = Source(
+        os.fspath(data.train),
+        mask_boundary_s=MASK_BOUNDARY_S,
+        mask_silence_s=MASK_SILENCE_S,
+        anchor=ANCHOR,
+        speeds=(0.95, 1.0, 1.05),
+    )
+    config = TrainingConfig(
+        os.fspath(output),
+        os.fspath(folder),
+        (settings,),
+        (os.fspath(data.dev),),
+        initial=initial,
+        fine_tune=True,
+        network=network,
+        schedule=_schedule(data, epochs, threads),
+    )
+    return train_as(config, resume, console)
+
+
+def _schedule(data: TrainingSet, epochs: int, threads: int) -> Schedule:
+    """Ten steps an epoch at least where the corpus is small."""
+    batch = max(1, min(BATCH, int(data.train_s / ROW_S / 10)))
+    return Schedule(
+        epochs=epochs,
+        batch=batch,
+        row_s=ROW_S,
+        learning_rate=LEARNING_RATE,
+        warmup_steps=20,
+        average=0.98,
+        patience=epochs,
+        threads=threads,
+    )
