@@ -1,7 +1,7 @@
 """Long recordings with texts that differ from them, made by joining utterances with known times.
 
-Utterances of all voices come in a random order, again and again until the wanted length is reached, with pauses between.
-Then words of the text are deleted, replaced and inserted. The same seed gives the same recording and the same text.
+Utterances of all voices come in a random order, again and again until the wanted length is reached, with pauses
+between. Then words of the text are deleted, replaced and inserted. The same seed gives the same recording and text.
 """
 
 from __future__ import annotations
@@ -86,10 +86,10 @@ def join(pieces: Sequence[Piece], seconds: float, seed: int) -> Long:
 
 
 def edit_words(recording: Long, share: float, seed: int) -> EditedText:
-    """The text with a ``share`` of its words deleted, replaced and inserted, a third each, by words of the vocabulary."""
+    """The text with a ``share`` of its words deleted, replaced or preceded by another word, of the vocabulary."""
     chance = np.random.default_rng(seed)
     labels = recording.labels
-    vocabulary = sorted({label for label in labels})
+    vocabulary = sorted(set(labels))
     edits = dict.fromkeys(range(len(labels)), "")
     for place in chance.choice(len(labels), round(share * len(labels)), replace=False).tolist():
         edits[place] = KINDS[chance.integers(len(KINDS))]

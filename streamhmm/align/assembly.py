@@ -8,23 +8,27 @@ from streamhmm.align.calibration import UNCALIBRATED, Calibration
 from streamhmm.align.checks import check_noise
 from streamhmm.align.decoding import Decoding
 from streamhmm.align.evidence import judge
+from streamhmm.align.follow import Follow
 from streamhmm.align.mismatch import check_fit, check_gaps
 from streamhmm.align.quality import measure_quality
 from streamhmm.align.reading import check_reading, count_takes, offscript_segments, words_skipped
 from streamhmm.align.results import Alignment, find_edges, phone_segments, word_segments
-from streamhmm.align.topology import SILENT, Topology
+from streamhmm.align.topology import SILENT
 from streamhmm.align.unknown import UNCALIBRATED_WARNING, unknown_words
 from streamhmm.audio import Audio
 from streamhmm.text import Script
 
 
 class Task(NamedTuple):
-    """A recording and its text, ready to be decoded; ``doubts`` are warnings so far."""
+    """A recording and its text, ready to be decoded, and warnings so far, the ``doubts``.
+
+    ``costs`` are those of leaving the text; None: it can't be left.
+    """
 
     recording: Audio
     text: str
     script: Script
-    topology: Topology
+    costs: Follow | None
     doubts: tuple[str, ...]
 
 
