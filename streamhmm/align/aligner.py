@@ -17,11 +17,10 @@ from streamhmm.align.calibration import UNCALIBRATED, Calibration
 from streamhmm.align.checks import check_level
 from streamhmm.align.decoding import Decoding, decode
 from streamhmm.align.follow import IMPERFECT, Follow
-from streamhmm.align.long_decoding import decode_long, is_long
 from streamhmm.align.phone_loop import phone_loop
 from streamhmm.align.results import Alignment
 from streamhmm.align.stream import BEAM, CERTAINTY, KEEP_S, AlignmentStream
-from streamhmm.align.topology import build_topology, least_frames
+from streamhmm.align.topology import least_frames
 from streamhmm.audio import Audio, as_audio, load_audio
 from streamhmm.errors import AlignmentError, ModelError, StreamHMMError
 from streamhmm.text import Lexicon, pronounce, tokenize
@@ -176,11 +175,15 @@ class Aligner:
         return Task(recording, text if isinstance(text, str) else " ".join(text), script, costs, doubts)
 
     def _decoding(self, task: Task, log_posteriors: Tensor) -> Decoding:
-        words, name = task.script.words, task.recording.name
-        if is_long(len(log_posteriors), task.costs):
-            return decode_long(log_posteriors, words, self.columns, task.costs, self.model, self.phone_loop, name)
-        topology = build_topology(words, self.columns, follow=task.costs)
-        return decode(log_posteriors, topology, self.model, self.phone_loop, name)
+        return decode(
+            log_posteriors,
+            task.script.words,
+            self.columns,
+            task.costs,
+            self.model,
+            self.phone_loop,
+            task.recording.name,
+        )
 
     def _alignment(self, task: Task, log_posteriors: Tensor) -> Alignment:
         return assemble(self._decoding(task, log_posteriors), task, self.model.frame_s, self.calibration)

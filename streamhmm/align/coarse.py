@@ -62,8 +62,7 @@ def coarse_places(
     steps = len(scores) // STEP_FRAMES
     used = scores[: steps * STEP_FRAMES]
     best = _mean_of_steps(used.gather(1, loop[: len(used), None]))[:, 0]
-    means = with_filler(_mean_of_steps(used), silence)
-    means[:, -1] = torch.maximum(means[:, -1] + OTHER_SPEECH, means[:, silence])
+    means = with_filler(_mean_of_steps(used), silence, OTHER_SPEECH)
     graph, word_of_state = _graph(words, columns, means.shape[1] - 1)
     path = ops.viterbi(means, graph)
     if not torch.isfinite(path.score):

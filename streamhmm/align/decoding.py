@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from streamhmm import ops
 from streamhmm.acoustic import AcousticModel
 from streamhmm.acoustic.model import PRIOR_SCALE
+from streamhmm.align.coarse import coarse_places
 from streamhmm.align.evidence import Evidence, gather_evidence
 from streamhmm.align.filler import with_filler
-from streamhmm.align.runs import Runs, read_runs
-from streamhmm.align.topology import Phone, Topology
-from streamhmm.errors import AlignmentError
+from streamhmm.align.follow import Follow
+from streamhmm.align.paths import find_path, join_paths
+from streamhmm.align.runs import Runs
+from streamhmm.align.splitting import Part, split
+from streamhmm.align.topology import Phone, build_topology, least_frames
 from streamhmm.graph import Graph
+from streamhmm.text import SpokenWord
+
+LONG_FRAMES = 12_000
+"""Shorter recordings are decoded as a whole. The engine's work grows with the audio's length times the text's."""
 
 
 class Decoding(NamedTuple):
@@ -40,68 +47,49 @@ class Decoding(NamedTuple):
     is_free: bool
 
 
-class Scored(NamedTuple):
-    """A recording as the decoder sees it.
+def decode(
+    log_posteriors: Tensor,
+    words: Sequence[SpokenWord],
+    columns: Mapping[str, int],
+    costs: Follow | None,
+    model: AcousticModel,
+    loop: Graph,
+    name: str,
+) -> Decoding:
+    """The best path of ``words`` through (T, V) log-posteriors, held against that of the phone ``loop``.
 
-    Attributes:
-        log_posteriors: (T, V).
-        scores: (T, V), or (T, V + 1) with a last column of other speech.
-        loop: (T,) columns along the best path of any phones.
-        silence: column of silence.
-    """
-
-    log_posteriors: Tensor
-    scores: Tensor
-    loop: Tensor
-    silence: int
-
-
-class WordPath(NamedTuple):
-    """Words along a path; see :class:`Decoding`."""
-
-    phones: tuple[Phone, ...]
-    phone_readings: Tensor
-    word_indices: tuple[int, ...]
-    runs: Runs
-
-
-def decode(log_posteriors: Tensor, topology: Topology, model: AcousticModel, loop: Graph, name: str) -> Decoding:
-    """The best path of ``topology`` through (T, V) log-posteriors, held against that of the phone ``loop``.
+    Args:
+        columns: score column of each phone and of silence.
+        costs: what a speaker may do besides reading word after word; None: nothing.
+        name: the recording's.
 
     Raises:
-        AlignmentError: no path of the text fits the recording, which is called ``name``.
+        AlignmentError: no path of the text fits.
     """
-    is_free = topology.graph.num_pdfs > log_posteriors.shape[1]
-    scored = score(log_posteriors, model, loop, other_speech=is_free)
-    return judged(find_path(scored.scores, topology, name), scored, is_free)
-
-
-def score(log_posteriors: Tensor, model: AcousticModel, loop: Graph, *, other_speech: bool) -> Scored:
-    """What paths are found with, in (T, V) log-posteriors; a graph with talk in it needs ``other_speech``."""
     scores = log_posteriors - PRIOR_SCALE * model.log_prior
     free = loop.pdfs[ops.viterbi(scores, loop).states]
-    return Scored(log_posteriors, with_filler(scores, model.silence) if other_speech else scores, free, model.silence)
+    parts = _parts(scores, free, words, columns, costs, model.silence)
+    if costs is not None:
+        scores = with_filler(scores, model.silence, costs.talking)
+    paths = []
+    for (first, last), (begin, end) in parts:
+        topology = build_topology(words[begin:end], columns, follow=costs)
+        paths.append(find_path(scores[first:last], topology, name))
+    path = join_paths(paths, [part.words[0] for part in parts])
+    evidence = gather_evidence(path.runs, path.phone_readings, log_posteriors, scores, free, model.silence)
+    return Decoding(*path, scores, evidence, costs is not None)
 
 
-def find_path(scores: Tensor, topology: Topology, name: str) -> WordPath:
-    """The best path of ``topology``.
-
-    Raises:
-        AlignmentError: there is none; ``name`` is the recording's.
-    """
-    path = ops.viterbi(scores, topology.graph)
-    if not torch.isfinite(path.score):
-        raise AlignmentError(f"{name}: no path through the text fits the audio; check that they belong together")
-    runs = read_runs(path.states, topology)
-    phones = tuple(topology.phones[phone] for phone in runs.phones[runs.spoken].tolist())
-    begins = topology.begins_word[path.states[runs.bounds[:-1]]][runs.spoken]
-    word_indices = tuple(phone.word for phone, begin in zip(phones, begins.tolist(), strict=True) if begin)
-    return WordPath(phones, begins.cumsum(0) - 1, word_indices, runs)
-
-
-def judged(path: WordPath, scored: Scored, is_free: bool) -> Decoding:
-    """A path with the evidence for it."""
-    evidence = gather_evidence(
-        path.runs, path.phone_readings, scored.log_posteriors, scored.scores, scored.loop, scored.silence
-    )
-    return Decoding(*path, scored.scores, evidence, is_free)
+def _parts(
+    scores: Tensor,
+    free: Tensor,
+    words: Sequence[SpokenWord],
+    columns: Mapping[str, int],
+    costs: Follow | None,
+    silence: int,
+) -> list[Part]:
+    """What is decoded by itself: all, where a speaker may go back from anywhere to anywhere."""
+    if len(scores) < LONG_FRAMES or (costs is not None and costs.goes_back):
+        return [Part((0, len(scores)), (0, len(words)))]
+    needed = [least_frames([word]) if costs is None else 0 for word in words]
+    return split(coarse_places(scores, free, words, columns, silence), free != silence, needed)

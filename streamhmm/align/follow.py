@@ -47,6 +47,7 @@ class Follow:
         skip_word, skip_phrase, skip_sentence: to pass over what is left of one.
         back_word, back_phrase, back_sentence: to go back to where one begins.
         unfinished: to end before the last word.
+        talking: each frame of talk, on top of what its score has (filler.py).
     """
 
     offscript: float = -30.0
@@ -59,6 +60,7 @@ class Follow:
     back_phrase: float = -30.0
     back_sentence: float = -40.0
     unfinished: float = -20.0
+    talking: float = 0.0
 
     @property
     def goes_back(self) -> bool:
@@ -80,15 +82,15 @@ class Follow:
 
 IMPERFECT = Follow(
     offscript=-20.0,
-    offscript_within=-30.0,
-    jump=-20.0,
+    offscript_within=-25.0,
+    jump=-25.0,
     skip_word=-5.0,
     skip_phrase=-10.0,
     skip_sentence=-10.0,
     back_word=NEVER,
     back_phrase=NEVER,
     back_sentence=NEVER,
-    unfinished=-20.0,
+    talking=-1.0,
 )
 """Speech and text that differ: nobody goes back, and text that is not spoken may be long."""
 
