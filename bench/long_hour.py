@@ -15,6 +15,7 @@ import numpy as np
 import soundfile
 
 RATE = 16_000
+FRAME = 160
 PAUSE_S = 0.0, 1.0
 """What is put between utterances, whose own margins are a tenth of a second or some."""
 ROOM_TONE = 1e-5
@@ -70,7 +71,10 @@ class Script(NamedTuple):
 
 
 def join(pieces: Sequence[Piece], seconds: float, seed: int) -> Long:
-    """Whole utterances in random order until ``seconds`` are filled, every one as often as the others."""
+    """Whole utterances in random order until ``seconds`` are filled, every one as often as the others.
+
+    Each begins with a frame of its own, so that what moves its boundaries is what it is joined to.
+    """
     chance = np.random.default_rng(seed)
     parts: list[np.ndarray] = []
     spoken: list[Spoken] = []
@@ -83,8 +87,10 @@ def join(pieces: Sequence[Piece], seconds: float, seed: int) -> Long:
         assert rate == RATE
         for place, (label, (start, end)) in enumerate(zip(pieces[index].words, pieces[index].times, strict=True)):
             spoken.append(Spoken(label, start + length / RATE, end + length / RATE, index, place))
-        parts += [samples, np.zeros(round(chance.uniform(*PAUSE_S) * RATE), np.float32)]
-        length += len(parts[-2]) + len(parts[-1])
+        pause = round(chance.uniform(*PAUSE_S) * RATE)
+        pause += -(len(samples) + pause) % FRAME
+        parts += [samples, np.zeros(pause, np.float32)]
+        length += len(samples) + pause
     joined = np.concatenate(parts)
     joined += ROOM_TONE * chance.standard_normal(len(joined), np.float32)
     return Long(joined, tuple(spoken))

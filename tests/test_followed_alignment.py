@@ -228,7 +228,7 @@ def test_a_textgrid_has_the_words_as_they_were_read(tmp_path):
     ]
 
 
-@pytest.mark.parametrize("option", [[], ["--follow"]])
+@pytest.mark.parametrize("option", [[], ["--follow"], ["--imperfect"]])
 def test_the_command_line(option, tmp_path, monkeypatch, capfd):
     seen = {}
 
@@ -239,5 +239,5 @@ def test_the_command_line(option, tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(Aligner, "align", align)
     soundfile.write(tmp_path / "a.wav", np.full(16_000, 0.1, np.float32), 16_000)
     assert cli.main(["align", str(tmp_path / "a.wav"), "--text", "a", *option]) == 0
-    assert seen == {"follow": bool(option), "strict": False}
+    assert seen == {"follow": option == ["--follow"], "imperfect": option == ["--imperfect"], "strict": False}
     assert "0.000\t0.500" in capfd.readouterr().out
