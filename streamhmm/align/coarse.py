@@ -54,8 +54,8 @@ class Coarse(NamedTuple):
 
 def coarse_places(
     scores: Tensor, loop: Tensor, words: Sequence[SpokenWord], columns: Mapping[str, int], silence: int
-) -> Coarse | None:
-    """Where the words are in (T, V) ``scores``; None where they can't all be passed.
+) -> Coarse:
+    """Where the words are in (T, V) ``scores``, T at least 6; all can be passed over.
 
     ``loop`` are the (T,) columns of the best path through any phones.
     """
@@ -64,11 +64,9 @@ def coarse_places(
     best = _mean_of_steps(used.gather(1, loop[: len(used), None]))[:, 0]
     means = with_filler(_mean_of_steps(used), silence, OTHER_SPEECH)
     graph, word_of_state = _graph(words, columns, means.shape[1] - 1)
-    path = ops.viterbi(means, graph)
-    if not torch.isfinite(path.score):
-        return None
-    gain = means.gather(1, graph.pdfs[path.states][:, None])[:, 0] - best
-    return _read(word_of_state[path.states].numpy(), gain.double().numpy(), len(words))
+    states = ops.viterbi(means, graph).states
+    gain = means.gather(1, graph.pdfs[states][:, None])[:, 0] - best
+    return _read(word_of_state[states].numpy(), gain.double().numpy(), len(words))
 
 
 def _mean_of_steps(values: Tensor) -> Tensor:

@@ -44,16 +44,15 @@ class Part(NamedTuple):
     words: tuple[int, int]
 
 
-def split(coarse: Coarse | None, heard: Tensor, least_frames: Sequence[int]) -> list[Part]:
+def split(coarse: Coarse, heard: Tensor, least_frames: Sequence[int]) -> list[Part]:
     """The parts of a recording.
 
     Args:
-        coarse: the places of its W words; None if they are not known.
+        coarse: the places of its W words.
         heard: (T,) True where anything is spoken.
         least_frames: (W,) that each word takes: parts are long enough for their words.
     """
-    cuts = [] if coarse is None else choose(list(candidates(coarse, heard)), len(heard))
-    ends = [*cuts, Cut(len(heard), len(least_frames), 0.0)]
+    ends = [*choose(list(candidates(coarse, heard)), len(heard)), Cut(len(heard), len(least_frames), 0.0)]
     needed = np.concatenate([[0], np.cumsum(least_frames)])
     parts: list[Part] = []
     frame = word = 0
@@ -96,7 +95,8 @@ def choose(places: Sequence[Cut], frames: int) -> list[Cut]:
         ahead = [place for place in places if place.frame >= last + SHORTEST]
         safe = [place for place in ahead if place.margin >= 0]
         near = [place for place in safe if place.frame <= last + LONGEST] or safe[:1]
-        if not near or near[0].frame > last + FORCED:
+        next_end = near[0].frame if near else frames
+        if next_end > last + FORCED:
             near = [place for place in ahead if place.frame <= last + FORCED] or ahead[:1]
         if not near:
             break
