@@ -11,7 +11,7 @@ import torch
 from planted import evenly, runs_to_scores
 
 import streamhmm as sh
-from streamhmm.align.coarse import STEP_FRAMES, Coarse, coarse_places
+from streamhmm.align.coarse import CLEAR_MISFIT, FORGIVEN, MOST_FORGIVEN, Coarse, coarse_places
 from streamhmm.align.phone_loop import phone_loop
 from streamhmm.align.splitting import (
     FORCED,
@@ -102,10 +102,27 @@ def test_a_word_that_is_not_spoken_has_little_support():
     assert found.support[[0, 1, 3, 4, 5]] == pytest.approx(0.0, abs=1e-6)
 
 
-@pytest.mark.parametrize("frames", [2 * STEP_FRAMES, 2 * STEP_FRAMES + 1, 40 * STEP_FRAMES])
+@pytest.mark.parametrize("frames", [1, 2, 3, 5, 6, 7, 120])
 def test_all_may_be_passed_over(frames):
     found = places(WORDS, [(SILENCE, frames)])
     assert (found.starts.tolist(), found.ends.tolist()) == ([-1] * 12, [-1] * 12)
+
+
+@pytest.mark.parametrize(
+    ("supports", "weight"),
+    [
+        ([0.0], 0.0),
+        ([-CLEAR_MISFIT] * 3, 0.0),
+        ([-9.0, -CLEAR_MISFIT, -0.1], 0.0),  # most words count
+        ([-9.0, -CLEAR_MISFIT - 0.1, -0.1], -0.1 * FORGIVEN),
+        ([-9.0, -8.0], -MOST_FORGIVEN),
+        ([None], 0.0),
+        ([None, None, -CLEAR_MISFIT - 0.2], -0.2 * FORGIVEN),
+    ],
+)
+def test_of_speakers_whom_the_model_hears_less_well_more_is_forgiven(supports, weight):
+    found = rough(*(None if support is None else (0, 30, support) for support in supports))
+    assert found.talk_weight == pytest.approx(weight)
 
 
 # Pauses that may be cut.

@@ -28,6 +28,11 @@ OTHER_SPEECH = -1.0
 """Nats a frame, on top of what other speech costs elsewhere: here nothing else is paid for it."""
 PASSING = -7.0
 """Log-weight of each hop over phrases and sentences, nats a frame of the three."""
+CLEAR_MISFIT = 0.4
+"""Nats a frame by which most words of a clear speaker fit worse than any phones would. Of others, whom the model hears
+less well …"""
+FORGIVEN, MOST_FORGIVEN = 5.0, 1.2
+"""… more is forgiven before it counts as other words: so much for each further nat, nats a frame at most."""
 COSTS = Follow(
     skip_word=NEVER,
     skip_phrase=PASSING,
@@ -51,15 +56,25 @@ class Coarse(NamedTuple):
     ends: NDArray[np.int64]
     support: NDArray[np.float64]
 
+    @property
+    def talk_weight(self) -> float:
+        """Log-weight of a frame of other speech in a search for differences, from how well most words fit."""
+        found = self.support[self.starts >= 0]
+        misfit = -float(np.median(found)) if len(found) else 0.0
+        return -min(MOST_FORGIVEN, FORGIVEN * max(0.0, misfit - CLEAR_MISFIT))
+
 
 def coarse_places(
     scores: Tensor, loop: Tensor, words: Sequence[SpokenWord], columns: Mapping[str, int], silence: int
 ) -> Coarse:
-    """Where the words are in (T, V) ``scores``, T at least 6; all can be passed over.
+    """Where the words are in (T, V) ``scores``, nowhere in fewer than 6 frames.
 
     ``loop`` are the (T,) columns of the best path through any phones.
     """
     steps = len(scores) // STEP_FRAMES
+    if steps < 2:
+        nowhere = np.full(len(words), -1)
+        return Coarse(nowhere, nowhere, np.full(len(words), -np.inf))
     used = scores[: steps * STEP_FRAMES]
     best = _mean_of_steps(used.gather(1, loop[: len(used), None]))[:, 0]
     means = with_filler(_mean_of_steps(used), silence, OTHER_SPEECH)

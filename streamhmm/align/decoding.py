@@ -68,9 +68,9 @@ def decode(
     """
     scores = log_posteriors - PRIOR_SCALE * model.log_prior
     free = loop.pdfs[ops.viterbi(scores, loop).states]
-    parts = _parts(scores, free, words, columns, costs, model.silence)
+    parts, talk_weight = _plan(scores, free, words, columns, costs, model.silence)
     if costs is not None:
-        scores = with_filler(scores, model.silence, costs.talking)
+        scores = with_filler(scores, model.silence, talk_weight)
     paths = []
     for (first, last), (begin, end) in parts:
         topology = build_topology(words[begin:end], columns, follow=costs)
@@ -80,16 +80,25 @@ def decode(
     return Decoding(*path, scores, evidence, costs is not None)
 
 
-def _parts(
+class _Plan(NamedTuple):
+    """What is decoded by itself, and the log-weight of a frame of talk."""
+
+    parts: list[Part]
+    talk_weight: float
+
+
+def _plan(
     scores: Tensor,
     free: Tensor,
     words: Sequence[SpokenWord],
     columns: Mapping[str, int],
     costs: Follow | None,
     silence: int,
-) -> list[Part]:
-    """What is decoded by itself: all, where a speaker may go back from anywhere to anywhere."""
-    if len(scores) < LONG_FRAMES or (costs is not None and costs.goes_back):
-        return [Part((0, len(scores)), (0, len(words)))]
+) -> _Plan:
+    is_long = len(scores) >= LONG_FRAMES
+    whole = [Part((0, len(scores)), (0, len(words)))]
+    if (costs is None and not is_long) or (costs is not None and costs.goes_back):  # then from anywhere to anywhere
+        return _Plan(whole, 0.0)
+    coarse = coarse_places(scores, free, words, columns, silence)
     needed = [least_frames([word]) if costs is None else 0 for word in words]
-    return split(coarse_places(scores, free, words, columns, silence), free != silence, needed)
+    return _Plan(split(coarse, free != silence, needed) if is_long else whole, coarse.talk_weight)

@@ -47,7 +47,6 @@ class Follow:
         skip_word, skip_phrase, skip_sentence: to pass over what is left of one.
         back_word, back_phrase, back_sentence: to go back to where one begins.
         unfinished: to end before the last word.
-        talking: each frame of talk, on top of what its score has (filler.py).
     """
 
     offscript: float = -30.0
@@ -60,7 +59,6 @@ class Follow:
     back_phrase: float = -30.0
     back_sentence: float = -40.0
     unfinished: float = -20.0
-    talking: float = 0.0
 
     @property
     def goes_back(self) -> bool:
@@ -90,7 +88,6 @@ IMPERFECT = Follow(
     back_word=NEVER,
     back_phrase=NEVER,
     back_sentence=NEVER,
-    talking=-1.0,
 )
 """Speech and text that differ: nobody goes back, and text that is not spoken may be long."""
 
