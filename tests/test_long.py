@@ -276,3 +276,13 @@ def test_a_batch_with_imperfect_texts(aligner):
     (found,) = aligner.align_batch([(FERRY, text)], imperfect=True)
     assert found == aligner.align(FERRY, text, imperfect=True)
     assert found.skipped == (2,)
+
+
+def test_an_imperfect_text_of_which_little_is_read(aligner):
+    words = TEXT.split()
+    more = " ".join(["Nobody ordered twelve green umbrellas from Chicago."] * 10)
+    found = aligner.align(FERRY, f"{TEXT} {more}", imperfect=True)
+    assert [word.label for word in found.words[:3]] == words[:3]
+    message = f"only {len(found.words)} of {len(words) + 70} words are read; check that audio and text belong together"
+    assert message in found.warnings
+    assert not [warning for warning in aligner.align(FERRY, TEXT, imperfect=True).warnings if "only" in warning]

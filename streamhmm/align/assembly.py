@@ -11,7 +11,7 @@ from streamhmm.align.evidence import judge
 from streamhmm.align.follow import Follow
 from streamhmm.align.mismatch import check_fit, check_gaps
 from streamhmm.align.quality import measure_quality
-from streamhmm.align.reading import check_reading, count_takes, offscript_segments, words_skipped
+from streamhmm.align.reading import check_reading, check_share, count_takes, offscript_segments, words_skipped
 from streamhmm.align.results import Alignment, find_edges, phone_segments, word_segments
 from streamhmm.align.topology import SILENT
 from streamhmm.align.unknown import UNCALIBRATED_WARNING, unknown_words
@@ -59,6 +59,7 @@ def assemble(decoding: Decoding, task: Task, frame_s: float, calibration: Calibr
             *unknown_words(task.script.unknown),
             *task.doubts,
             *check_noise(recording.samples, speech),
+            *(check_share(len(skipped), len(labels)) if task.costs is not None and not task.costs.goes_back else ()),
             *check_reading(words, takes, skipped, offscript, labels),
             *check_fit(words, phone_words, judgement, contrast, frame_s, calibration),
             *([] if decoding.is_free else check_gaps(words, recording.duration)),

@@ -1,8 +1,8 @@
 """Roughly where in a long recording each word of its text is spoken, in a hundredth of the time of an alignment.
 
-Frames are taken three together, phones are one state each, in their first pronunciation, and between words there may be
-silence or other speech at no cost of its own. Phrases may be passed over. This graph is nearly free of arcs beside its
-main line, so its exact best path through an hour takes seconds.
+Frames are taken three together, phones are one state each, in their first pronunciation, and between words there may
+be silence or other speech at no cost of its own. Whole phrases may be passed over. This graph is nearly free of arcs
+beside its main line, so its exact best path through an hour takes seconds.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from streamhmm.align.filler import with_filler
 from streamhmm.align.follow import Follow, breaks_of_gaps, hops, with_sections
 from streamhmm.graph import Graph
 from streamhmm.packing import NEVER
-from streamhmm.text import SpokenWord
+from streamhmm.text import Break, SpokenWord
 
 STEP_FRAMES = 3
 """Frames taken together."""
@@ -34,7 +34,7 @@ less well …"""
 FORGIVEN, MOST_FORGIVEN = 5.0, 1.2
 """… more is forgiven before it counts as other words: so much for each further nat, nats a frame at most."""
 COSTS = Follow(
-    skip_word=NEVER,
+    skip_word=PASSING,
     skip_phrase=PASSING,
     skip_sentence=PASSING,
     back_word=NEVER,
@@ -98,9 +98,11 @@ def _graph(words: Sequence[SpokenWord], columns: Mapping[str, int], other: int) 
         gaps.append(len(pdfs) - 1)
     states = torch.arange(len(pdfs))
     before = torch.tensor(gaps[1:-1], dtype=torch.int64) - 1  # the last phones, from which a gap may be left out
-    found = list(hops(with_sections(breaks_of_gaps([word.followed_by for word in words])), COSTS))
-    sources = torch.tensor([gaps[hop.source] for hop in found], dtype=torch.int64)
-    targets = torch.tensor([gaps[hop.target] for hop in found], dtype=torch.int64)
+    levels = with_sections(breaks_of_gaps([word.followed_by for word in words]))
+    ends = [gap for gap, level in enumerate(levels) if level >= Break.PHRASE]
+    found = list(hops([levels[end] - Break.PHRASE for end in ends], COSTS))  # so phrases stand for words
+    sources = torch.tensor([gaps[ends[hop.source]] for hop in found], dtype=torch.int64)
+    targets = torch.tensor([gaps[ends[hop.target]] for hop in found], dtype=torch.int64)
     weights = torch.zeros(2 * len(states) - 1 + len(before) + len(found), dtype=torch.float64)
     weights[len(weights) - len(found) :] = PASSING
     initial, final = torch.full((2, len(states)), NEVER, dtype=torch.float64)
