@@ -1,6 +1,6 @@
 """An hour with its text, with one that differs here and there, and with one of which half is missing.
 
-    python bench/long.py [--model FILE] [--minutes 60] [--seed 2026] [--json FILE]
+    python bench/long.py [--model FILE] [--minutes 60] [--seed 2026] [--whole] [--json FILE]
 
 bench/README.md tells what is counted. Exit code 2: the truth sets are not there.
 """
@@ -12,6 +12,7 @@ import csv
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from measure import SPEECH, TRUTH, make_console, peak_bytes, reset_peak, residen
 from truth import load_set
 
 import streamhmm as sh
+from streamhmm.align import decoding
 from streamhmm.text import tokenize
 
 SETS = ("flite", "espeak")
@@ -44,10 +46,7 @@ def main() -> int:
     pieces = {"synthetic": _known(options.truth)}
     if options.speech.is_dir():
         pieces["learners"] = _unknown(aligner, options.speech)
-    results = {
-        name: _measure(console, aligner, name, mine, 60 * options.minutes, options.seed)
-        for name, mine in pieces.items()
-    }
+    results = {name: _measure(console, aligner, name, mine, options) for name, mine in pieces.items()}
     write_json(options.json, {"minutes": options.minutes, "seed": options.seed, **results})
     return 0
 
@@ -59,6 +58,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=2026, help="of recordings and differences (default: 2026)")
     parser.add_argument("--truth", type=Path, default=TRUTH, metavar="DIR", help="default: beside the repository")
     parser.add_argument("--speech", type=Path, default=SPEECH, metavar="DIR", help="default: beside the repository")
+    parser.add_argument("--whole", action="store_true", help="align without cutting, too, and compare (minutes)")
     parser.add_argument("--json", metavar="FILE", help="write the figures here too")
     return parser.parse_args()
 
@@ -91,9 +91,10 @@ def _unknown(aligner: sh.Aligner, speech: Path) -> list[Piece]:
 
 
 def _measure(
-    console: Any, aligner: sh.Aligner, name: str, pieces: Sequence[Piece], seconds: float, seed: int
+    console: Any, aligner: sh.Aligner, name: str, pieces: Sequence[Piece], options: argparse.Namespace
 ) -> dict[str, Any]:
-    recording = join(pieces, seconds, seed)
+    seed = options.seed
+    recording = join(pieces, 60 * options.minutes, seed)
     alone = _errors_alone(aligner, pieces)
     scripts: dict[str, Callable[[], Script]] = {
         "right": lambda: right_text(recording),
@@ -103,7 +104,7 @@ def _measure(
         "another text": lambda: shuffled(recording, seed),
     }
     rows = {
-        (text, mode): _align(aligner, recording, make(), alone, keywords)
+        (text, mode): _align(aligner, recording, make(), alone, keywords, options.whole)
         for text, make in scripts.items()
         for mode, keywords in MODES.items()
     }
@@ -124,11 +125,12 @@ def _errors_alone(aligner: sh.Aligner, pieces: Sequence[Piece]) -> Errors:
 
 
 def _align(
-    aligner: sh.Aligner, recording: Long, script: Script, alone: Errors, keywords: dict[str, bool]
+    aligner: sh.Aligner, recording: Long, script: Script, alone: Errors, keywords: dict[str, bool], whole: bool
 ) -> dict[str, Any]:
+    call = partial(aligner.align, (recording.samples, RATE), " ".join(script.words), **keywords)
     reset_peak()
     before, begin, processor = resident_bytes(), time.perf_counter(), time.process_time()
-    found = aligner.align((recording.samples, RATE), " ".join(script.words), **keywords)
+    found = call()
     cost = {
         "seconds": time.perf_counter() - begin,
         "processor_s": time.process_time() - processor,
@@ -138,7 +140,28 @@ def _align(
         group: _shares(boundaries(recording, script, found, alone, far=far))
         for group, far in (("far", True), ("near", False))
     }
-    return {**groups, "flags": flags(recording, script, found)._asdict(), **cost, "warnings": list(found.warnings)}
+    moved = {"moved": _moved(found, _uncut(call))} if whole else {}
+    told = {"flags": flags(recording, script, found)._asdict(), "warnings": list(found.warnings)}
+    return {**groups, **told, **cost, **moved}
+
+
+def _uncut(call: Callable[[], sh.Alignment]) -> sh.Alignment:
+    """The same without cutting."""
+    before, decoding.LONG_FRAMES = decoding.LONG_FRAMES, sys.maxsize
+    try:
+        return call()
+    finally:
+        decoding.LONG_FRAMES = before
+
+
+def _moved(found: sh.Alignment, other: sh.Alignment) -> float:
+    """Share of all words that are elsewhere, or in one of them only."""
+    places = [
+        {index: (word.start, word.end) for index, word in zip(a.word_indices, a.words, strict=True)}
+        for a in (found, other)
+    ]
+    indices = places[0].keys() | places[1].keys()
+    return sum(places[0].get(index) != places[1].get(index) for index in indices) / len(indices)
 
 
 def _shares(measured: Boundaries) -> dict[str, float]:
@@ -217,10 +240,11 @@ def _report_cost(console: Any, rows: dict[tuple[str, str], dict[str, Any]], seco
             f"{row['processor_s']:.1f}",
             f"{row['processor_s'] / seconds:.4f}",
             f"{row['extra_bytes'] / MIB:.0f}",
+            f"{row['moved']:.2%}" if "moved" in row else "",
         ]
         for (text, mode), row in rows.items()
     ]
-    columns = ["text", "s", "processor, s", "real-time factor", "MiB above model and samples"]
+    columns = ["text", "s", "processor, s", "real-time factor", "MiB above model and samples", "moved by cutting"]
     show(console, "One thread", columns, lines)
 
 
