@@ -13,7 +13,7 @@ import torch
 from planted import decode_scores, evenly, runs_to_scores
 
 import streamhmm as sh
-from streamhmm.align import decoding, splitting
+from streamhmm.align import decoding, mismatch, splitting
 from streamhmm.align.follow import IMPERFECT, Follow
 from streamhmm.align.topology import OFFSCRIPT
 from streamhmm.text import PHONES, SILENCE, Break, SpokenWord
@@ -257,6 +257,16 @@ def test_real_speech_and_an_imperfect_text(aligner, ferries, short_parts):
     moved = [word for word in found.words if round(word.start, 3) not in starts]
     assert len(moved) <= 6
     assert "not read" in " ".join(found.warnings)
+
+
+@pytest.mark.parametrize("longer", [0.0, 0.1])
+def test_whoever_has_much_to_align_is_told_of_imperfect_texts(aligner, monkeypatch, longer):
+    monkeypatch.setattr(mismatch, "LONG_RECORDING_S", soundfile.info(FERRY).duration + longer)
+    other = "Nobody ordered twelve green umbrellas from Chicago"
+    advice = "where text and speech differ, imperfect=True (--imperfect) leaves out words that are not spoken"
+    assert (advice in aligner.align(FERRY, other).warnings) == (longer == 0.0)
+    assert advice not in aligner.align(FERRY, TEXT).warnings
+    assert advice not in aligner.align(FERRY, other, imperfect=True).warnings
 
 
 def test_an_imperfect_text_that_is_right_aligns_as_without(aligner):

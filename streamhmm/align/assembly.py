@@ -9,7 +9,7 @@ from streamhmm.align.checks import check_noise
 from streamhmm.align.decoding import Decoding
 from streamhmm.align.evidence import judge
 from streamhmm.align.follow import Follow
-from streamhmm.align.mismatch import check_fit, check_gaps
+from streamhmm.align.mismatch import advise, check_fit, check_gaps
 from streamhmm.align.quality import measure_quality
 from streamhmm.align.reading import check_reading, check_share, count_takes, offscript_segments, words_skipped
 from streamhmm.align.results import Alignment, find_edges, phone_segments, word_segments
@@ -47,6 +47,7 @@ def assemble(decoding: Decoding, task: Task, frame_s: float, calibration: Calibr
     offscript = offscript_segments(runs, edges)
     speech = runs.of_frames(runs.phones != SILENT)
     contrast = None if decoding.is_free else decoding.evidence.contrast
+    differences = check_fit(words, phone_words, judgement, contrast, frame_s, calibration)
     return Alignment(
         words=words,
         phones=phones,
@@ -61,7 +62,8 @@ def assemble(decoding: Decoding, task: Task, frame_s: float, calibration: Calibr
             *check_noise(recording.samples, speech),
             *(check_share(len(skipped), len(labels)) if task.costs is not None and not task.costs.goes_back else ()),
             *check_reading(words, takes, skipped, offscript, labels),
-            *check_fit(words, phone_words, judgement, contrast, frame_s, calibration),
+            *differences,
+            *(advise(differences, recording.duration) if task.costs is None else ()),
             *([] if decoding.is_free else check_gaps(words, recording.duration)),
         ),
         word_indices=decoding.word_indices,

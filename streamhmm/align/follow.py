@@ -12,6 +12,9 @@ Each gap between words (and the one before the first and after the last) has, be
           ├────────> silence ──────┤                                    │  ^
           └─> talk ────^───────────┘                                    v  │
                                                               jumps of other gaps
+
+Where a text differs from what is spoken (``IMPERFECT``) there are the same liberties, but nobody goes back, and hops
+lead over sections of any length too.
 """
 
 from __future__ import annotations
