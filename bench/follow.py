@@ -24,7 +24,8 @@ from measure import SPEECH, TRUTH, make_console, median, seconds_a_call, show, v
 from truth import Utterance, load_set
 
 import streamhmm as sh
-from streamhmm.align.decoding import decode
+from streamhmm.align.filler import with_filler
+from streamhmm.align.paths import find_path
 from streamhmm.align.results import find_edges
 from streamhmm.align.topology import build_topology
 from streamhmm.text import pronounce, tokenize
@@ -205,13 +206,11 @@ def _report_lead_in(
 def _times_of_words(aligner: sh.Aligner, samples: np.ndarray, text: str, lead_in: bool) -> list[float]:
     """Seconds at which words begin and end, offline with a lead-in or without, in order."""
     words = pronounce(tokenize(text), aligner.lexicon).words
-    columns = {label: column for column, label in enumerate(aligner.model.labels)}
-    topology = build_topology(words, columns, lead_in=lead_in)
-    decoding = decode(torch.from_numpy(samples), topology, aligner.model, aligner._loop, "bench")
-    times = find_edges(
-        decoding.runs, decoding.scores, aligner.model.frame_s, len(samples) / RATE, aligner.calibration
-    ).times
-    spoken, readings = decoding.runs.spoken, decoding.phone_readings
+    model = aligner.model
+    scores = with_filler(model.scores(torch.from_numpy(samples)), model.silence)
+    path = find_path(scores, build_topology(words, aligner.columns, lead_in=lead_in), "bench")
+    times = find_edges(path.runs, scores, model.frame_s, len(samples) / RATE, aligner.calibration).times
+    spoken, readings = path.runs.spoken, path.phone_readings
     first = torch.ones_like(readings, dtype=torch.bool)
     first[1:] = readings[1:] != readings[:-1]
     return sorted([*times[:-1][spoken][first].tolist(), *times[1:][spoken][first.roll(-1)].tolist()])

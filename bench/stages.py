@@ -44,14 +44,14 @@ def stage_clock(aligner: sh.Aligner) -> Iterator[StageClock]:
         (aligner_module, "load_audio", "decode"),
         (aligner_module, "tokenize", "text and graph"),
         (aligner_module, "pronounce", "text and graph"),
-        (aligner_module, "build_topology", "text and graph"),
+        (decoding_module, "build_topology", "text and graph"),
         (model.features, "forward", "features"),
         (model.features, "finish", "features"),
         (model.backend, "log_posteriors", "network"),
         (model.backend, "finish", "network"),
         (ops, "viterbi", "engine"),
         (decoding_module, "gather_evidence", "results"),
-        (aligner_module.Aligner, "_alignment", "results"),
+        (aligner_module, "assemble", "results"),
     ]
     before = [(owner, name, getattr(owner, name)) for owner, name, _ in hooks]
     for owner, name, stage in hooks:

@@ -7,7 +7,6 @@ import torch
 
 from streamhmm.align.decoding import decode
 from streamhmm.align.phone_loop import phone_loop
-from streamhmm.align.topology import build_topology
 from streamhmm.text import SILENCE, SpokenWord
 
 FRAME_S = 0.01
@@ -38,8 +37,7 @@ def evenly(labels, frames):
 def decode_scores(words, columns, scores, follow=None):
     """What the aligner finds for ``words`` if a network without a prior says ``scores``."""
     model = SimpleNamespace(log_prior=torch.zeros(scores.shape[1]), silence=columns[SILENCE])
-    topology = build_topology(words, columns, follow=follow)
-    return decode(scores, topology, model, phone_loop(scores.shape[1]), "planted")
+    return decode(scores, words, columns, follow, model, phone_loop(scores.shape[1]), "planted")
 
 
 def segments_of(runs):

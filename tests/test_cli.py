@@ -321,7 +321,7 @@ def test_ctrl_c_does_not_wait_for_the_engine(aligner, monkeypatch, capsys, handl
     class Watched:
         model = aligner.model
 
-        def align(self, audio, text, *, follow, strict):
+        def align(self, audio, text, *, follow, imperfect, strict):
             seen.append(signal.getsignal(signal.SIGINT))
             return aligner.align(audio, text, strict=strict)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 from collections import Counter
 from itertools import pairwise
 
@@ -13,6 +14,8 @@ from planted import CERTAIN, decode_scores, evenly, muffled, runs_to_scores
 import streamhmm as sh
 from streamhmm.align.filler import BEST_PHONES, FILLER_COST, PAUSE_COST, with_filler
 from streamhmm.align.follow import (
+    IMPERFECT,
+    IN_SECTION,
     LEAD_IN,
     MOST_IN_PHRASE,
     MOST_IN_SENTENCE,
@@ -21,6 +24,7 @@ from streamhmm.align.follow import (
     Follow,
     breaks_of_gaps,
     hops,
+    with_sections,
 )
 from streamhmm.align.runs import read_runs
 from streamhmm.align.topology import OFFSCRIPT, SILENCE_FRAMES, SILENT, TALK_FRAMES, build_topology
@@ -158,6 +162,53 @@ def test_the_cheaper_of_two_hops_counts():
             **{f"skip_{level}": -1.0 if level == cheap else -9.0 for level in ("word", "phrase", "sentence")}
         )
         assert {hop.weight for hop in hops([S, S], costs) if hop.target > hop.source} == {-1.0}
+
+
+@pytest.mark.parametrize("sentences", [1, 2, IN_SECTION, IN_SECTION + 1, IN_SECTION**2 + 2, 1000])
+def test_sections_lead_from_end_to_end(sentences):
+    gaps = with_sections([S, *[N, S] * sentences])
+    levels = [kind for kind in gaps if kind != N]
+    assert [min(kind, S) for kind in gaps] == [S, *[N, S] * sentences]
+    assert levels[0] == levels[-1] == max(levels)
+    for level in range(S, max(levels) + 1):
+        places = [place for place, kind in enumerate(levels) if kind >= level]
+        below = [place for place, kind in enumerate(levels) if kind >= level - 1 or level == S]
+        assert all(
+            below.index(right) - below.index(left) <= (1 if level == S else IN_SECTION)
+            for left, right in pairwise(places)
+        )
+    assert sum(kind == max(levels) for kind in levels) == 2
+
+
+@pytest.mark.parametrize("words", [1, 3, 100, 10_000])
+def test_who_goes_forward_only_passes_over_anything_in_few_hops(words):
+    gaps = with_sections(breaks_of_gaps([S if place % 10 == 9 else N for place in range(words)]))
+    ahead: dict[int, list[int]] = {}
+    for hop in hops(gaps, IMPERFECT):
+        assert hop.target > hop.source
+        ahead.setdefault(hop.source, []).append(hop.target)
+    rng = random.Random(words)
+    for _ in range(100):
+        place, target = sorted(rng.randint(0, words) for _ in range(2))
+        taken = 0
+        while place < target:
+            place = max(gap for gap in ahead[place] if gap <= target)
+            taken += 1
+        assert taken <= 10 + 10 + 4 * IN_SECTION + 8
+
+
+def test_going_back():
+    assert Follow().goes_back
+    assert not IMPERFECT.goes_back
+    for field in ("back_word", "back_phrase", "back_sentence"):
+        assert dataclasses.replace(IMPERFECT, **{field: -1.0}).goes_back
+
+
+def test_a_long_passage_passed_over_costs_no_time():
+    words = [word(SOUNDS[place % 12], S if place % 3 == 2 else N) for place in range(1200)]
+    runs = [*spoken(*range(12)), *spoken(*range(12))]
+    found, _ = follow([*words[:12], *[word("HH AW", S)] * 1200, *words[:12]], runs, IMPERFECT)
+    assert found == [*range(12), *range(1212, 1224)]
 
 
 # Every liberty taken.

@@ -14,7 +14,7 @@ from planted import FRAME_S, evenly, muffled, runs_to_scores
 import streamhmm as sh
 from streamhmm import cli, formats
 from streamhmm.align.aligner import Aligner
-from streamhmm.align.reading import check_reading, count_takes, words_skipped
+from streamhmm.align.reading import check_reading, check_share, count_takes, words_skipped
 from streamhmm.formats import Tiers
 from streamhmm.segment import Segment
 from streamhmm.text import SILENCE
@@ -30,6 +30,14 @@ def test_takes_and_words_left_out():
     assert words_skipped([0, 1, 1, 4], 6) == (2, 3, 5)
     assert words_skipped([], 2) == (0, 1)
     assert words_skipped([1, 0], 2) == ()
+
+
+@pytest.mark.parametrize(
+    ("skipped", "count", "is_said"), [(0, 10, False), (5, 10, False), (6, 10, True), (9, 10, True), (10, 10, False)]
+)
+def test_what_is_said_of_a_text_that_is_mostly_left_out(skipped, count, is_said):
+    message = f"only {count - skipped} of {count} words are read; check that audio and text belong together"
+    assert check_share(skipped, count) == ((message,) if is_said else ())
 
 
 LABELS = [f"w{index}" for index in range(20)]
@@ -228,7 +236,7 @@ def test_a_textgrid_has_the_words_as_they_were_read(tmp_path):
     ]
 
 
-@pytest.mark.parametrize("option", [[], ["--follow"]])
+@pytest.mark.parametrize("option", [[], ["--follow"], ["--imperfect"]])
 def test_the_command_line(option, tmp_path, monkeypatch, capfd):
     seen = {}
 
@@ -239,5 +247,5 @@ def test_the_command_line(option, tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(Aligner, "align", align)
     soundfile.write(tmp_path / "a.wav", np.full(16_000, 0.1, np.float32), 16_000)
     assert cli.main(["align", str(tmp_path / "a.wav"), "--text", "a", *option]) == 0
-    assert seen == {"follow": bool(option), "strict": False}
+    assert seen == {"follow": option == ["--follow"], "imperfect": option == ["--imperfect"], "strict": False}
     assert "0.000\t0.500" in capfd.readouterr().out

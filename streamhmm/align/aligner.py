@@ -18,11 +18,11 @@ from streamhmm.align.assembly import Task, assemble
 from streamhmm.align.calibration import UNCALIBRATED, Calibration
 from streamhmm.align.checks import check_level
 from streamhmm.align.decoding import Decoding, decode
-from streamhmm.align.follow import Follow
+from streamhmm.align.follow import IMPERFECT, Follow
 from streamhmm.align.phone_loop import phone_loop
 from streamhmm.align.results import Alignment
 from streamhmm.align.stream import BEAM, CERTAINTY, KEEP_S, AlignmentStream
-from streamhmm.align.topology import build_topology
+from streamhmm.align.topology import least_frames
 from streamhmm.audio import Audio, as_audio, load_audio
 from streamhmm.errors import AlignmentError, ModelError, StreamHMMError
 from streamhmm.text import Lexicon, pronounce, tokenize
@@ -73,6 +73,7 @@ class Aligner:
         text: str | Sequence[str],
         *,
         follow: bool = False,
+        imperfect: bool = False,
         channel: int | None = None,
         strict: bool = False,
     ) -> Alignment:
@@ -84,14 +85,17 @@ class Aligner:
             text: what is spoken, as a string or as a list of words.
             follow: the speaker may leave out words and sentences, go back, hesitate and say something else in between.
                 Punctuation and line breaks tell where sentences and phrases begin.
+            imperfect: text and speech differ here and there. Words that are not spoken are left out and listed in
+                ``skipped``; speech that the text lacks is in ``offscript``. Nothing is read twice.
             channel: the channel to use, counted from 1; by default all are mixed.
             strict: refuse words that no lexicon has, instead of guessing their pronunciation.
 
         Raises:
             AudioError, TextError: the audio or the text can't be used.
-            AlignmentError: the audio is too short for the text; never with ``follow``.
+            AlignmentError: the audio is too short for the text; never with ``follow`` or ``imperfect``.
+            ValueError: both of them.
         """
-        task = self._task(audio, text, follow, channel, strict)
+        task = self._task(audio, text, _costs(follow, imperfect), channel, strict)
         return self._alignment(task, self.model.log_posteriors(torch.from_numpy(task.recording.samples)))
 
     def align_batch(
@@ -99,6 +103,7 @@ class Aligner:
         recordings: Iterable[tuple[AudioInput, str | Sequence[str]]],
         *,
         follow: bool = False,
+        imperfect: bool = False,
         channel: int | None = None,
         strict: bool = False,
     ) -> list[Alignment | StreamHMMError]:
@@ -107,7 +112,8 @@ class Aligner:
         Of a recording or a text that can't be aligned the error stands in its place. For the arguments see
         :meth:`align`.
         """
-        tasks = [_or_error(self._task, audio, text, follow, channel, strict) for audio, text in recordings]
+        costs = _costs(follow, imperfect)
+        tasks = [_or_error(self._task, audio, text, costs, channel, strict) for audio, text in recordings]
         samples = [torch.from_numpy(task.recording.samples) for task in tasks if isinstance(task, Task)]
         scored = iter(self.model.batch_log_posteriors(samples))
         return [_or_error(self._alignment, task, next(scored)) if isinstance(task, Task) else task for task in tasks]
@@ -177,21 +183,29 @@ class Aligner:
         Raises:
             AudioError, TextError, AlignmentError: as :meth:`align`.
         """
-        task = self._task(audio, text, False, None, False)
+        task = self._task(audio, text, None, None, False)
         return self._decoding(task, self.model.log_posteriors(torch.from_numpy(task.recording.samples)))
 
     def _task(
-        self, audio: AudioInput, text: str | Sequence[str], follow: bool, channel: int | None, strict: bool
+        self, audio: AudioInput, text: str | Sequence[str], costs: Follow | None, channel: int | None, strict: bool
     ) -> Task:
         script = pronounce(tokenize(text), self.lexicon, strict=strict)
         recording = self._recording(audio, channel)
         doubts = check_level(recording.samples, recording.name)
-        topology = build_topology(script.words, self.columns, follow=Follow() if follow else None)
-        self._check_length(recording, topology.min_frames, len(script.words))
-        return Task(recording, text if isinstance(text, str) else " ".join(text), script, topology, doubts)
+        if costs is None:
+            self._check_length(recording, least_frames(script.words), len(script.words))
+        return Task(recording, text if isinstance(text, str) else " ".join(text), script, costs, doubts)
 
     def _decoding(self, task: Task, log_posteriors: Tensor) -> Decoding:
-        return decode(log_posteriors, task.topology, self.model, self.phone_loop, task.recording.name)
+        return decode(
+            log_posteriors,
+            task.script.words,
+            self.columns,
+            task.costs,
+            self.model,
+            self.phone_loop,
+            task.recording.name,
+        )
 
     def _sample(self, task: Task, features: Tensor, log_posteriors: Tensor) -> Sample:
         runs = self._decoding(task, log_posteriors).runs
@@ -226,6 +240,12 @@ class Aligner:
                 f"{words} word{'' if words == 1 else 's'} can't take less than {needed * self.model.frame_s:.2f} s; "
                 "check that audio and text belong together"
             )
+
+
+def _costs(follow: bool, imperfect: bool) -> Follow | None:
+    if follow and imperfect:
+        raise ValueError("follow and imperfect do not go together: who follows a speaker allows for all of it")
+    return Follow() if follow else IMPERFECT if imperfect else None
 
 
 def _or_error(work: Callable[P, Result], *arguments: P.args, **options: P.kwargs) -> Result | StreamHMMError:

@@ -8,23 +8,27 @@ from streamhmm.align.calibration import UNCALIBRATED, Calibration
 from streamhmm.align.checks import check_noise
 from streamhmm.align.decoding import Decoding
 from streamhmm.align.evidence import judge
-from streamhmm.align.mismatch import check_fit, check_gaps
+from streamhmm.align.follow import Follow
+from streamhmm.align.mismatch import advise, check_fit, check_gaps
 from streamhmm.align.quality import measure_quality
-from streamhmm.align.reading import check_reading, count_takes, offscript_segments, words_skipped
+from streamhmm.align.reading import check_reading, check_share, count_takes, offscript_segments, words_skipped
 from streamhmm.align.results import Alignment, find_edges, phone_segments, word_segments
-from streamhmm.align.topology import SILENT, Topology
+from streamhmm.align.topology import SILENT
 from streamhmm.align.unknown import UNCALIBRATED_WARNING, unknown_words
 from streamhmm.audio import Audio
 from streamhmm.text import Script
 
 
 class Task(NamedTuple):
-    """A recording and its text, ready to be decoded; ``doubts`` are warnings so far."""
+    """A recording and its text, ready to be decoded, and warnings so far, the ``doubts``.
+
+    ``costs`` are those of leaving the text; None: it can't be left.
+    """
 
     recording: Audio
     text: str
     script: Script
-    topology: Topology
+    costs: Follow | None
     doubts: tuple[str, ...]
 
 
@@ -43,6 +47,7 @@ def assemble(decoding: Decoding, task: Task, frame_s: float, calibration: Calibr
     offscript = offscript_segments(runs, edges)
     speech = runs.of_frames(runs.phones != SILENT)
     contrast = None if decoding.is_free else decoding.evidence.contrast
+    differences = check_fit(words, phone_words, judgement, contrast, frame_s, calibration)
     return Alignment(
         words=words,
         phones=phones,
@@ -55,8 +60,10 @@ def assemble(decoding: Decoding, task: Task, frame_s: float, calibration: Calibr
             *unknown_words(task.script.unknown),
             *task.doubts,
             *check_noise(recording.samples, speech),
+            *(check_share(len(skipped), len(labels)) if task.costs is not None and not task.costs.goes_back else ()),
             *check_reading(words, takes, skipped, offscript, labels),
-            *check_fit(words, phone_words, judgement, contrast, frame_s, calibration),
+            *differences,
+            *(advise(differences, recording.duration) if task.costs is None else ()),
             *([] if decoding.is_free else check_gaps(words, recording.duration)),
         ),
         word_indices=decoding.word_indices,

@@ -12,6 +12,9 @@ Each gap between words (and the one before the first and after the last) has, be
           ├────────> silence ──────┤                                    │  ^
           └─> talk ────^───────────┘                                    v  │
                                                               jumps of other gaps
+
+Where a text differs from what is spoken (``IMPERFECT``) there are the same liberties, but nobody goes back, and hops
+lead over sections of any length too.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from streamhmm.packing import NEVER
 from streamhmm.text.breaks import Break
 
 LEAD_IN = -30.0
@@ -31,6 +35,8 @@ PAID_LEAVING = 0.7
 """Share of the cost of talk that is paid at its end: the best path is the same, and the position is held sooner."""
 MOST_IN_PHRASE, MOST_IN_SENTENCE = 16, 8
 """Words and phrases. Where a text has no punctuation for longer it is cut, so that no jump has many hops into it."""
+IN_SECTION = 8
+"""Sentences in a section, sections in a larger one, and so on: however much is passed over, it takes few hops."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +63,36 @@ class Follow:
     back_sentence: float = -40.0
     unfinished: float = -20.0
 
-    def talk(self, kind: Break) -> float:
+    @property
+    def goes_back(self) -> bool:
+        """Whether anything may be read again."""
+        return max(self.back_word, self.back_phrase, self.back_sentence) > NEVER
+
+    def passing(self, level: int) -> tuple[float, float]:
+        """The costs of passing over what is left of a unit that ends with a break, and of going back in it."""
+        return (
+            (self.skip_word, self.back_word),
+            (self.skip_phrase, self.back_phrase),
+            (self.skip_sentence, self.back_sentence),
+        )[min(level, Break.SENTENCE)]
+
+    def talk(self, kind: int) -> float:
         """The cost of talk in a gap."""
-        return self.offscript if kind == Break.SENTENCE else self.offscript_within
+        return self.offscript if kind >= Break.SENTENCE else self.offscript_within
+
+
+IMPERFECT = Follow(
+    offscript=-20.0,
+    offscript_within=-25.0,
+    jump=-25.0,
+    skip_word=-5.0,
+    skip_phrase=-10.0,
+    skip_sentence=-10.0,
+    back_word=NEVER,
+    back_phrase=NEVER,
+    back_sentence=NEVER,
+)
+"""Speech and text that differ: nobody goes back, and text that is not spoken may be long."""
 
 
 class Hop(NamedTuple):
@@ -70,9 +103,9 @@ class Hop(NamedTuple):
     weight: float
 
 
-def breaks_of_gaps(breaks: Sequence[Break]) -> list[Break]:
+def breaks_of_gaps(breaks: Sequence[Break]) -> list[int]:
     """(W + 1,) from the (W,) breaks after the words: both ends are those of sentences, and nothing is too long."""
-    gaps = [Break.SENTENCE, *breaks[:-1], Break.SENTENCE]
+    gaps: list[int] = [Break.SENTENCE, *breaks[:-1], Break.SENTENCE]
     for level, most in ((Break.PHRASE, MOST_IN_PHRASE), (Break.SENTENCE, MOST_IN_SENTENCE)):
         units = [gap for gap, kind in enumerate(gaps) if kind >= level - 1]
         since = 0
@@ -83,21 +116,31 @@ def breaks_of_gaps(breaks: Sequence[Break]) -> list[Break]:
     return gaps
 
 
-def hops(gaps: Sequence[Break], costs: Follow) -> Iterator[Hop]:
+def with_sections(gaps: Sequence[int]) -> list[int]:
+    """The breaks of gaps, every so many sentences a greater one, of these again, up to both ends of the text."""
+    gaps, level = list(gaps), int(Break.SENTENCE)
+    units = [gap for gap, kind in enumerate(gaps) if kind >= level]
+    while len(units) > 2:
+        level += 1
+        units = [*units[:-1:IN_SECTION], units[-1]]
+        for gap in units:
+            gaps[gap] = level
+    return gaps
+
+
+def hops(gaps: Sequence[int], costs: Follow) -> Iterator[Hop]:
     """All hops between (W + 1,) gaps, no two alike."""
     best: dict[tuple[int, int], float] = {}
-    for level, skip, back in (
-        (Break.NONE, costs.skip_word, costs.back_word),
-        (Break.PHRASE, costs.skip_phrase, costs.back_phrase),
-        (Break.SENTENCE, costs.skip_sentence, costs.back_sentence),
-    ):
+    for level in range(max(gaps) + 1):
+        skip, back = costs.passing(level)
         for source, target in _neighbours(gaps, level):
             weight = skip if target > source else back
-            best[source, target] = max(weight, best.get((source, target), weight))
+            if weight > NEVER:
+                best[source, target] = max(weight, best.get((source, target), weight))
     return (Hop(*ends, weight) for ends, weight in best.items())
 
 
-def _neighbours(gaps: Sequence[Break], level: Break) -> Iterator[tuple[int, int]]:
+def _neighbours(gaps: Sequence[int], level: int) -> Iterator[tuple[int, int]]:
     """From each gap that is at most one level lower to the nearest ones of ``level`` on both sides."""
     sources = [gap for gap, kind in enumerate(gaps) if kind >= level - 1]
     for order in (sources, sources[::-1]):

@@ -25,6 +25,8 @@ LONG_BASE_S, LONG_PHONE_S = 1.2, 0.4
 SHORT_PHONE_S, FEWEST_PHONES = 0.025, 3
 """… and implausibly short below so much for each phone, if it has so many."""
 LONG_GAP_S = 10.0
+LONG_RECORDING_S = 60.0
+"""Who has so much to align is told what may be done about differences."""
 
 
 def check_fit(
@@ -127,6 +129,13 @@ def check_gaps(words: Sequence[Segment], duration: float) -> tuple[str, ...]:
         return ()
     times = first_named([f"from {start:.1f} to {end:.1f} s" for start, end in gaps])
     return (f"no words {times}; check the text there",)
+
+
+def advise(differences: Sequence[str], duration: float) -> tuple[str, ...]:
+    """What to do about ``differences`` that were warned of, in a recording of so many seconds."""
+    if not differences or duration < LONG_RECORDING_S:
+        return ()
+    return ("where text and speech differ, imperfect=True (--imperfect) leaves out words that are not spoken",)
 
 
 def first_named(names: Sequence[str]) -> str:

@@ -50,7 +50,8 @@ def measure_quality(
     """The figures of one alignment; ``speech`` is (T,) True in words."""
     evidence = decoding.evidence
     path = decoding.scores.gather(1, decoding.runs.of_frames(decoding.runs.pdfs)[:, None])
-    power = float(np.square(samples, dtype=np.float64).mean())
+    power = float(np.einsum("i,i->", samples, samples, dtype=np.float64)) / len(samples)
+    clipped = np.count_nonzero(samples >= CLIPPED_AT) + np.count_nonzero(samples <= -CLIPPED_AT)
     return Quality(
         log_likelihood=float(path.double().mean()),
         contrast=float(evidence.contrast.double().mean()) if len(evidence.contrast) else math.nan,
@@ -58,7 +59,7 @@ def measure_quality(
         surprise=max(_surprise_of_words(judgement, calibration), _surprise_of_speech(decoding, frame_s, calibration)),
         level_db=10 * math.log10(power),
         snr_db=signal_to_noise_db(samples, speech.numpy()),
-        clipped=float((np.abs(samples) >= CLIPPED_AT).mean()),
+        clipped=clipped / len(samples),
     )
 
 

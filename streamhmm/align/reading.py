@@ -13,6 +13,8 @@ from streamhmm.segment import Segment
 
 MOST_QUOTED, ENDS_QUOTED = 8, 3
 """Passages of more words than the first are quoted by so many at each end."""
+LEAST_SKIPPED = 0.5
+"""Share of the words of a text that was read imperfectly, beyond which the text may be a wrong one."""
 OFFSCRIPT_LABEL = "<off-script>"
 
 
@@ -65,6 +67,13 @@ def check_reading(
         times = [f"from {stretch.start:.2f} to {stretch.end:.2f} s" for stretch in offscript]
         warnings.append(f"speech that is not in the text {first_named(times)}")
     return tuple(warnings)
+
+
+def check_share(skipped: int, count: int) -> tuple[str, ...]:
+    """A warning if most of a text, ``count`` words, is not read, though some of it is."""
+    if not count > skipped > LEAST_SKIPPED * count:
+        return ()
+    return (f"only {count - skipped} of {count} words are read; check that audio and text belong together",)
 
 
 def _consecutive(indices: Sequence[int]) -> Iterator[list[int]]:

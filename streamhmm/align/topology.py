@@ -23,7 +23,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from streamhmm.align.follow import LEAD_IN, PAID_LEAVING, START, Follow, breaks_of_gaps, hops
+from streamhmm.align.follow import LEAD_IN, PAID_LEAVING, START, Follow, breaks_of_gaps, hops, with_sections
 from streamhmm.graph import Graph
 from streamhmm.packing import NEVER
 from streamhmm.text import SILENCE, SpokenWord
@@ -88,9 +88,23 @@ def build_topology(
         builder.add_word(index, word.readings)
         builder.add_gap(talk[index + 1], jump)
     if follow is not None:
-        for source, target, weight in hops(kinds, follow):
+        levels = kinds if follow.goes_back else with_sections(kinds)
+        for source, target, weight in hops(levels, follow):
             builder.connect(builder.jumps[source], builder.jumps[target], weight)
-    return builder.topology(follow)
+    return builder.topology(follow, least_frames(words) if follow is None else 1)
+
+
+def least_frames(words: Sequence[SpokenWord]) -> int:
+    """The length of the shortest path through all ``words``."""
+    return sum(min(sum(map(_least_of_part, reading)) for reading in word.readings) for word in words)
+
+
+def _least_of_part(pronunciations: Sequence[Sequence[str]]) -> int:
+    return min(sum((_usual_frames(label) + 1) // 2 for label in labels) for labels in pronunciations)
+
+
+def _usual_frames(label: str) -> int:
+    return SHORT_PHONE_FRAMES.get(label, PHONE_FRAMES)
 
 
 @dataclass
@@ -109,7 +123,6 @@ class _Builder:
     jumps: list[int] = field(default_factory=list)  # of each gap, if there are any
     word_starts: list[int] = field(default_factory=list)
     start: float = 0.0
-    min_frames: int = 0
 
     def __post_init__(self) -> None:
         self.filler_column = max(self.columns.values()) + 1
@@ -153,24 +166,22 @@ class _Builder:
 
     def add_word(self, word: int, readings: Sequence[Reading]) -> None:
         before = self.open_ends
-        ends, lengths = [], []
+        ends = []
         for first, *others in readings:
             self.open_ends = before
             begin = len(self.word_starts)
-            length = self._add_part(word, first, self.word_starts)
+            self._add_part(word, first, self.word_starts)
             if word == 0:
                 self.initial |= dict.fromkeys(self.word_starts[begin:], self.start)
             for part in others:
                 self.add_optional_silence(word)  # people pause within "1,234,567"
-                length += self._add_part(word, part, [])
+                self._add_part(word, part, [])
             ends += self.open_ends
-            lengths.append(length)
         self.open_ends = ends
-        self.min_frames += min(lengths)
 
-    def _add_part(self, word: int, pronunciations: Sequence[Sequence[str]], starts: list[int]) -> int:
-        """The frames of its shortest pronunciation; ``starts`` gets the states that it is entered by."""
-        ends, lengths = [], []
+    def _add_part(self, word: int, pronunciations: Sequence[Sequence[str]], starts: list[int]) -> None:
+        """``starts`` gets the states that it is entered by."""
+        ends = []
         for pronunciation in pronunciations:
             chains = [self._add_phone(label, word) for label in pronunciation]
             self._enter(chains[0][0])
@@ -178,11 +189,9 @@ class _Builder:
             for before, after in pairwise(chains):
                 self.connect(before[-1], after[0])
             ends.append((chains[-1][-1], 0.0))
-            lengths.append(sum((len(chain) + 1) // 2 for chain in chains))
         self.open_ends = ends
-        return min(lengths)
 
-    def topology(self, follow: Follow | None) -> Topology:
+    def topology(self, follow: Follow | None, min_frames: int) -> Topology:
         states = len(self.pdfs)
         initial, final = torch.full((2, states), NEVER, dtype=torch.float64)
         initial[list(self.initial)] = torch.tensor(list(self.initial.values()), dtype=torch.float64)
@@ -199,13 +208,12 @@ class _Builder:
             torch.tensor(self.phone_of_state),
             torch.tensor(self.word_of_state),
             begins_word,
-            self.min_frames if follow is None else 1,
+            min_frames,
         )
 
     def _add_phone(self, label: str, word: int) -> range:
         self.phones.append(Phone(label, word))
-        frames = SHORT_PHONE_FRAMES.get(label, PHONE_FRAMES)
-        states = self._add_chain(self.columns[label], len(self.phones) - 1, word, frames)
+        states = self._add_chain(self.columns[label], len(self.phones) - 1, word, _usual_frames(label))
         for state in states[:-1:2]:
             self.connect(state, state + 2, HURRY)
         return states

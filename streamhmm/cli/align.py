@@ -7,6 +7,7 @@ import argparse
 from streamhmm.cli.options import (
     STDIN,
     add_follow,
+    add_imperfect,
     add_model,
     add_output,
     add_text,
@@ -30,7 +31,9 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     align.add_argument("audio", metavar="AUDIO", help="recording: WAV, FLAC, Ogg, MP3 …; - for standard input")
     add_text(align)
     add_output(align)
-    add_follow(align)
+    freedom = align.add_mutually_exclusive_group()
+    add_follow(freedom)
+    add_imperfect(freedom)
     add_model(align)
     align.add_argument("--adaptation", metavar="FILE", help="of the speaker, as corpus --adapt wrote it")
     align.add_argument("--device", default="auto", help="cpu or auto (default: auto)")
@@ -53,7 +56,9 @@ def run(options: argparse.Namespace) -> int:
     source = standard_input() if options.audio == STDIN else options.audio
     recording = load_audio(source, sample_rate=aligner.model.sample_rate, channel=options.channel)
     with text_named(options), interrupt_ends_at_once():
-        alignment = aligner.align(recording, text, follow=options.follow, strict=options.strict)
+        alignment = aligner.align(
+            recording, text, follow=options.follow, imperfect=options.imperfect, strict=options.strict
+        )
     for warning in alignment.warnings:
         complain(f"{alignment.audio}: {warning}")
     if not options.output:

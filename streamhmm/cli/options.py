@@ -38,7 +38,14 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_follow(parser: argparse.ArgumentParser) -> None:
+def add_imperfect(parser: argparse._ActionsContainer) -> None:
+    """Add that text and speech differ here and there."""
+    parser.add_argument(
+        "--imperfect", action="store_true", help="the text has words that are not spoken, or lacks some that are"
+    )
+
+
+def add_follow(parser: argparse._ActionsContainer) -> None:
     """Add that the speaker is not bound to the text."""
     parser.add_argument(
         "--follow", action="store_true", help="the speaker may skip words, go back and talk about something else"
