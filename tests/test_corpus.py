@@ -163,6 +163,12 @@ def test_results_do_not_overwrite_one_another(tmp_path, in_process):
     assert "would overwrite that of a;" in outcome.problems[0].reason
 
 
+def test_imperfect_texts(corpus, tmp_path, in_process):
+    (corpus / "ann/a.lab").write_text("The last ferry never ever to the island")
+    align_corpus(corpus, tmp_path / "out", Settings(imperfect=True, formats=("json",)))
+    assert load(tmp_path / "out/ann/a.json").skipped == (3, 4)
+
+
 def rows(out: Path) -> list[dict[str, str]]:
     with open(out / "report.csv", encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file))
@@ -262,6 +268,8 @@ def test_what_is_no_call(corpus, tmp_path):
         align_corpus(corpus, tmp_path / "out", Settings(model="none.safetensors"))
     with pytest.raises(ValueError, match="formats must have different suffixes, got textgrid, textgrid-short"):
         Settings(formats=("textgrid", "textgrid-short"))
+    with pytest.raises(ValueError, match="follow and imperfect do not go together"):
+        Settings(follow=True, imperfect=True)
     with unprivileged() as folder:
         folder.chmod(0o500)
         with pytest.raises(OutputError, match="no permission to write it"):

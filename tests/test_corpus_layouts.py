@@ -143,6 +143,39 @@ def test_text_grids_as_text(tmp_path):
     assert bad.reason.startswith(f"{tmp_path}/bad.TextGrid: damaged, or not of the format that its suffix names: ")
 
 
+def test_alignments_as_text(tmp_path):
+    words, phones = [(0.5, 1.0, "hi"), (1.0, 1.5, "there"), (4.0, 5.0, "bye")], [(0.5, 1.0, "HH AY")]
+    files(tmp_path, one__wav="", one__TextGrid=grid(**{"ann - words": words, "ann - phones": phones}))
+    both = {"ann - words": words, "ann - phones": phones, "bob - words": [(2.0, 3.0, "yes")]}
+    files(tmp_path, two__wav="", two__TextGrid=grid(**both), none__wav="", none__TextGrid=grid(phones=phones))
+    found = find_utterances(tmp_path)
+    assert {one.name: one.parts for one in found.utterances} == {
+        "one": (Part("hi there bye"),),
+        "two.ann": (Part("hi there", 0.5, 1.5), Part("bye", 4.0, 5.0)),
+        "two.bob": (Part("yes", 2.0, 3.0),),
+    }
+    assert [problem.name for problem in found.problems] == ["none"]
+
+
+def test_tiers_with_awkward_names_stay_in_their_folder(tmp_path):
+    said = [(0.0, 1.0, "hi")]
+    files(tmp_path, one__wav="", one__TextGrid=grid(**{"/../../x": said, "a/b": said, "": said}))
+    assert [one.name for one in find_utterances(tmp_path).utterances] == ["one._.._.._x", "one.a_b", "one._"]
+
+
+def test_what_is_no_file_of_a_corpus(tmp_path):
+    files(tmp_path, a__m4a="", a__lab="one", b__lab="two", c__wav="", c__lab="three")
+    os.mkfifo(tmp_path / "b.wav")
+    files(tmp_path, old_results___x__TextGrid="", old_results___x__wav="")
+    (tmp_path / "old_results" / ".streamhmm").mkdir()
+    found = find_utterances(tmp_path)
+    assert [one.name for one in found.utterances] == ["c"]
+    assert found.problems == (
+        Problem("a", "a.m4a is of a kind that can't be read; convert it: ffmpeg -i a.m4a a.wav"),
+        Problem("b", "b.wav is not a file with data; replace it by one, or remove it"),
+    )
+
+
 def manifest(path: Path, *entries: object) -> Path:
     """Entries as JSON, strings as they are, a line each."""
     lines = [entry if isinstance(entry, str) else json.dumps(entry) for entry in entries]
@@ -162,6 +195,8 @@ def test_nemo(tmp_path):
         "{",
         {"audio_filepath": "b.wav", "text": "six", "offset": -1},
         [],
+        {"audio_filepath": "b.wav", "text": None},
+        {"audio_filepath": "b.wav", "text": "seven", "offset": 0, "duration": 2},
     )
     found = find_utterances(path)
     assert found.utterances == (
@@ -169,8 +204,9 @@ def test_nemo(tmp_path):
         Utterance("a/x-2", f"{tmp_path}/a/x.wav", (Part("two", 3.5, 5.5),), "ann"),
         Utterance("y", "/elsewhere/y.flac", (Part("three \u2028 four"),)),
         Utterance("z", f"{tmp_path}/../z.wav", (Part("five"),)),
+        Utterance("b", f"{tmp_path}/b.wav", (Part("seven", 0.0, 2.0),)),
     )
-    assert [problem.name for problem in found.problems] == [f"{path}:{line}" for line in (6, 7, 8, 9)]
+    assert [problem.name for problem in found.problems] == [f"{path}:{line}" for line in (6, 7, 8, 9, 10)]
     assert found.problems[0].reason == "'audio_filepath' is missing"
     assert all(problem.reason.startswith("not a line of a NeMo manifest (") for problem in found.problems[1:])
 

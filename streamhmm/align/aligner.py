@@ -170,7 +170,7 @@ class Aligner:
 
         At least 8 are needed, and a minute of speech is enough. Those that can't be aligned are left out.
         """
-        tasks = [_or_error(self._task, audio, text, False, channel, False) for audio, text in recordings]
+        tasks = [_or_error(self._task, audio, text, None, channel, False) for audio, text in recordings]
         kept = [task for task in tasks if isinstance(task, Task)]
         features = [self.model.log_mel(torch.from_numpy(task.recording.samples)) for task in kept]
         scored = zip(kept, features, self.model.features_log_posteriors(features), strict=True)

@@ -6,8 +6,7 @@ import argparse
 
 from streamhmm.cli.options import (
     STDIN,
-    add_follow,
-    add_imperfect,
+    add_freedom,
     add_model,
     add_output,
     add_text,
@@ -31,9 +30,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     align.add_argument("audio", metavar="AUDIO", help="recording: WAV, FLAC, Ogg, MP3 …; - for standard input")
     add_text(align)
     add_output(align)
-    freedom = align.add_mutually_exclusive_group()
-    add_follow(freedom)
-    add_imperfect(freedom)
+    add_freedom(align)
     add_model(align)
     align.add_argument("--adaptation", metavar="FILE", help="of the speaker, as corpus --adapt wrote it")
     align.add_argument("--device", default="auto", help="cpu or auto (default: auto)")

@@ -8,7 +8,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from streamhmm.cli.options import add_follow, add_model, whole_number
+from streamhmm.cli.options import add_freedom, add_model, whole_number
 from streamhmm.cli.output import write
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         help="adapt to each speaker first, or to the whole corpus, where that helps on held-out utterances",
     )
     corpus.add_argument("--jobs", type=whole_number, metavar="N", help="processes (default: one a core)")
-    add_follow(corpus)
+    add_freedom(corpus)
     add_model(corpus)
     corpus.add_argument("--device", default="auto", help="cpu or auto (default: auto)")
     corpus.set_defaults(run=run, parser=corpus)
@@ -79,6 +79,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
         device=options.device,
         lexicon=tuple(options.lexicon),
         follow=options.follow,
+        imperfect=options.imperfect,
         strict=options.strict,
         channel=options.channel,
         formats=tuple(options.format or ["textgrid"]),

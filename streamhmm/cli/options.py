@@ -38,9 +38,11 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_imperfect(parser: argparse._ActionsContainer) -> None:
-    """Add that text and speech differ here and there."""
-    parser.add_argument(
+def add_freedom(parser: argparse.ArgumentParser) -> None:
+    """Add how far the speech may be from the text."""
+    freedom = parser.add_mutually_exclusive_group()
+    add_follow(freedom)
+    freedom.add_argument(
         "--imperfect", action="store_true", help="the text has words that are not spoken, or lacks some that are"
     )
 

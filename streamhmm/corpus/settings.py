@@ -19,7 +19,7 @@ class Settings:
     (:mod:`streamhmm.formats`), with different suffixes.
 
     Raises:
-        ValueError: there is no such format, or two have the same suffix.
+        ValueError: there is no such format, or two have the same suffix; both ``follow`` and ``imperfect``.
     """
 
     model: str = "en"
@@ -28,12 +28,15 @@ class Settings:
     device: str = "auto"
     lexicon: tuple[str, ...] = ()
     follow: bool = False
+    imperfect: bool = False
     strict: bool = False
     channel: int | None = None
     formats: tuple[str, ...] = ("textgrid",)
     adapt: bool = False
 
     def __post_init__(self) -> None:
+        if self.follow and self.imperfect:
+            raise ValueError("follow and imperfect do not go together: who follows a speaker allows for all of it")
         suffixes = [format_named(name).suffix for name in self.formats]
         if len(set(suffixes)) < len(suffixes):
             raise ValueError(f"formats must have different suffixes, got {', '.join(self.formats)}")
@@ -45,7 +48,7 @@ class Settings:
             ModelError, TextError: the model file or a lexicon can't be read.
         """
         files = [_hash(model_file, ModelError), *(_hash(path, TextError) for path in self.lexicon)]
-        how = (self.follow, self.strict, self.channel, self.adapt)
+        how = (self.follow, self.imperfect, self.strict, self.channel, self.adapt)
         options = (__version__, self.backend, self.precision, self.device, *how)
         return hashlib.blake2b(repr((files, options)).encode(), digest_size=16).hexdigest()
 

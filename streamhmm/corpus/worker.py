@@ -116,7 +116,8 @@ class Worker:
         pairs = [
             (audio, part.text) for item in items for audio, part in zip(item.parts, item.utterance.parts, strict=True)
         ]
-        found = iter(aligner.align_batch(pairs, follow=self._settings.follow, strict=self._settings.strict))
+        wanted = self._settings
+        found = iter(aligner.align_batch(pairs, follow=wanted.follow, imperfect=wanted.imperfect, strict=wanted.strict))
         results = [[next(found) for _ in item.parts] for item in items]
         each_s = (time.perf_counter() - began) / max(1e-9, sum(item.seconds for item in items))
         finish = partial(self._outcome, each_s=each_s, adaptation=adaptation)
