@@ -288,3 +288,14 @@ def test_it_does_not_wait_for_pytorch_nor_for_what_the_formats_do_not_need(tmp_p
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_the_report_of_a_corpus_is_no_result(tmp_path):
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        formats.save(tmp_path / folder / "a.json", small())
+        (tmp_path / folder / "report.csv").write_text("file,status\n")
+    (tmp_path / "one" / ".streamhmm").mkdir()
+    assert convert(tmp_path / "one", tmp_path / "out", "--to", "srt") == 0
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.srt"]
+    assert convert(tmp_path / "two", tmp_path / "out", "--to", "srt") == 1

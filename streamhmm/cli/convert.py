@@ -119,7 +119,7 @@ def _convert_folder(options: argparse.Namespace, written: Format) -> int:
 
 def _results_in(options: argparse.Namespace, failures: list[str]) -> Iterator[str]:
     """Result files below a folder, without those of an output folder within it; names what can't be read."""
-    from streamhmm.formats import format_named, format_of
+    from streamhmm.formats import format_named, format_of, is_corpus_report
 
     def unreadable(error: OSError) -> None:
         _fail(failures, f"{error.filename}: can't be read ({error.strerror}); change the permissions")
@@ -128,6 +128,8 @@ def _results_in(options: argparse.Namespace, failures: list[str]) -> Iterator[st
     for folder, folders, names in os.walk(options.source, onerror=unreadable):
         folders[:] = sorted(name for name in folders if not _same(os.path.join(folder, name), options.target))
         for name in sorted(names):
+            if is_corpus_report(os.path.join(folder, name)):
+                continue
             with suppress(ValueError):  # of another kind
                 if not name.startswith(".") and format_of(name).suffix == (only or format_of(name).suffix):
                     yield os.path.join(folder, name)

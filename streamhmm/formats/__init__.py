@@ -56,6 +56,7 @@ __all__ = [
     "atomic_write",
     "format_named",
     "format_of",
+    "is_corpus_report",
     "load",
     "load_all",
     "remove_leftovers",
@@ -111,6 +112,12 @@ def format_named(name: str) -> Format:
         if known.name == name:
             return known
     raise ValueError(f"format must be one of {', '.join(known.name for known in FORMATS)}, got {name!r}")
+
+
+def is_corpus_report(path: FilePath) -> bool:
+    """Whether a file is the table that ``streamhmm corpus`` leaves beside its results, and no result."""
+    folder, name = os.path.split(os.fspath(path))
+    return name == "report.csv" and os.path.isdir(os.path.join(folder, ".streamhmm"))
 
 
 def stem_of(path: FilePath) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from streamhmm.errors import OutputError
-from streamhmm.formats import FORMATS, format_of, stem_of
+from streamhmm.formats import FORMATS, format_of, is_corpus_report, stem_of
 
 
 class FilePair(NamedTuple):
@@ -53,12 +53,11 @@ def find_pairs(reference: str | os.PathLike[str], hypothesis: str | os.PathLike[
 
 def _results_in(folder: Path) -> dict[str, Path]:
     found: dict[str, tuple[int, Path]] = {}
-    report = folder / "report.csv" if (folder / ".streamhmm").is_dir() else None  # of ``streamhmm corpus``
     for directory, folders, files in os.walk(folder, onerror=_refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for file in files:
             place, path = _place_of(file), Path(directory, file)
-            if place >= 0 and path != report:
+            if place >= 0 and not is_corpus_report(path):
                 name = (path.parent / stem_of(path)).relative_to(folder).as_posix()
                 found[name] = min(found.get(name, (place, path)), (place, path))
     return {name: path for name, (_, path) in found.items()}
