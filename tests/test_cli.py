@@ -353,7 +353,7 @@ def test_ctrl_c_does_not_wait_for_the_engine(aligner, monkeypatch, capsys, handl
         (["align", FLAC, TXT, "--channel", "0"], "argument --channel: must be a whole number of at least 1, got '0'"),
         (["align", FLAC, TXT, "--channel", "left"], "--channel: must be a whole number of at least 1, got 'left'"),
         (["align", FLAC, TXT, "--chanel", "1"], "streamhmm: error: unrecognized arguments: --chanel 1"),
-        (["train"], "streamhmm train: error: the following arguments are required: --config"),
+        (["train"], "streamhmm train: error: one of the arguments --config --corpus is required"),
     ],
 )
 def test_wrong_usage_is_told_before_any_work(monkeypatch, capsys, tmp_path, arguments, message):
@@ -398,7 +398,7 @@ def test_what_is_not_there_is_named(capsys, options, message):
 
 def test_training_gets_its_options(monkeypatch):
     calls = []
-    monkeypatch.setattr(training, "train", lambda config, resume: calls.append((config, resume)))
+    monkeypatch.setattr(training, "train", lambda *options, **named: calls.append((*options, named)) or "a")
     assert cli.main(["train", "--config", "a.toml"]) == 0
-    assert cli.main(["train", "--config", "a.toml", "--resume"]) == 0
-    assert calls == [("a.toml", False), ("a.toml", True)]
+    assert cli.main(["train", "--config", "a.toml", "--resume", "--init", "en"]) == 0
+    assert calls == [("a.toml", {"resume": False, "initial": None}), ("a.toml", {"resume": True, "initial": "en"})]

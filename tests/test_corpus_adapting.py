@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -205,6 +206,7 @@ def test_what_can_not_be_read_is_no_sample(tmp_path):
 
 def test_killed_while_it_adapts_the_program_goes_on(corpus, tmp_path):
     out = tmp_path / "out"
+    shutil.rmtree(corpus / "bob")
     command = [*PROGRAM, "corpus", corpus, out, "--adapt", "--jobs", "1", "--format", "json"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         while process.poll() is None and not list(out.glob(".streamhmm/adaptation/*.json")):
@@ -214,8 +216,8 @@ def test_killed_while_it_adapts_the_program_goes_on(corpus, tmp_path):
         assert json.loads(path.read_text())["helps"] in (True, False)
     done = subprocess.run(command, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
-    assert b"17 of 17 aligned, " in done.stdout
-    assert len(list(out.glob(".streamhmm/adaptation/*.json"))) == 3
+    assert b"9 of 9 aligned, " in done.stdout
+    assert len(list(out.glob(".streamhmm/adaptation/*.json"))) == 2
 
 
 def test_align_takes_what_was_kept(tmp_path, capsys):

@@ -80,7 +80,7 @@ def test_it_begins_with_the_initial_weights_and_keeps_what_belongs_to_them(initi
     assert path == tmp_path / "out" / "model.safetensors"
     (tmp_path / "scratch").mkdir()
     train(write_training_set(tmp_path / "scratch"), console=scratch)
-    assert losses(said(report))[0] < 0.9 * losses(said(scratch))[0]
+    assert losses(said(report))[0] < 0.95 * losses(said(scratch))[0]
     assert said(report).startswith(f"{initial}: dev ")
     before, *after = dev_losses(said(report))
     assert min(after) < before
@@ -214,9 +214,7 @@ def test_results_without_phones_are_named(tmp_path: Path) -> None:
     source, results = corpus_of(tmp_path, 12)
     for path in results.rglob("*.TextGrid"):
         path.unlink()
-    with pytest.raises(
-        CorpusError, match=r"no result with phones \(\.TextGrid, \.json\); run `streamhmm corpus` again"
-    ):
+    with pytest.raises(CorpusError, match=r"no result with phones \(\.TextGrid, \.json\); run `streamhmm corpus`"):
         training_set.write_training_set(source, results, tmp_path)
 
 

@@ -21,7 +21,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     how.add_argument("--corpus", nargs=2, metavar=("IN", "OUT"), help="a corpus, and what streamhmm corpus made of it")
     train.add_argument("--init", metavar="MODEL", help='where to begin: "en" or a file (--corpus: default en)')
     train.add_argument("-o", "--output", metavar="FILE", help="the model to write (--corpus)")
-    train.add_argument("--epochs", type=whole_number, metavar="N", help="passes through the corpus (default: 4)")
+    train.add_argument("--epochs", type=whole_number, metavar="N", help="passes through the corpus (default: 3)")
     train.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     train.set_defaults(run=run, parser=train)
 

@@ -35,7 +35,7 @@ def dev_error(name: str, utterances: Sequence[Utterance], scores_of: ScoresOf) -
 
 
 def dev_loss(utterances: Sequence[Utterance], posteriors_of: ScoresOf, masks: Masks) -> DevResult:
-    """Minus the labels' log-likelihood a frame, by (T, V) log-posteriors, with boundaries in doubt by ``masks``."""
+    """Minus the log-likelihood of the labels a frame, by (T, V) log-posteriors; boundaries in doubt by ``masks``."""
     total, frames = 0.0, 0
     for utterance in utterances:
         posteriors = posteriors_of(utterance)
