@@ -22,13 +22,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from accuracy import compare
-from boundaries import Error, summarise
 from conditions import RATE, load
 from measure import SPEECH, TRUTH, make_console, show, write_json
 from truth import Utterance, load_set
 
 import streamhmm as sh
 from streamhmm.align.adaptation import Adaptation
+from streamhmm.metrics import summarise
 
 Recording = tuple[tuple[np.ndarray, int], str]
 
@@ -62,8 +62,8 @@ class Half(NamedTuple):
     """What one half of a voice's utterances says of the other: errors without and with the adaptation."""
 
     adaptation: Adaptation | None
-    without: list[Error]
-    adapted: list[Error]
+    without: list[float | None]
+    adapted: list[float | None]
 
 
 def main() -> int:
@@ -133,7 +133,7 @@ def recording(utterance: Utterance, condition: str) -> Recording:
     return (CHANNELS[condition](samples), rate), utterance.text
 
 
-def word_errors(aligner: sh.Aligner, utterances: Sequence[Utterance], condition: str) -> list[Error]:
+def word_errors(aligner: sh.Aligner, utterances: Sequence[Utterance], condition: str) -> list[float | None]:
     found = aligner.align_batch([recording(one, condition) for one in utterances])
     outcomes = [
         compare(utterance, one if isinstance(one, sh.Alignment) and len(one.words) == len(utterance.words) else None)
