@@ -7,7 +7,7 @@ import math
 import os
 import pickle
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from streamhmm.acoustic.model import PRIOR_SCALE
 from streamhmm.acoustic.network import AcousticNetwork
 from streamhmm.acoustic.shipped import find_model
 from streamhmm.acoustic.training.augment import augment_audio, draw_warps, mask_features
+from streamhmm.acoustic.training.autocast import keep_convolutions_in_float32
 from streamhmm.acoustic.training.config import TrainingConfig, read_config
 from streamhmm.acoustic.training.dataset import epoch_rows, load_items, load_samples, read_labelled, to_float
 from streamhmm.acoustic.training.full_sum import full_sum
@@ -78,7 +79,7 @@ class Trainer:
         self.features = {warp: LogMel(warp) for warp in (1.0, *config.augment.formant_warps)}
         self.network = AcousticNetwork(config.network)
         self.initial = self._start_from(config.initial) if config.initial else None
-        _keep_convolutions_in_float32(self.network)
+        keep_convolutions_in_float32(self.network)
         self.average = AcousticNetwork(config.network).eval().requires_grad_(False)
         self.average.load_state_dict(self.network.state_dict())
         schedule = config.schedule
@@ -265,20 +266,3 @@ def _make_folders(*folders: Path) -> None:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"{folder}: can't be made ({error.strerror}); name another folder") from error
-
-
-def _keep_convolutions_in_float32(network: AcousticNetwork) -> None:
-    """Depthwise convolutions, whose bfloat16 gradient is three times slower than the float32 one, leave autocast."""
-
-    def wrapped(convolution: nn.Module) -> Callable[[Tensor], Tensor]:
-        forward: Callable[[Tensor], Tensor] = convolution.forward
-
-        def in_float32(x: Tensor) -> Tensor:
-            with torch.autocast("cpu", enabled=False):
-                return forward(x.float())
-
-        return in_float32
-
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            setattr(module, "forward", wrapped(module))  # noqa: B010 (mypy forbids assigning a method)
