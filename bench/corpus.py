@@ -218,7 +218,7 @@ def _mixture(
     for index, utterance in enumerate(utterances):
         _write(source / f"{index:05}", utterance, errors.get(index))
     _run(source, source / "out", 2, sorted(os.sched_getaffinity(0))[-2:])
-    with open(source / "out" / "report.csv", encoding="utf-8", newline="") as file:
+    with open(source / "out" / "report.csv", encoding="utf-8-sig", newline="") as file:
         order = [int(row["file"]) for row in csv.DictReader(file)]
     return {
         "mixture": name,
