@@ -47,7 +47,7 @@ MIXTURES = {
         "word dropped",
     ),
 }
-SAMPLE_EVERY_S = 0.1
+SAMPLE_EVERY_S = 1.0
 
 
 class Run(NamedTuple):
