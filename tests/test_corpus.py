@@ -321,6 +321,16 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(corpus, tmp_path):
     assert not list(out.rglob("*.tmp"))
 
 
+def test_who_only_looks_what_is_done_does_not_wait_for_torch(corpus, tmp_path, in_process):
+    align_corpus(corpus, tmp_path / "out")
+    (corpus / "bob/damaged.wav").unlink()
+    (corpus / "bob/damaged.lab").unlink()
+    program = "import sys\nfrom streamhmm import cli\nsys.exit(cli.main(sys.argv[1:]) or 'torch' in sys.modules)"
+    command = [sys.executable, "-c", program, "corpus", corpus, tmp_path / "out"]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert (done.returncode, done.stdout.splitlines()[0]) == (0, b"5 of 5 aligned, 5 of them before")
+
+
 def test_the_help_and_wrong_usage(corpus, tmp_path):
     done = subprocess.run([*PROGRAM, corpus, tmp_path / "out", "--format", "doc"], capture_output=True, check=False)
     assert done.returncode == 2

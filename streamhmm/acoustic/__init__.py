@@ -1,7 +1,20 @@
-"""The acoustic front end: audio samples to per-frame scores of phones. Training stands apart, in ``training``."""
+"""The acoustic front end: audio samples to per-frame scores of phones. Training stands apart, in ``training``.
+
+Names are imported when they are first used: who only asks where a model lies need not wait for PyTorch.
+"""
 
 from __future__ import annotations
 
-from streamhmm.acoustic.model import AcousticModel, ScoreStream
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from streamhmm.acoustic.model import AcousticModel, ScoreStream
 
 __all__ = ["AcousticModel", "ScoreStream"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("streamhmm.acoustic.model"), name)

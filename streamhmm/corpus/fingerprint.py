@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+from typing import TYPE_CHECKING
 
-from streamhmm.align.adaptation import Adaptation
 from streamhmm.corpus.utterance import Utterance
+
+if TYPE_CHECKING:
+    from streamhmm.align.adaptation import Adaptation
 
 _BLOCK_BYTES = 2**20
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from streamhmm.align.results import Alignment
 from streamhmm.corpus.utterance import Utterance
 from streamhmm.segment import Segment
+
+if TYPE_CHECKING:
+    from streamhmm.align.results import Alignment
 
 MOST_TEXT = 300
 """Characters of a text in the report."""

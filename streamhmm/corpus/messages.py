@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from streamhmm.align.adaptation import Adaptation
 from streamhmm.corpus.journal import Entry
 from streamhmm.errors import StreamHMMError
+
+if TYPE_CHECKING:
+    from streamhmm.align.adaptation import Adaptation
 
 
 class Ready(NamedTuple):

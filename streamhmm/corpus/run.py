@@ -6,10 +6,8 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from streamhmm.align.adaptation import Adaptation
-from streamhmm.corpus.adapting import Groups, read_kept
 from streamhmm.corpus.fingerprint import AudioHashes, utterance_key
 from streamhmm.corpus.journal import Entry, Journal
 from streamhmm.corpus.layouts import find_utterances
@@ -25,6 +23,9 @@ from streamhmm.corpus.utterance import Listing, Problem, Utterance
 from streamhmm.corpus.writer import is_written, keep_foreign, result_paths, without_clashes
 from streamhmm.errors import CorpusError, ModelError, OutputError
 from streamhmm.formats import remove_leftovers
+
+if TYPE_CHECKING:
+    from streamhmm.align.adaptation import Adaptation
 
 
 class Progress(NamedTuple):
@@ -159,6 +160,8 @@ class _Run:
         """The adaptation of each utterance, by its name; what is not kept from earlier runs is estimated."""
         if not self._settings.adapt:
             return {}
+        from streamhmm.corpus.adapting import Groups, read_kept  # waits for PyTorch
+
         groups = Groups(self._utterances)
         known = dict(read_kept(groups, self._results, self._digest))
         tasks = [groups.task(group, self._results) for group in groups if group not in known]

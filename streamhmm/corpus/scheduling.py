@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from streamhmm.align.adaptation import Adaptation
 from streamhmm.corpus.tasks import AlignTask
 from streamhmm.corpus.utterance import Utterance
+
+if TYPE_CHECKING:
+    from streamhmm.align.adaptation import Adaptation
 
 TASK_UTTERANCES = 32
 TASK_BYTES = 2**23

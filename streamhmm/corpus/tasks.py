@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from streamhmm.align.adaptation import Adaptation
 from streamhmm.corpus.messages import Message
 from streamhmm.corpus.utterance import Utterance
 
 if TYPE_CHECKING:
+    from streamhmm.align.adaptation import Adaptation
     from streamhmm.corpus.worker import Worker
 
 

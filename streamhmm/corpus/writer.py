@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from streamhmm.align.results import Alignment
 from streamhmm.corpus.fingerprint import content_hash
 from streamhmm.corpus.journal import Entry, Journal, append, open_journal
 from streamhmm.corpus.measures import Measures
 from streamhmm.corpus.utterance import Listing, Problem, Utterance
 from streamhmm.errors import OutputError, why_not_written
 from streamhmm.formats import atomic_write, format_named
+
+if TYPE_CHECKING:
+    from streamhmm.align.results import Alignment
 
 BACKUP_SUFFIX = ".bak"
 
