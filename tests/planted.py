@@ -34,6 +34,17 @@ def evenly(labels, frames):
     return [(label, frames) for label in labels.split()]
 
 
+def reading(sounds, frames, *parts):
+    """Runs of a reading: a number is the word with these sounds, a text other sounds, None a pause."""
+    runs = []
+    for part in parts:
+        if part is None:
+            runs.append((SILENCE, 30))
+        else:
+            runs += evenly(sounds[part] if isinstance(part, int) else part, frames)
+    return runs
+
+
 def decode_scores(words, columns, scores, follow=None):
     """What the aligner finds for ``words`` if a network without a prior says ``scores``."""
     model = SimpleNamespace(log_prior=torch.zeros(scores.shape[1]), silence=columns[SILENCE])

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import random
 from collections import Counter
+from functools import partial
 from itertools import pairwise
 
 import pytest
 import torch
-from planted import CERTAIN, decode_scores, evenly, muffled, runs_to_scores
+from planted import CERTAIN, decode_scores, evenly, muffled, reading, runs_to_scores
 
 import streamhmm as sh
 from streamhmm.align.filler import BEST_PHONES, FILLER_COST, PAUSE_COST, with_filler
@@ -56,15 +57,7 @@ LONG = script([N, P] * 5 + [N, S])
 """One of six phrases of two words."""
 
 
-def spoken(*parts):
-    """Runs of a reading: a number is a word, a text other sounds, None a pause."""
-    runs = []
-    for part in parts:
-        if part is None:
-            runs.append((SILENCE, 30))
-        else:
-            runs += evenly(SOUNDS[part] if isinstance(part, int) else part, FRAMES)
-    return runs
+spoken = partial(reading, SOUNDS, FRAMES)
 
 
 def scores_of(runs):

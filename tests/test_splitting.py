@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
-from planted import evenly, runs_to_scores
+from planted import reading, runs_to_scores
 
 import streamhmm as sh
 from streamhmm.align.coarse import CLEAR_MISFIT, FORGIVEN, MOST_FORGIVEN, Coarse, coarse_places
@@ -45,15 +46,7 @@ def word(sounds, followed_by=Break.NONE):
 WORDS = [word(sounds, Break.PHRASE if place % 3 == 2 else Break.NONE) for place, sounds in enumerate(SOUNDS)]
 
 
-def spoken(*parts):
-    """Runs of a reading: a number is a word, a text other sounds, None a pause."""
-    runs = []
-    for part in parts:
-        if part is None:
-            runs.append((SILENCE, 30))
-        else:
-            runs += evenly(SOUNDS[part] if isinstance(part, int) else part, FRAMES)
-    return runs
+spoken = partial(reading, SOUNDS, FRAMES)
 
 
 def places(words, runs):
