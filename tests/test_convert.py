@@ -166,6 +166,13 @@ def test_only_files_of_one_format(source, tmp_path):
     assert files(tmp_path / "out") == ["sub/b c.json"]
 
 
+def test_of_several_results_of_one_name_json_counts(source, tmp_path):
+    (source / "a.vtt").write_text("nonsense")
+    (source / "a.TextGrid").write_text("nonsense")
+    assert convert(source, tmp_path / "out", "--to", "srt") == 0
+    assert files(tmp_path / "out") == ["a.srt", "sub/b c.srt", "sub/d.srt"]
+
+
 def test_failures_are_named_and_the_rest_goes_on(source, tmp_path, capsys):
     (source / "b.json").write_text("{")
     (source / "sub" / "d.TextGrid").write_text("")

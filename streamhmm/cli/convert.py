@@ -43,7 +43,10 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     convert.add_argument("target", metavar="OUT", help="file whose suffix names the format, folder, or -")
     convert.add_argument("--to", metavar="FORMAT", help="format to write, where the suffix does not name it")
     convert.add_argument(
-        "--from", dest="source_format", metavar="FORMAT", help="format of IN; of a folder take only files of this one"
+        "--from",
+        dest="source_format",
+        metavar="FORMAT",
+        help="format of IN; of a folder take only files of this one (default: all, JSON before others of its name)",
     )
     convert.set_defaults(run=run, parser=convert)
 
@@ -107,9 +110,10 @@ def _convert_folder(options: argparse.Namespace, written: Format) -> int:
         sources[os.path.normpath(os.path.join(options.target, folder, stem_of(source)))].append(source)
     for stem, alike in _with_bar(list(sources.items())):
         try:
-            if len(alike) > 1:
+            whole = [source for source in alike if source.endswith(".json")] or alike  # JSON holds all that others do
+            if len(whole) > 1:
                 raise OutputError(f"{', '.join(alike)}: would become the same file; choose a format with --from")
-            _write_all(alike[0], options.source_format, stem, stem, written)
+            _write_all(whole[0], options.source_format, stem, stem, written)
         except OutputError as error:
             _fail(failures, str(error))
     if not (sources or failures):
