@@ -137,6 +137,10 @@ def test_results_that_are_not_ours_are_kept(corpus, tmp_path, in_process):
     outcome = align_corpus(corpus, out)
     assert (outcome.kept, outcome.backed_up) == (3, [f"{out}/ann/b.TextGrid"])
     assert (out / "ann/b.TextGrid.bak").read_text() == "corrected by hand"
+    (out / "ann/b.TextGrid").write_text("corrected again")
+    align_corpus(corpus, out)
+    assert (out / "ann/b.TextGrid.bak").read_text() == "corrected by hand"
+    assert (out / "ann/b.TextGrid.bak2").read_text() == "corrected again"
 
 
 def test_formats_that_differ_between_runs(corpus, tmp_path, in_process):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -73,7 +74,7 @@ def is_written(entry: Entry, paths: Mapping[str, str]) -> bool:
 
 
 def keep_foreign(journal: Journal, paths: Iterable[str]) -> list[str]:
-    """Files that somebody else has written, or changed, get out of the way as ``.bak``; returns which.
+    """Files that somebody else has written, or changed, get out of the way as ``.bak``, ``.bak2`` …; returns which.
 
     Raises:
         OutputError: a file can't be read or renamed.
@@ -82,11 +83,17 @@ def keep_foreign(journal: Journal, paths: Iterable[str]) -> list[str]:
     for path in paths:
         try:
             if os.path.isfile(path) and content_hash(path) not in journal.written:
-                os.replace(path, path + BACKUP_SUFFIX)
+                os.rename(path, _free_name(path + BACKUP_SUFFIX))
                 foreign.append(path)
         except OSError as error:
             raise OutputError(f"{path}: {why_not_written(error, path)}") from error
     return foreign
+
+
+def _free_name(path: str) -> str:
+    """The path, or one with a number behind it, where nothing is."""
+    numbered = (f"{path}{number}" for number in itertools.count(2))
+    return next(name for name in itertools.chain([path], numbered) if not os.path.lexists(name))
 
 
 def without_clashes(listing: Listing, results: str, formats: Sequence[str], reserved: Iterable[str]) -> Listing:
