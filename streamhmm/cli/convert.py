@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from streamhmm.cli.output import STDOUT, complain, write
-from streamhmm.errors import OutputError, why_not_written
+from streamhmm.errors import OutputError
 
 if TYPE_CHECKING:
     from streamhmm.formats import Format, Tiers
@@ -141,17 +141,14 @@ def _results_in(options: argparse.Namespace, failures: list[str]) -> Iterator[st
 
 def _write_all(source: str, source_format: str | None, folder: str, stem: str, written: Format) -> None:
     """Write what a file holds: one result to ``stem`` and the suffix, several under their names into ``folder``."""
-    from streamhmm.formats import load_all, save
+    from streamhmm.formats import load_all, make_folder_of, save
 
     results = load_all(source, source_format)
     stems = [stem] if len(results) == 1 else [os.path.join(folder, _file_name(source, name)) for name in results]
     for path, tiers in zip((stem + written.suffix for stem in stems), results.values(), strict=True):
         if _same(source, path):
             raise OutputError(f"{path}: is its own input and stays as it is; choose another folder")
-        try:
-            os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{path}: {why_not_written(error, path)}") from error
+        make_folder_of(path)
         save(path, _named(tiers, os.path.basename(path).removesuffix(written.suffix)), written.name)
 
 

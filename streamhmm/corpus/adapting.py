@@ -13,8 +13,7 @@ from streamhmm.align.adaptation import LEAST_UTTERANCES, Adaptation
 from streamhmm.corpus.journal import FOLDER
 from streamhmm.corpus.tasks import AdaptTask
 from streamhmm.corpus.utterance import Utterance
-from streamhmm.errors import OutputError, why_not_written
-from streamhmm.formats import atomic_write
+from streamhmm.formats import atomic_write, make_folder_of
 
 WHOLE = ""
 """The group of those who say too little by themselves: it is estimated on the whole corpus."""
@@ -57,10 +56,7 @@ def path_of(results: str, group: str) -> str:
 
 def write_kept(path: str, adaptation: Adaptation | None, digest: str) -> None:
     """Keep an adaptation, or that none helps, as estimated with settings of a digest. Raises OutputError."""
-    try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{path}: {why_not_written(error, path)}") from error
+    make_folder_of(path)
     record = {"digest": digest, "helps": adaptation is not None}
     with atomic_write(path) as file:
         json.dump(record if adaptation is None else record | adaptation.to_dict(), file)

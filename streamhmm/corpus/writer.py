@@ -13,7 +13,7 @@ from streamhmm.corpus.journal import Entry, Journal, append, open_journal
 from streamhmm.corpus.measures import Measures
 from streamhmm.corpus.utterance import Listing, Problem, Utterance
 from streamhmm.errors import OutputError, why_not_written
-from streamhmm.formats import atomic_write, format_named
+from streamhmm.formats import atomic_write, format_named, make_folder_of
 
 if TYPE_CHECKING:
     from streamhmm.align.results import Alignment
@@ -48,10 +48,7 @@ class ResultWriter:
         entry = Entry(name, key, row.as_values(), {known: _hash(text) for known, text in texts.items()})
         append(self._journal, entry)  # before the files: whatever ends this process, what is there is known
         for known, path in paths.items():
-            try:
-                os.makedirs(os.path.dirname(path), exist_ok=True)
-            except OSError as error:
-                raise OutputError(f"{path}: {why_not_written(error, path)}") from error
+            make_folder_of(path)
             with atomic_write(path) as file:
                 file.write(texts[known])
         return entry

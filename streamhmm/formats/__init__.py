@@ -34,7 +34,7 @@ from typing import NamedTuple
 
 from streamhmm.errors import OutputError
 from streamhmm.formats.ass import format_ass, read_ass
-from streamhmm.formats.atomic import atomic_write, remove_leftovers
+from streamhmm.formats.atomic import atomic_write, make_folder_of, remove_leftovers
 from streamhmm.formats.audacity import (
     format_audacity,
     format_audacity_phones,
@@ -59,6 +59,7 @@ __all__ = [
     "is_corpus_report",
     "load",
     "load_all",
+    "make_folder_of",
     "remove_leftovers",
     "save",
     "stem_of",

@@ -52,6 +52,14 @@ def _replaced(path: str | os.PathLike[str], opened: Callable[[str | int], File])
         raise OutputError(f"{os.fspath(path)}: {why_not_written(error, target)}") from error
 
 
+def make_folder_of(path: str) -> None:
+    """Make the folder that a file is to be written into, where it is not there. Raises OutputError."""
+    try:
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path}: {why_not_written(error, path)}") from error
+
+
 def remove_leftovers(folder: str | os.PathLike[str]) -> None:
     """Remove the temporary files of processes that were killed, below a folder in which nobody else writes."""
     for home, _, names in os.walk(folder):
