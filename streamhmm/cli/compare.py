@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from streamhmm.cli.output import complain, is_terminal, write
+from streamhmm.cli.output import STDOUT, complain, is_terminal, write
 from streamhmm.errors import OutputError, StreamHMMError
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from streamhmm.formats import Tiers
     from streamhmm.metrics import FilePair, FilePairs, RecordingComparison
 
-STDOUT = "-"
 Item = TypeVar("Item")
 
 

@@ -23,12 +23,17 @@ def content_hash(path: str | os.PathLike[str]) -> str:
     return digest.hexdigest()
 
 
+def bytes_hash(data: bytes) -> str:
+    """Of what a file holds, or is going to hold: as :func:`content_hash`."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
 def utterance_key(
     utterance: Utterance, audio_hash: str, settings_digest: str, adaptation: Adaptation | None = None
 ) -> str:
     """Equal keys: the same result is wanted from the same input."""
     wanted = (audio_hash, utterance.parts, utterance.channel, settings_digest, adaptation)
-    return hashlib.blake2b(repr(wanted).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return bytes_hash(repr(wanted).encode("utf-8", "surrogatepass"))
 
 
 class AudioHashes:

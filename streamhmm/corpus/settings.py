@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 from streamhmm import __version__
-from streamhmm.corpus.fingerprint import content_hash
+from streamhmm.corpus.fingerprint import bytes_hash, content_hash
 from streamhmm.errors import ModelError, StreamHMMError, TextError
 from streamhmm.formats import format_named
 
@@ -50,7 +49,7 @@ class Settings:
         files = [_hash(model_file, ModelError), *(_hash(path, TextError) for path in self.lexicon)]
         how = (self.follow, self.imperfect, self.strict, self.channel, self.adapt)
         options = (__version__, self.backend, self.precision, self.device, *how)
-        return hashlib.blake2b(repr((files, options)).encode(), digest_size=16).hexdigest()
+        return bytes_hash(repr((files, options)).encode())
 
 
 def _hash(path: str, kind: type[StreamHMMError]) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from streamhmm.corpus.fingerprint import content_hash
+from streamhmm.corpus.fingerprint import bytes_hash, content_hash
 from streamhmm.corpus.journal import Entry, Journal, append, open_journal
 from streamhmm.corpus.measures import Measures
 from streamhmm.corpus.utterance import Listing, Problem, Utterance
@@ -62,7 +61,7 @@ def _text(known: str, alignment: Alignment, path: str) -> str:
 
 
 def _hash(text: str) -> str:
-    return hashlib.blake2b(text.encode("utf-8", "backslashreplace"), digest_size=16).hexdigest()
+    return bytes_hash(text.encode("utf-8", "backslashreplace"))  # as atomic_write writes it
 
 
 def is_written(entry: Entry, paths: Mapping[str, str]) -> bool:
