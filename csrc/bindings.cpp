@@ -18,6 +18,10 @@
 #include "semi_markov.h"
 #include "viterbi.h"
 
+#if defined(STREAMHMM_CUDA)
+#include "cuda/bindings.h"
+#endif
+
 namespace py = pybind11;
 
 namespace streamhmm {
@@ -346,6 +350,11 @@ PYBIND11_MODULE(_C, m) {
   m.def(
       "online_restore", [](OnlineStream& s, const py::bytes& state) { s.decoder->restore(std::string(state)); },
       py::arg("stream"), py::arg("state"));
+
+#if defined(STREAMHMM_CUDA)
+  pybind11::module_ on_device = m.def_submodule("cuda");
+  cuda::bind(on_device);
+#endif
 
   m.def("available_isas", &available_isas, "Instruction sets that this build and this processor share, best first.");
   m.def("select_isa", &select_isa, py::arg("name"), "Chooses the instruction set; returns the one chosen before.");

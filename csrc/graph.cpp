@@ -8,8 +8,6 @@
 namespace streamhmm {
 namespace {
 
-constexpr int64_t kRecordSize = 6;
-
 [[noreturn]] void malformed(const std::string& what) {
   throw std::invalid_argument("malformed graph structure: " + what);
 }
@@ -33,35 +31,21 @@ void check_rows(const int32_t* begin, int32_t states, int32_t arcs) {
   }
 }
 
-int64_t body_size(const GraphRecord& r) {
-  const int64_t states = r.states, arcs = r.arcs;
-  if (r.family == Family::dense) return states;
-  return r.family == Family::linear ? states + 2 * arcs : 2 * states + 1 + arcs;
-}
-
 // Throws where the size of a matrix, or of many, would not fit.
-int64_t transitions_size(const GraphRecord& r) {
+void check_transitions(const GraphRecord& r) {
   const int64_t states = r.states, slices = r.detail > 0 ? r.detail : 1;
   if (states > INT32_MAX / states || slices > INT64_MAX / 8 / (states * states)) malformed("size of the transitions");
-  return slices * states * states;
-}
-
-int64_t weights_size(const GraphRecord& r) {
-  const int64_t ends = 2 * static_cast<int64_t>(r.states);
-  if (r.family == Family::dense) return transitions_size(r) + ends;
-  const int64_t band = r.family == Family::linear ? (r.detail != 0 ? 3 : 2) : 0;
-  return band * r.states + r.arcs + ends;
 }
 
 void check_body(const GraphRecord& r, int64_t columns) {
   check_indices(r.body, r.states, columns, "graph pdfs");
   if (r.family == Family::dense) return;
-  const int32_t* rest = r.body + r.states;
+  const BodyLayout at = body_layout(r);
   if (r.family == Family::linear) {
-    check_indices(rest, 2 * static_cast<int64_t>(r.arcs), r.states, "arc ends");
+    check_indices(r.body + at.source, 2 * static_cast<int64_t>(r.arcs), r.states, "arc ends");
   } else {
-    check_rows(rest, r.states, r.arcs);
-    check_indices(rest + r.states + 1, r.arcs, r.states, "arc sources");
+    check_rows(r.body + at.begin, r.states, r.arcs);
+    check_indices(r.body + at.source, r.arcs, r.states, "arc sources");
   }
 }
 
@@ -90,58 +74,66 @@ int64_t graph_count(const Batch& batch) {
   return count;
 }
 
-GraphRecord graph_record(const Batch& batch, int64_t index) {
+GraphRecord graph_structure(const Batch& batch, int64_t index) {
   const int64_t slot = graph_count(batch) == 1 ? 0 : index;
   const int32_t* fields = batch.structure + 1 + kRecordSize * slot;
   if (fields[0] < 0 || fields[0] > 2) malformed("family");
-  const int64_t body_offset = fields[4];
-  GraphRecord record{static_cast<Family>(fields[0]), fields[1], fields[2], fields[3], nullptr, fields[5], 0};
-  if (record.states < 1 || record.arcs < 0 || record.detail < 0 || body_offset < 0 || record.weights_offset < 0) {
-    malformed("sizes");
+  if (fields[1] < 1 || fields[2] < 0 || fields[3] < 0 || fields[4] < 0 || fields[5] < 0) malformed("sizes");
+  GraphRecord record = record_at(batch.structure, slot);
+  if (record.family == Family::dense) {
+    if (record.detail > 0 && record.detail < batch.frames) malformed("slices");
+    check_transitions(record);
   }
-  if (record.family == Family::dense && record.detail > 0 && record.detail < batch.frames) malformed("slices");
-  record.weights_size = weights_size(record);
-  if (body_offset + body_size(record) > batch.structure_size) malformed("body");
+  record.weights_size = weights_layout(record).end;
+  if (fields[4] + body_layout(record).end > batch.structure_size) malformed("body");
   // no weight belongs to two graphs: what is counted for them is added up by several threads at once
   const bool is_last = slot + 1 == graph_count(batch);
   const int64_t weights_end =
       is_last ? batch.weights_size : std::min<int64_t>(fields[kRecordSize + 5], batch.weights_size);
   if (record.weights_offset + record.weights_size > weights_end) malformed("weights");
-  record.body = batch.structure + body_offset;
   check_body(record, batch.columns);
+  return record;
+}
+
+GraphRecord graph_record(const Batch& batch, int64_t index) {
+  const GraphRecord record = graph_structure(batch, index);
   check_weights(batch, record);
   return record;
 }
 
 template <class Real>
 LinearGraph<Real> linear_graph(const GraphRecord& record, const Real* weights) {
-  const int64_t states = record.states;
-  const int32_t* source = record.body + states;
-  const Real* next = weights + record.weights_offset;
-  auto take = [&next](int64_t count) { return (next += count) - count; };
-  const Real* stay = take(states);
-  const Real* advance = take(states);
-  const Real* skip = record.detail != 0 ? take(states) : nullptr;
-  const Real* extra = take(record.arcs);
-  const Real* initial = take(states);
-  return {record.states, record.body,          stay,  advance, skip,        record.arcs,
-          source,        source + record.arcs, extra, initial, take(states)};
+  const BodyLayout body = body_layout(record);
+  const WeightsLayout at = weights_layout(record);
+  const Real* from = weights + record.weights_offset;
+  const Real* skip = record.detail != 0 ? from + at.skip : nullptr;
+  return {record.states,
+          record.body,
+          from + at.stay,
+          from + at.advance,
+          skip,
+          record.arcs,
+          record.body + body.source,
+          record.body + body.target,
+          from + at.arcs,
+          from + at.initial,
+          from + at.final};
 }
 
 template <class Real>
 SparseGraph<Real> sparse_graph(const GraphRecord& record, const Real* weights) {
-  const int64_t states = record.states;
-  const int32_t* begin = record.body + states;
-  const Real* arcs = weights + record.weights_offset;
-  const Real* initial = arcs + record.arcs;
-  return {record.states, record.body, record.arcs, begin, begin + states + 1, arcs, initial, initial + states};
+  const BodyLayout body = body_layout(record);
+  const WeightsLayout at = weights_layout(record);
+  const Real* from = weights + record.weights_offset;
+  return {record.states,  record.body,       record.arcs,    record.body + body.begin, record.body + body.source,
+          from + at.arcs, from + at.initial, from + at.final};
 }
 
 template <class Real>
 DenseGraph<Real> dense_graph(const GraphRecord& record, const Real* weights) {
-  const Real* transitions = weights + record.weights_offset;
-  const Real* initial = transitions + record.weights_size - 2 * static_cast<int64_t>(record.states);
-  return {record.states, record.detail, record.body, transitions, initial, initial + record.states};
+  const WeightsLayout at = weights_layout(record);
+  const Real* from = weights + record.weights_offset;
+  return {record.states, record.detail, record.body, from + at.arcs, from + at.initial, from + at.final};
 }
 
 template LinearGraph<float> linear_graph(const GraphRecord&, const float*);

@@ -29,10 +29,12 @@ def sizes(scores: Tensor) -> tuple[int, int, int]:
 
 
 def check_layout(scores: Tensor, lengths: Tensor | None, structure: Tensor, weights: Tensor) -> None:
-    """Whether the tensors, all of them on the CPU if this is called, are laid out as the core reads them."""
+    """Whether the tensors are laid out as the core reads them. Half precision is read on CUDA only."""
     dtype = scores.dtype
+    halved = dtype is torch.float16 or dtype is torch.bfloat16
     if (
-        (dtype is not torch.float32 and dtype is not torch.float64)
+        (dtype is not torch.float32 and dtype is not torch.float64 and not halved)
+        or (halved and scores.is_cpu)
         or not 2 <= scores.dim() <= 3
         or (scores.stride(-1) != 1 and scores.shape[-1] > 1 and scores.numel() > 0)
     ):
@@ -40,8 +42,9 @@ def check_layout(scores: Tensor, lengths: Tensor | None, structure: Tensor, weig
             "scores must be (B, T, V) or (T, V), float32 or float64, with the last axis contiguous, "
             f"got {_layout(scores)}"
         )
-    if weights.dtype is not dtype or not weights.is_contiguous():
-        raise ValueError(f"weights must be contiguous and {dtype}, got {_layout(weights)}")
+    wanted = torch.float32 if halved else dtype
+    if weights.dtype is not wanted or not weights.is_contiguous():
+        raise ValueError(f"weights must be contiguous and {wanted}, got {_layout(weights)}")
     if structure.dtype is not torch.int32 or not structure.is_contiguous():
         raise ValueError(f"structure must be contiguous and torch.int32, got {_layout(structure)}")
     if lengths is None:

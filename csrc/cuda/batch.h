@@ -1,0 +1,78 @@
+// A batch on the device, as the kernels see it.
+#pragma once
+
+#include <cstdint>
+
+#include "../graph.h"
+#include "../viterbi.h"
+#include "device_batch.h"
+#include "numbers.h"
+
+namespace streamhmm::cuda {
+
+// What the kernels see of it.
+struct BatchView {
+  Numbers scores;
+  Numbers weights;
+  int64_t batch;
+  int64_t frames;
+  int64_t columns;
+  int64_t batch_stride;
+  int64_t frame_stride;
+  const int64_t* lengths;
+  const int32_t* structure;
+
+  static BatchView of(const DeviceBatch& on_device) {
+    const Batch& b = on_device.batch;
+    const NumberType weights = b.is_double ? NumberType::float64 : NumberType::float32;
+    return {{b.scores, on_device.type},
+            {b.weights, weights},
+            b.batch,
+            b.frames,
+            b.columns,
+            b.batch_stride,
+            b.frame_stride,
+            b.lengths,
+            on_device.structure};
+  }
+
+  // Lengths out of range are brought into it.
+  __device__ int64_t length(int64_t sequence) const {
+    if (lengths == nullptr) return frames;
+    const int64_t length = lengths[sequence];
+    return length < 0 ? 0 : length > frames ? frames : length;
+  }
+  __device__ GraphRecord record(int64_t sequence) const {
+    return record_at(structure, structure[0] == 1 ? 0 : sequence);
+  }
+  __device__ int64_t row(int64_t sequence, int64_t frame) const {
+    return sequence * batch_stride + frame * frame_stride;
+  }
+};
+
+// Why a sequence is not decoded in single precision, or not at all; see ../viterbi.h.
+enum Flag : uint32_t { kInvalid = 1, kLarge = 2 };
+
+// A score as it stands at `index`; what is wrong with it goes into `found`.
+template <class Real>
+__device__ Real checked_score(const BatchView& view, int64_t index, uint32_t& found) {
+  const Real score = view.scores.at<Real>(index);
+  if (is_invalid(score)) found |= kInvalid;
+  if (sizeof(Real) == sizeof(float) && fabs(score) > static_cast<Real>(kLargestSingle) && !is_never(score)) {
+    found |= kLarge;
+  }
+  return score;
+}
+
+// Sizes of the graphs in a batch, for the drivers, with every index in them checked; throws std::invalid_argument.
+struct GraphSizes {
+  int64_t graphs = 0;    // 1: shared
+  int32_t states = 0;    // the most of any
+  int32_t entering = 0;  // the most arcs into one state
+  int64_t most_weights = 0;
+  bool has_plain_linear = false;  // a linear graph without arcs outside the band
+  bool has_others = false;
+};
+GraphSizes graph_sizes(const Batch& batch);
+
+}  // namespace streamhmm::cuda

@@ -1,0 +1,92 @@
+// The driver of Viterbi: who looks for which paths, forward over all frames and back, segment by segment where memory
+// is short.
+#include <algorithm>
+#include <limits>
+#include <memory>
+#include <vector>
+
+#include "any_viterbi.h"
+#include "path_score.h"
+#include "segments.h"
+#include "viterbi.h"
+
+namespace streamhmm::cuda {
+namespace {
+
+using Finders = std::vector<std::unique_ptr<PathFinder>>;
+
+// Those for single precision, and the one in double for what is too large for it.
+Finders finders_for(const DeviceBatch& batch, const GraphSizes& sizes, const Inspection& inspection, double beam) {
+  Finders finders;
+  const Selection sound{true, true, 0}, large{true, true, kLarge};
+  finders.push_back(any_path_finder(batch, sizes, inspection, sound, beam, batch.batch.is_double));
+  if (!batch.batch.is_double) finders.push_back(any_path_finder(batch, sizes, inspection, large, beam, true));
+  return finders;
+}
+
+// How a finder goes through the frames, and what it needs for that.
+struct Plan {
+  const PathFinder& finder;
+  int64_t frames;
+  int64_t segment;
+  int64_t segments;
+
+  Plan(const PathFinder& path_finder, const DeviceBatch& batch)
+      : finder(path_finder),
+        frames(batch.batch.frames),
+        segment(segment_frames(frames, path_finder.pointers_bytes(1), path_finder.saved_bytes(),
+                               batch.batch.memory_budget)),
+        segments((frames + segment - 1) / segment) {}
+
+  int64_t pointers_bytes() const { return finder.pointers_bytes(segment); }
+  int64_t saved_bytes() const { return (segments + 1) * finder.saved_bytes(); }
+
+  void run(char* pointers, char* saved, char* scratch, const Paths& paths) const {
+    for (int64_t s = 0; s < segments; ++s) {
+      finder.forward(part(s, saved, s == segments - 1 ? pointers : nullptr), scratch);
+    }
+    for (int64_t s = segments - 1; s >= 0; --s) {
+      if (s < segments - 1) finder.forward(part(s, saved, pointers), scratch);
+      finder.back(part(s, saved, pointers), paths);
+    }
+  }
+
+ private:
+  Segment part(int64_t s, char* saved, char* pointers) const {
+    char* from = saved + s * finder.saved_bytes();
+    return {s * segment, std::min((s + 1) * segment, frames), from, from + finder.saved_bytes(), pointers};
+  }
+};
+
+}  // namespace
+
+int64_t viterbi(const DeviceBatch& batch, double beam, int64_t* states, double* score, void* workspace) {
+  const Batch& b = batch.batch;
+  if (b.batch == 0) return 0;
+  const GraphSizes sizes = graph_sizes(b);
+  Parts parts(workspace);
+  const Inspection inspection = take_inspection(parts, batch, sizes);
+  const Paths paths{states, parts.take<int32_t>(b.batch)};
+  const Finders finders = finders_for(batch, sizes, inspection, beam);
+  std::vector<Plan> plans;
+  int64_t pointers_bytes = 0, saved_bytes = 0, scratch_bytes = 0;
+  for (const auto& finder : finders) {
+    plans.emplace_back(*finder, batch);
+    pointers_bytes = std::max(pointers_bytes, plans.back().pointers_bytes());
+    saved_bytes = std::max(saved_bytes, plans.back().saved_bytes());
+    scratch_bytes = std::max(scratch_bytes, finder->scratch_bytes());
+  }
+  char* pointers = parts.take<char>(pointers_bytes);
+  char* saved = parts.take<char>(saved_bytes);
+  char* scratch = parts.take<char>(scratch_bytes);
+  if (workspace == nullptr) return parts.used();
+
+  const DeviceGuard guard(batch.device);
+  clear_paths(batch, states);
+  inspect(batch, sizes, inspection);
+  for (const Plan& plan : plans) plan.run(pointers, saved, scratch, paths);
+  score_paths(batch, inspection, states, score);
+  return 0;
+}
+
+}  // namespace streamhmm::cuda
