@@ -119,7 +119,7 @@ class Forward {
   }
 
   __device__ Real score(int64_t t, int32_t j) {
-    return checked_score<Real>(view_, view_.row(b_, t) + arcs_.pdf(j), found_);
+    return checked_score(view_, view_.row(b_, t) + arcs_.pdf(j), limit_, found_);
   }
 
   __device__ Real best_into(int32_t j, int64_t t, int32_t& winner) const {
@@ -141,6 +141,7 @@ class Forward {
   ArcsView arcs_;
   Parts memory_;
   Alphas<Real> alphas_;
+  Real limit_ = sizeof(Real) == sizeof(float) ? static_cast<Real>(kLargestSingle) : static_cast<Real>(__builtin_inf());
   uint32_t found_ = 0;
 };
 

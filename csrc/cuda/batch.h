@@ -4,7 +4,6 @@
 #include <cstdint>
 
 #include "../graph.h"
-#include "../viterbi.h"
 #include "device_batch.h"
 #include "numbers.h"
 
@@ -50,17 +49,19 @@ struct BatchView {
   }
 };
 
-// Why a sequence is not decoded in single precision, or not at all; see ../viterbi.h.
+// What is wrong with the numbers of a sequence: NaN or +inf; too large for the arithmetic that is tried first.
 enum Flag : uint32_t { kInvalid = 1, kLarge = 2 };
+
+template <class Real>
+__device__ uint32_t flags_for(Real number, Real limit) {
+  return (is_invalid(number) ? kInvalid : 0u) | (fabs(number) > limit && !is_never(number) ? kLarge : 0u);
+}
 
 // A score as it stands at `index`; what is wrong with it goes into `found`.
 template <class Real>
-__device__ Real checked_score(const BatchView& view, int64_t index, uint32_t& found) {
+__device__ Real checked_score(const BatchView& view, int64_t index, Real limit, uint32_t& found) {
   const Real score = view.scores.at<Real>(index);
-  if (is_invalid(score)) found |= kInvalid;
-  if (sizeof(Real) == sizeof(float) && fabs(score) > static_cast<Real>(kLargestSingle) && !is_never(score)) {
-    found |= kLarge;
-  }
+  found |= flags_for(score, limit);
   return score;
 }
 

@@ -1,6 +1,5 @@
 #include <algorithm>
 
-#include "../viterbi.h"
 #include "arcs.h"
 #include "inspection.h"
 
@@ -15,13 +14,10 @@ __global__ void inspect_kernel(BatchView view, Inspection inspection) {
   const int64_t graph = blockIdx.x;
   const GraphRecord record = record_at(view.structure, graph);
   const int64_t size = weights_layout(record).end;
-  const bool single = view.weights.type == NumberType::float32;
   uint32_t found = 0;
   const int64_t stride = int64_t{kThreads} * gridDim.y;
   for (int64_t i = int64_t{kThreads} * blockIdx.y + threadIdx.x; i < size; i += stride) {
-    const double weight = view.weights.at<double>(record.weights_offset + i);
-    if (is_invalid(weight)) found |= kInvalid;
-    if (single && fabs(weight) > kLargestSingle && !is_never(weight)) found |= kLarge;
+    found |= flags_for(view.weights.at<double>(record.weights_offset + i), inspection.limit);
   }
   if (found != 0) atomicOr(inspection.graph_flags + graph, found);
   if (blockIdx.y > 0 || record.family != Family::linear || record.arcs == 0) return;
@@ -35,8 +31,9 @@ __global__ void inspect_kernel(BatchView view, Inspection inspection) {
 
 }  // namespace
 
-Inspection take_inspection(Parts& workspace, const DeviceBatch& batch, const GraphSizes& sizes) {
+Inspection take_inspection(Parts& workspace, const DeviceBatch& batch, const GraphSizes& sizes, double limit) {
   Inspection inspection{};
+  inspection.limit = limit;
   inspection.graph_flags = workspace.take<uint32_t>(sizes.graphs);
   inspection.flags = workspace.take<uint32_t>(batch.batch.batch);
   inspection.extra_begin = workspace.take<int32_t>(sizes.has_others ? sizes.graphs * (int64_t{sizes.states} + 1) : 0);

@@ -11,6 +11,7 @@ struct Inspection {
   uint32_t* flags;        // (batch)  what is wrong with the scores, raised by who reads them
   int32_t* extra_begin;  // (graphs, states_wide + 1) see ArcsView; null where no linear graph has arcs outside the band
   int64_t states_wide;
+  double limit;  // what is beyond it is kLarge
 
   __device__ uint32_t flags_of(const BatchView& view, int64_t sequence) const {
     return flags[sequence] | graph_flags[view.structure[0] == 1 ? 0 : sequence];
@@ -20,7 +21,7 @@ struct Inspection {
   }
 };
 
-Inspection take_inspection(Parts& workspace, const DeviceBatch& batch, const GraphSizes& sizes);
+Inspection take_inspection(Parts& workspace, const DeviceBatch& batch, const GraphSizes& sizes, double limit);
 void inspect(const DeviceBatch& batch, const GraphSizes& sizes, const Inspection& inspection);
 
 }  // namespace streamhmm::cuda

@@ -64,8 +64,9 @@ int64_t viterbi(const DeviceBatch& batch, double beam, int64_t* states, double* 
   const Batch& b = batch.batch;
   if (b.batch == 0) return 0;
   const GraphSizes sizes = graph_sizes(b);
+  const double limit = b.is_double ? std::numeric_limits<double>::infinity() : kLargestSingle;
   Parts parts(workspace);
-  const Inspection inspection = take_inspection(parts, batch, sizes);
+  const Inspection inspection = take_inspection(parts, batch, sizes, limit);
   const Paths paths{states, parts.take<int32_t>(b.batch)};
   const Finders finders = finders_for(batch, sizes, inspection, beam);
   std::vector<Plan> plans;
