@@ -84,12 +84,12 @@ def batch_of(
         structure.numel(),
         weights.data_ptr(),
         weights.numel(),
-        _bytes(memory_budget),
+        budget_bytes(memory_budget),
         torch.get_num_threads(),
     )
 
 
-def _bytes(memory_budget: int) -> int:
+def budget_bytes(memory_budget: int) -> int:
     return default_memory_budget() if memory_budget == DEFAULT_BUDGET else memory_budget
 
 
@@ -159,8 +159,8 @@ def _gradients_cpu(
     by_pdf = torch.empty(scores.shape, dtype=scores.dtype)
     by_weight = zeros(size)
     grad = grad.to(torch.float64).expand(scores.shape[:-2]).reshape(-1).contiguous()
-    rows, slopes = _with_batch(scores), _with_batch(by_pdf)
-    for part in parts(len(rows), size if shared else 0, memory_budget):
+    rows, slopes = with_batch(scores), with_batch(by_pdf)
+    for part in parts(len(rows), size if shared else 0, budget_bytes(memory_budget)):
         count = part.stop - part.start
         counts = zeros(count if shared else 1, size)
         total = torch.empty(count, dtype=torch.float64)
@@ -174,7 +174,7 @@ def _gradients_cpu(
     return by_pdf, by_weight.to(scores.dtype)
 
 
-def _with_batch(tensor: Tensor) -> Tensor:
+def with_batch(tensor: Tensor) -> Tensor:
     return tensor if tensor.dim() == 3 else tensor.unsqueeze(0)
 
 
@@ -182,9 +182,15 @@ def parts(batch: int, counts: int, memory_budget: int) -> Iterator[slice]:
     """A batch in parts, so that so many float64 counts a sequence fit the budget. Threads share a part's sequences."""
     size = batch
     if counts > 0:
-        size = min(max(_bytes(memory_budget) // (8 * counts), FEWEST_IN_PART), MOST_IN_PART)
+        size = min(max(memory_budget // (8 * counts), FEWEST_IN_PART), MOST_IN_PART)
     for first in range(0, batch, max(size, 1)):
         yield slice(first, min(first + size, batch))
+
+
+def check_rows(rows: int, batch: int, shared: bool) -> None:
+    """Whether expected counts can have so many rows."""
+    if rows not in (1, batch) or (rows != 1 and not shared):
+        raise ValueError(f"rows must be 1, or {batch} where the batch shares a graph, got {rows}")
 
 
 def weight_gradient(grad: Tensor, counts: Tensor, structure: Tensor, size: int) -> Tensor:

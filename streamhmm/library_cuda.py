@@ -14,7 +14,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from streamhmm import _C
 from streamhmm.errors import BackendUnavailable
-from streamhmm.library import DEFAULT_BUDGET, check_layout, sizes
+from streamhmm.library import DEFAULT_BUDGET, check_layout, check_rows, parts, sizes, with_batch
 from streamhmm.memory import default_memory_budget
 
 Operands = tuple[Tensor, Tensor | None, Tensor, Tensor, int]
@@ -57,7 +57,7 @@ def device_batch(scores: Tensor, lengths: Tensor | None, structure: Tensor, weig
         structure.numel(),
         weights.data_ptr(),
         weights.numel(),
-        device_budget(device) if memory_budget == DEFAULT_BUDGET else memory_budget,
+        budget_on(device, memory_budget),
         1,
     )
     kind = getattr(compiled.NumberType, str(scores.dtype).removeprefix("torch."))
@@ -66,8 +66,10 @@ def device_batch(scores: Tensor, lengths: Tensor | None, structure: Tensor, weig
     return compiled.DeviceBatch(host, kind, copy, device.index or 0, stream)
 
 
-def device_budget(device: torch.device) -> int:
-    """Bytes that an operation may take by itself: a quarter of the card's memory."""
+def budget_on(device: torch.device, memory_budget: int) -> int:
+    """Bytes that an operation may take: a quarter of the card's memory where the caller has not said."""
+    if memory_budget != DEFAULT_BUDGET:
+        return memory_budget
     if device.type != "cuda":
         return default_memory_budget()
     return int(torch.cuda.get_device_properties(device).total_memory) // 4
@@ -92,7 +94,114 @@ def _viterbi(scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
     return states, score
 
 
-OPERATIONS: dict[str, Callable[..., Any]] = {"viterbi": _viterbi}
+def _log_likelihood(scores: Tensor, *rest: Any) -> Tensor:
+    result = scores.new_empty(scores.shape[:-2], dtype=torch.float64)
+    _sums(device_batch(scores, *rest), scores.device, log_likelihood=result)
+    return result
+
+
+def _posteriors(scores: Tensor, *rest: Any) -> Tensor:
+    *operands, states = rest
+    result = scores.new_empty((*scores.shape[:-1], states or scores.shape[-1]), dtype=result_dtype(scores))
+    call = device_batch(scores, *operands)
+    if states:
+        _sums(call, scores.device, by_state=result)
+    else:
+        _sums(call, scores.device, by_pdf=result)
+    return result
+
+
+def _gradients(grad: Tensor, scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
+    lengths, structure, weights, memory_budget, wants_weights = rest
+    size = weights.numel() if wants_weights else 0
+    shared = int(structure[0]) == 1
+    by_pdf = torch.empty(scores.shape, dtype=result_dtype(scores), device=scores.device)
+    by_weight = scores.new_zeros(size, dtype=torch.float64)
+    grad = grad.to(torch.float64).expand(scores.shape[:-2]).reshape(-1).contiguous()
+    rows, slopes = with_batch(scores), with_batch(by_pdf)
+    for part in parts(len(rows), size if shared else 0, budget_on(scores.device, memory_budget)):
+        count = part.stop - part.start
+        counts = scores.new_zeros((count if shared else 1, size), dtype=torch.float64)
+        total = scores.new_empty(count, dtype=torch.float64)
+        of_part = None if lengths is None else lengths[part]
+        call = device_batch(rows[part], of_part, structure, weights, memory_budget)
+        scale, wanted = grad[part], counts if wants_weights else None
+        _sums(
+            call,
+            scores.device,
+            log_likelihood=total,
+            by_pdf=slopes[part],
+            by_pdf_scale=scale,
+            counts=wanted,
+            counts_stride=size if shared else 0,
+        )
+        if wants_weights:
+            share = scale.masked_fill(total == float("-inf"), 0.0)  # no path: whatever comes from above
+            by_weight += weight_gradient(share, counts, structure)
+    return by_pdf.to(scores.dtype), by_weight.to(weights.dtype)
+
+
+def weight_gradient(grad: Tensor, counts: Tensor, structure: Tensor) -> Tensor:
+    """(W,) from each sequence's gradient (B,) and the counts (B, W), or (1, W) where each has a graph."""
+    if int(structure[0]) == 1:
+        return grad @ counts
+    size = counts.shape[1]
+    starts = structure[1 : 1 + 6 * len(grad)].view(-1, 6)[:, 5].to(torch.int64)
+    repeats = torch.cat([starts[1:], torch.tensor([size])]) - starts
+    on_device = repeats.to(grad.device, non_blocking=True)
+    return torch.repeat_interleave(grad, on_device, output_size=size) * counts[0]
+
+
+def _expected_counts(scores: Tensor, *rest: Any) -> Tensor:
+    lengths, structure, weights, memory_budget, rows = rest
+    batch, size, shared = sizes(scores)[0], weights.numel(), int(structure[0]) == 1
+    check_rows(rows, batch, shared)
+    result = scores.new_zeros((rows, size), dtype=torch.float64)
+    if not shared or rows == batch:
+        call = device_batch(scores, lengths, structure, weights, memory_budget)
+        _sums(call, scores.device, counts=result, counts_stride=size if shared else 0)
+        return result
+    for part in parts(batch, size, budget_on(scores.device, memory_budget)):
+        counts = scores.new_zeros((part.stop - part.start, size), dtype=torch.float64)
+        of_part = None if lengths is None else lengths[part]
+        call = device_batch(scores[part], of_part, structure, weights, memory_budget)
+        _sums(call, scores.device, counts=counts, counts_stride=size)
+        result += counts.sum(0)
+    return result
+
+
+def _sums(
+    call: Any,
+    device: torch.device,
+    *,
+    log_likelihood: Tensor | None = None,
+    by_state: Tensor | None = None,
+    by_pdf: Tensor | None = None,
+    by_pdf_scale: Tensor | None = None,
+    counts: Tensor | None = None,
+    counts_stride: int = 0,
+) -> None:
+    """Sums over paths, see csrc/forward_backward.h; ``counts`` come zeroed."""
+
+    def address(tensor: Tensor | None) -> int:
+        return 0 if tensor is None else tensor.data_ptr()
+
+    wide = 0 if by_state is None else by_state.shape[-1]
+    targets = (address(log_likelihood), address(by_state), wide, address(by_pdf), address(by_pdf_scale))
+    run(core().forward_backward, device, call, *targets, address(counts), counts_stride)
+
+
+def result_dtype(scores: Tensor) -> torch.dtype:
+    return torch.float64 if scores.dtype == torch.float64 else torch.float32
+
+
+OPERATIONS: dict[str, Callable[..., Any]] = {
+    "viterbi": _viterbi,
+    "log_likelihood": _log_likelihood,
+    "posteriors": _posteriors,
+    "gradients": _gradients,
+    "expected_counts": _expected_counts,
+}
 
 _LIBRARY = torch.library.Library("streamhmm", "FRAGMENT")
 for _name, _operation in OPERATIONS.items():

@@ -8,7 +8,18 @@ import torch
 from torch import Tensor
 
 from streamhmm import _C
-from streamhmm.library import OPERANDS, batch_of, check_operand, parts, posteriors_fake, sizes, weighted_sum, zeros
+from streamhmm.library import (
+    OPERANDS,
+    batch_of,
+    budget_bytes,
+    check_operand,
+    check_rows,
+    parts,
+    posteriors_fake,
+    sizes,
+    weighted_sum,
+    zeros,
+)
 
 
 def _expected_counts_cpu(
@@ -17,14 +28,13 @@ def _expected_counts_cpu(
     """(rows, weights) counts in packed order. A row a sequence, or one: the sum over the batch if the graph is shared,
     else each sequence's counts at the places of its own graph's weights."""
     batch, size = sizes(scores)[0], weights.numel()
-    if rows not in (1, batch) or (rows != 1 and int(structure[0]) != 1):
-        raise ValueError(f"rows must be 1, or {batch} where the batch shares a graph, got {rows}")
+    check_rows(rows, batch, int(structure[0]) == 1)
     result = zeros(rows, size)
     whole = (scores, lengths, structure, weights, memory_budget)
     if int(structure[0]) > 1 or rows == batch:
         _count(result, size if int(structure[0]) == 1 else 0, *whole)
         return result
-    for part in parts(batch, size, memory_budget):
+    for part in parts(batch, size, budget_bytes(memory_budget)):
         counts = zeros(part.stop - part.start, size)
         of_part = None if lengths is None else lengths[part]
         _count(counts, size, scores[part], of_part, structure, weights, memory_budget)

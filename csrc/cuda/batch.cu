@@ -33,6 +33,7 @@ GraphSizes graph_sizes(const Batch& batch) {
     const GraphRecord r = graph_structure(batch, index);
     sizes.states = std::max(sizes.states, r.states);
     sizes.entering = std::max(sizes.entering, most_entering(r));
+    sizes.most_listed = std::max(sizes.most_listed, r.arcs);
     sizes.most_weights = std::max(sizes.most_weights, r.weights_size);
     (r.family == Family::linear && r.arcs == 0 ? sizes.has_plain_linear : sizes.has_others) = true;
   }

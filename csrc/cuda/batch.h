@@ -71,6 +71,7 @@ struct GraphSizes {
   int32_t states = 0;    // the most of any
   int32_t entering = 0;  // the most arcs into one state
   int64_t most_weights = 0;
+  int32_t most_listed = 0;        // arcs outside the band of a linear graph, or of a sparse one
   bool has_plain_linear = false;  // a linear graph without arcs outside the band
   bool has_others = false;
 };

@@ -1,6 +1,7 @@
 #include "bindings.h"
 
 #include "device_batch.h"
+#include "forward_backward.h"
 #include "viterbi.h"
 
 namespace py = pybind11;
@@ -21,6 +22,15 @@ int64_t run_viterbi(const DeviceBatch& batch, double beam, uintptr_t states, uin
   return viterbi(batch, beam, pointer<int64_t>(states), pointer<double>(score), pointer<void>(workspace));
 }
 
+int64_t run_forward_backward(const DeviceBatch& batch, uintptr_t log_likelihood, uintptr_t by_state,
+                             int64_t states_wide, uintptr_t by_pdf, uintptr_t by_pdf_scale, uintptr_t counts,
+                             int64_t counts_stride, uintptr_t workspace) {
+  const Sums sums{pointer<double>(log_likelihood), pointer<void>(by_state), states_wide,
+                  pointer<void>(by_pdf),           pointer<double>(counts), counts_stride,
+                  pointer<double>(by_pdf_scale)};
+  return forward_backward(batch, sums, pointer<void>(workspace));
+}
+
 }  // namespace
 
 void bind(py::module_& m) {
@@ -36,6 +46,9 @@ void bind(py::module_& m) {
            py::arg("stream"));
 
   m.def("viterbi", &run_viterbi, py::arg("batch"), py::arg("beam"), py::arg("states"), py::arg("score"),
+        py::arg("workspace"), py::call_guard<py::gil_scoped_release>());
+  m.def("forward_backward", &run_forward_backward, py::arg("batch"), py::arg("log_likelihood"), py::arg("by_state"),
+        py::arg("states_wide"), py::arg("by_pdf"), py::arg("by_pdf_scale"), py::arg("counts"), py::arg("counts_stride"),
         py::arg("workspace"), py::call_guard<py::gil_scoped_release>());
 }
 
