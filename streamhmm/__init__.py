@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from streamhmm.counts import ExpectedCounts, expected_counts
     from streamhmm.graph import Graph
     from streamhmm.online import OnlineViterbi, Survivors
-    from streamhmm.ops import Path, log_likelihood, posteriors, viterbi
+    from streamhmm.ops import Path, check, log_likelihood, posteriors, viterbi
     from streamhmm.sampling import sample
     from streamhmm.segment import Segment
     from streamhmm.smoothing import filter as filter
@@ -42,6 +42,7 @@ __all__ = [
     "Segment",
     "Survivors",
     "WarpingPath",
+    "check",
     "dtw",
     "dtw_from_cost",
     "expected_counts",
@@ -67,6 +68,7 @@ _HOMES = {
     "Segment": "segment",
     "Survivors": "online",
     "WarpingPath": "warping",
+    "check": "ops",
     "dtw": "warping",
     "dtw_from_cost": "warping",
     "expected_counts": "counts",

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from streamhmm.graph import Graph
-from streamhmm.library import DEFAULT_BUDGET, sizes
+from streamhmm.library import DEFAULT_BUDGET, HALF_PRECISION, sizes, weights_dtype
 from streamhmm.packing import check_weights, pack_structure
 
 GraphOrGraphs = Graph | Sequence[Graph]
@@ -56,13 +56,14 @@ def prepare(scores: Tensor, graph: GraphOrGraphs, lengths: Lengths, memory_budge
     if scores.dim() not in (2, 3):
         raise ValueError(f"scores must be (B, T, V) or (T, V), got shape {tuple(scores.shape)}")
     if scores.dtype not in (torch.float32, torch.float64):
-        if scores.dtype not in (torch.float16, torch.bfloat16):
+        if scores.dtype not in HALF_PRECISION:
             raise TypeError(f"scores must be float16, bfloat16, float32 or float64, got {scores.dtype}")
-        scores = scores.float()
+        if not scores.is_cuda:  # whose kernels read them as they are
+            scores = scores.float()
     if scores.stride(-1) != 1 and scores.shape[-1] != 1:
         scores = scores.contiguous()
     graphs = _check_graphs(graph, scores)
-    structure, weights = _packed(graphs, scores.dtype)
+    structure, weights = _packed(graphs, weights_dtype(scores.dtype), scores.device)
     arguments = (scores, _check_lengths(lengths, scores), structure, weights, _check_budget(memory_budget))
     return Call(arguments, graphs)
 
@@ -119,12 +120,12 @@ def _check_durations(durations: Durations, graphs: Sequence[Graph]) -> Tensor:
     return weights
 
 
-def _packed(graphs: Sequence[Graph], dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+def _packed(graphs: Sequence[Graph], dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
     if len(graphs) == 1:
-        return graphs[0].structure, graphs[0].packed_weights(dtype)
+        return graphs[0].structure, graphs[0].packed_weights(dtype, device)
     if not graphs:
-        return torch.zeros(1, dtype=torch.int32), torch.zeros(0, dtype=dtype)
-    return pack_structure(graphs), torch.cat([graph.packed_weights(dtype) for graph in graphs])
+        return torch.zeros(1, dtype=torch.int32), torch.zeros(0, dtype=dtype, device=device)
+    return pack_structure(graphs), torch.cat([graph.packed_weights(dtype, device) for graph in graphs])
 
 
 def _check_lengths(lengths: Lengths, scores: Tensor) -> Tensor | None:
@@ -138,7 +139,7 @@ def _check_lengths(lengths: Lengths, scores: Tensor) -> Tensor | None:
         raise ValueError(f"lengths must be ({batch},), one a sequence, got shape {tuple(tensor.shape)}")
     if batch > 0 and (tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool):
         raise TypeError(f"lengths must be integers, got {tensor.dtype}")
-    return tensor.to("cpu", torch.int64).contiguous()
+    return tensor.to(scores.device, torch.int64, non_blocking=scores.is_cuda).contiguous()
 
 
 def check_by(by: str) -> None:

@@ -30,6 +30,7 @@ from streamhmm.packing import (
 )
 
 FIRST, FIRST_TWO, LAST, LAST_TWO = slice(1), slice(2), slice(-1, None), slice(-2, None)
+CPU = torch.device("cpu")
 BAND = 3  # a linear graph's arcs go 0, 1 or 2 states ahead
 MOST_DENSE_STATES = 2048  # beyond, a matrix outgrows the caches
 DENSE_CELLS_AN_ARC = 24  # cells of a matrix that take as long as one arc of a list
@@ -52,7 +53,7 @@ class Graph:
     body: Tensor  # int32, csrc/graph.h
     pieces: tuple[Piece, ...]
     num_pdfs: int = field(init=False)  # score columns that it needs: its highest pdf, plus one; 0 if made while tracing
-    _cache: dict[torch.dtype, tuple[list[int], Tensor]] = field(default_factory=dict, repr=False)
+    _cache: dict[tuple[torch.dtype, torch.device], tuple[list[int], Tensor]] = field(default_factory=dict, repr=False)
     _structure: Tensor | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -191,23 +192,27 @@ class Graph:
         pieces = tuple(piece.to(device) for piece in self.pieces)
         return Graph(self.family, self.num_states, self.num_arcs, self.pdfs, self.record, self.body, pieces)
 
-    def packed_weights(self, dtype: torch.dtype) -> Tensor:
-        """All weights as one tensor in the order of csrc/graph.h; kept from call to call unless gradients flow."""
+    def packed_weights(self, dtype: torch.dtype, device: torch.device = CPU) -> Tensor:
+        """All weights as one tensor on ``device`` in the order of csrc/graph.h; kept from call to call unless gradients
+        flow."""
         if tracing():  # what is packed now belongs to the trace
-            return self._pack(dtype)
+            return self._pack(dtype, device)
         version = []
         for values in self._given:
             if values.requires_grad or values.is_inference():  # the latter tell of no changes
-                return self._pack(dtype)
+                return self._pack(dtype, device)
             version.append(values._version)
-        kept = self._cache.get(dtype)
+        kept = self._cache.get((dtype, device))
         if kept is None or kept[0] != version:
-            kept = self._cache[dtype] = (version, self._pack(dtype))
+            kept = self._cache[dtype, device] = (version, self._pack(dtype, device))
         return kept[1]
 
-    def _pack(self, dtype: torch.dtype) -> Tensor:
+    def _pack(self, dtype: torch.dtype, device: torch.device) -> Tensor:
         with torch.inference_mode(False):
-            return torch.cat([piece.packed(dtype) for piece in self.pieces])
+            packed = [piece.packed(dtype) for piece in self.pieces]
+            if any(each.device != packed[0].device for each in packed):
+                packed = [each.to(device, non_blocking=True) for each in packed]
+            return torch.cat(packed).to(device, non_blocking=True)
 
     @property
     def num_slices(self) -> int | None:

@@ -22,27 +22,39 @@ FEWEST_IN_PART = 8  # sequences whose counts are held at once, whatever the budg
 MOST_IN_PART = 64
 
 
+HALF_PRECISION = (torch.float16, torch.bfloat16)
+
+
+def weights_dtype(scores: torch.dtype) -> torch.dtype:
+    """The dtype of weights, and of posteriors, for scores of a dtype: at least single precision."""
+    return torch.float32 if scores in HALF_PRECISION else scores
+
+
 def sizes(scores: Tensor) -> tuple[int, int, int]:
     """(B, T, V); B is 1 without a batch axis."""
     shape = scores.shape
     return (1, shape[0], shape[1]) if len(shape) == 2 else (shape[0], shape[1], shape[2])
 
 
-def check_layout(scores: Tensor, lengths: Tensor | None, structure: Tensor, weights: Tensor) -> None:
-    """Whether the tensors are laid out as the core reads them. Half precision is read on CUDA only."""
+def check_layout(
+    scores: Tensor,
+    lengths: Tensor | None,
+    structure: Tensor,
+    weights: Tensor,
+    dtypes: Sequence[torch.dtype] = (torch.float32, torch.float64),
+) -> None:
+    """Whether the tensors are laid out as the core reads them."""
     dtype = scores.dtype
-    halved = dtype is torch.float16 or dtype is torch.bfloat16
     if (
-        (dtype is not torch.float32 and dtype is not torch.float64 and not halved)
-        or (halved and scores.is_cpu)
+        dtype not in dtypes
         or not 2 <= scores.dim() <= 3
         or (scores.stride(-1) != 1 and scores.shape[-1] > 1 and scores.numel() > 0)
     ):
         raise ValueError(
-            "scores must be (B, T, V) or (T, V), float32 or float64, with the last axis contiguous, "
-            f"got {_layout(scores)}"
+            f"scores must be (B, T, V) or (T, V), {' or '.join(_name(each) for each in dtypes)}, "
+            f"with the last axis contiguous, got {_layout(scores)}"
         )
-    wanted = torch.float32 if halved else dtype
+    wanted = weights_dtype(dtype)
     if weights.dtype is not wanted or not weights.is_contiguous():
         raise ValueError(f"weights must be contiguous and {wanted}, got {_layout(weights)}")
     if structure.dtype is not torch.int32 or not structure.is_contiguous():
@@ -59,6 +71,10 @@ def check_operand(tensor: Tensor, dtype: torch.dtype, shapes: Sequence[tuple[int
     if tensor.dtype is not dtype or tuple(tensor.shape) not in shapes or not tensor.is_contiguous():
         wanted = " or ".join(str(shape) for shape in shapes)
         raise ValueError(f"an operand must be contiguous and {dtype} of shape {wanted}, got {_layout(tensor)}")
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _layout(tensor: Tensor) -> str:
@@ -265,7 +281,8 @@ def log_likelihood_fake(scores: Tensor, *rest: Any) -> Tensor:
 
 @torch.library.register_fake("streamhmm::posteriors", lib=_LIBRARY)
 def posteriors_fake(scores: Tensor, *rest: Any) -> Tensor:
-    return scores.new_empty((*scores.shape[:-1], rest[-1] or scores.shape[-1]))
+    width = rest[-1] or scores.shape[-1]
+    return scores.new_empty((*scores.shape[:-1], width), dtype=weights_dtype(scores.dtype))
 
 
 @torch.library.register_fake("streamhmm::gradients", lib=_LIBRARY)

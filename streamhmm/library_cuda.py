@@ -14,7 +14,16 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from streamhmm import _C
 from streamhmm.errors import BackendUnavailable
-from streamhmm.library import DEFAULT_BUDGET, check_layout, check_rows, parts, sizes, with_batch
+from streamhmm.library import (
+    DEFAULT_BUDGET,
+    HALF_PRECISION,
+    check_layout,
+    check_rows,
+    parts,
+    sizes,
+    weights_dtype,
+    with_batch,
+)
 from streamhmm.memory import default_memory_budget
 
 Operands = tuple[Tensor, Tensor | None, Tensor, Tensor, int]
@@ -40,7 +49,7 @@ def run(operation: Callable[..., int], device: torch.device, *arguments: Any) ->
 
 
 def device_batch(scores: Tensor, lengths: Tensor | None, structure: Tensor, weights: Tensor, memory_budget: int) -> Any:
-    check_layout(scores, lengths, structure, weights)
+    check_layout(scores, lengths, structure, weights, (torch.float32, torch.float64, *HALF_PRECISION))
     compiled, device = core(), scores.device
     batch, frames, columns = sizes(scores)
     *batch_stride, frame_stride, _ = scores.stride()
@@ -102,7 +111,7 @@ def _log_likelihood(scores: Tensor, *rest: Any) -> Tensor:
 
 def _posteriors(scores: Tensor, *rest: Any) -> Tensor:
     *operands, states = rest
-    result = scores.new_empty((*scores.shape[:-1], states or scores.shape[-1]), dtype=result_dtype(scores))
+    result = scores.new_empty((*scores.shape[:-1], states or scores.shape[-1]), dtype=weights_dtype(scores.dtype))
     call = device_batch(scores, *operands)
     if states:
         _sums(call, scores.device, by_state=result)
@@ -115,7 +124,7 @@ def _gradients(grad: Tensor, scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor
     lengths, structure, weights, memory_budget, wants_weights = rest
     size = weights.numel() if wants_weights else 0
     shared = int(structure[0]) == 1
-    by_pdf = torch.empty(scores.shape, dtype=result_dtype(scores), device=scores.device)
+    by_pdf = torch.empty(scores.shape, dtype=weights_dtype(scores.dtype), device=scores.device)
     by_weight = scores.new_zeros(size, dtype=torch.float64)
     grad = grad.to(torch.float64).expand(scores.shape[:-2]).reshape(-1).contiguous()
     rows, slopes = with_batch(scores), with_batch(by_pdf)
@@ -189,10 +198,6 @@ def _sums(
     wide = 0 if by_state is None else by_state.shape[-1]
     targets = (address(log_likelihood), address(by_state), wide, address(by_pdf), address(by_pdf_scale))
     run(core().forward_backward, device, call, *targets, address(counts), counts_stride)
-
-
-def result_dtype(scores: Tensor) -> torch.dtype:
-    return torch.float64 if scores.dtype == torch.float64 else torch.float32
 
 
 OPERATIONS: dict[str, Callable[..., Any]] = {

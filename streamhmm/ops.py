@@ -7,7 +7,7 @@ slow and obvious version in ``reference.py``, the checks of the arguments in ``a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from torch import Tensor
 
@@ -25,6 +25,33 @@ class Path(NamedTuple):
 
     states: Tensor
     score: Tensor
+
+
+Result = TypeVar("Result", bound="Tensor | tuple[Tensor, ...]")
+
+
+def check(result: Result) -> Result:
+    """The result of an operation, once it is known that its scores and weights were numbers.
+
+    On the CPU an operation raises for NaN and +inf by itself. On CUDA nobody waits for the device to find out: such a
+    sequence gets the score NaN and states −1, or NaN in every result. This waits, and raises.
+
+    >>> import streamhmm as sh, torch
+    >>> sh.check(sh.viterbi(torch.zeros(3, 2), sh.Graph.linear([0, 1]))).states.tolist()
+    [0, 0, 1]
+
+    Raises:
+        ValueError: naming the first such sequence.
+    """
+    for values in (result,) if isinstance(result, Tensor) else result:
+        wrong = values.isnan()
+        if bool(wrong.any()):
+            batched = values.dim() in (1, 3)
+            where = f" in sequence {int(wrong.nonzero()[0, 0])}" if batched else ""
+            raise ValueError(
+                f"scores and weights must be finite or -inf where the graph reads them, got NaN or +inf{where}"
+            )
+    return result
 
 
 def viterbi(

@@ -93,7 +93,7 @@ def compiled_signatures() -> dict[str, list[str]]:
     for name, item in vars(_C).items():
         if hasattr(item, "__members__"):
             signatures[name] = list(item.__members__)
-        elif not name.startswith("_"):
+        elif not name.startswith("_") and name != "cuda":  # a module of its own, in some builds
             docstring = item.__init__.__doc__ if isinstance(item, type) else item.__doc__
             parameters = re.findall(r"[(,] ?(\w+): ", docstring.splitlines()[0])
             signatures[name] = [parameter for parameter in parameters if parameter != "self"]

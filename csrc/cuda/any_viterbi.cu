@@ -236,7 +236,8 @@ class AnyPathFinder : public PathFinder {
   }
 
   void back(const Segment& segment, const Paths& paths) const override {
-    const int64_t rows = std::clamp<int64_t>(kCopied / row_bytes(), 1, segment.last - segment.first);
+    const int64_t copied = std::min<int64_t>(kCopied, static_cast<int64_t>(shared_limit_) / 2);
+    const int64_t rows = std::clamp<int64_t>(copied / row_bytes(), 1, segment.last - segment.first);
     Parts shared(nullptr);
     shared.take<Best<double>>(kWarp);
     shared.take<char>(rows * row_bytes());
