@@ -157,13 +157,13 @@ def check_constraints(
             kind = allowed.dtype if isinstance(allowed, Tensor) else type(allowed).__name__
             raise TypeError(f"allowed must be a tensor of bool, got {kind}")
         _check_shape(allowed, [(*shape[-1:], call.states), (*shape, call.states)], "allowed")
-        allowed = allowed.to("cpu").contiguous()
+        allowed = allowed.to(call.arguments[0].device).contiguous()
     if fixed is not None:
         fixed = torch.as_tensor(fixed)
         if fixed.is_floating_point() or fixed.is_complex() or fixed.dtype == torch.bool:
             raise TypeError(f"fixed must be integers, got {fixed.dtype}")
         _check_shape(fixed, [shape[-1:], shape], "fixed")
-        fixed = fixed.to("cpu", torch.int64).contiguous()
+        fixed = fixed.to(call.arguments[0].device, torch.int64).contiguous()
     return allowed, fixed
 
 

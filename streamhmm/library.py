@@ -126,15 +126,21 @@ def _viterbi_cpu(
 
 def _constrained_viterbi_cpu(scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
     *operands, allowed, fixed = rest
-    shape = scores.shape
-    states, score = new_path(shape)
+    states, score = new_path(scores.shape)
+    masks = constraint_addresses(scores.shape, allowed, fixed)
+    _C.constrained_viterbi(batch_of(scores, *operands), *masks, states.data_ptr(), score.data_ptr())
+    return states, score
+
+
+def constraint_addresses(
+    shape: torch.Size, allowed: Tensor | None, fixed: Tensor | None
+) -> tuple[int, int, int, int, int]:
+    """The members of csrc/constrained_viterbi.h's Constraints, once they are known to be laid out as they should."""
     wide = 0 if allowed is None else allowed.shape[-1]
     for constraint, dtype, tail in ((allowed, torch.bool, (wide,)), (fixed, torch.int64, ())):
         if constraint is not None:
             check_operand(constraint, dtype, ((*shape[:-1], *tail), (*shape[-2:-1], *tail)))
-    masks = (*_address(allowed, 3), wide, *_address(fixed, 2))
-    _C.constrained_viterbi(batch_of(scores, *operands), *masks, states.data_ptr(), score.data_ptr())
-    return states, score
+    return (*_address(allowed, 3), wide, *_address(fixed, 2))
 
 
 def _address(constraint: Tensor | None, axes: int) -> tuple[int, int]:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ from streamhmm.library import (
     HALF_PRECISION,
     check_layout,
     check_rows,
+    constraint_addresses,
     parts,
     sizes,
     weights_dtype,
@@ -95,11 +96,21 @@ def copy_on(device: torch.device, structure: Tensor) -> Tensor:
 
 def _viterbi(scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
     *operands, beam = rest
+    return _best_paths(scores, operands, beam, core().Constraints())
+
+
+def _constrained_viterbi(scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
+    *operands, allowed, fixed = rest
+    masks = constraint_addresses(scores.shape, allowed, fixed)
+    return _best_paths(scores, operands, float("inf"), core().Constraints(*masks))
+
+
+def _best_paths(scores: Tensor, operands: Sequence[Any], beam: float, constraints: Any) -> tuple[Tensor, Tensor]:
     shape = scores.shape
     states = scores.new_empty(shape[:-1], dtype=torch.int64)
     score = scores.new_empty(shape[:-2], dtype=torch.float64)
     call = device_batch(scores, *operands)
-    run(core().viterbi, scores.device, call, beam, states.data_ptr(), score.data_ptr())
+    run(core().viterbi, scores.device, call, beam, constraints, states.data_ptr(), score.data_ptr())
     return states, score
 
 
@@ -202,6 +213,7 @@ def _sums(
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
     "viterbi": _viterbi,
+    "constrained_viterbi": _constrained_viterbi,
     "log_likelihood": _log_likelihood,
     "posteriors": _posteriors,
     "gradients": _gradients,

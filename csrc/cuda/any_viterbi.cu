@@ -16,6 +16,7 @@ struct Search {
   Inspection inspection;
   Selection selection;
   double beam;
+  Constraints constraints;
   int64_t states_wide;
   int64_t saved_stride;  // bytes between sequences in what is saved
   bool in_shared;        // α stand in shared memory, else in `scratch`
@@ -75,7 +76,8 @@ class Forward {
 
   // α₀.
   __device__ void start() {
-    for_each(arcs_.states(), [&](int32_t j) { alphas_.now[j] = arcs_.initial<Real>(j) + score(0, j); });
+    for_each(arcs_.states(),
+             [&](int32_t j) { alphas_.now[j] = permitted(0, j, arcs_.initial<Real>(j) + score(0, j)); });
     for_each(tile_count(arcs_.states()), [&](int32_t k) { alphas_.offset[k] = 0; });
     __syncthreads();
   }
@@ -103,7 +105,7 @@ class Forward {
     for_each(arcs_.states(), [&](int32_t j) {
       int32_t winner = 0;
       const Real best = best_into(j, t, winner);
-      alphas_.next[j] = best + score(t, j);
+      alphas_.next[j] = permitted(t, j, best + score(t, j));
       note(j, winner);
     });
     __syncthreads();
@@ -120,6 +122,18 @@ class Forward {
 
   __device__ Real score(int64_t t, int32_t j) {
     return checked_score(view_, view_.row(b_, t) + arcs_.pdf(j), limit_, found_);
+  }
+
+  // α, or −inf where the constraints do not allow the state. A fixed state that does not exist is a bad number.
+  __device__ Real permitted(int64_t t, int32_t j, Real alpha) {
+    const Constraints& only = search_.constraints;
+    if (only.allowed != nullptr && !only.allowed[b_ * only.allowed_stride + t * only.states_wide + j]) {
+      alpha = never<Real>();
+    }
+    if (only.fixed == nullptr) return alpha;
+    const int64_t fixed = only.fixed[b_ * only.fixed_stride + t];
+    if (fixed < -1 || fixed >= arcs_.states()) found_ |= kInvalid;
+    return fixed >= 0 && fixed != j ? never<Real>() : alpha;
   }
 
   __device__ Real best_into(int32_t j, int64_t t, int32_t& winner) const {
@@ -214,11 +228,12 @@ template <class Real>
 class AnyPathFinder : public PathFinder {
  public:
   AnyPathFinder(const DeviceBatch& batch, const GraphSizes& sizes, const Inspection& inspection,
-                const Selection& selection, double beam)
+                const Selection& selection, double beam, const Constraints& constraints)
       : batch_(batch), shared_limit_(card_of(batch.device).shared_bytes) {
     const int64_t states = sizes.states;
     in_shared_ = alphas_bytes<Real>(states) <= static_cast<int64_t>(shared_limit_);
-    search_ = {inspection, selection, beam, states, Saved<Real>(nullptr, states).bytes, in_shared_, nullptr};
+    search_ = {inspection, selection, beam, constraints, states, Saved<Real>(nullptr, states).bytes,
+               in_shared_, nullptr};
     threads_ = static_cast<unsigned>(std::min<int64_t>((states + kWarp - 1) / kWarp * kWarp, kMostThreads));
   }
 
@@ -264,9 +279,11 @@ class AnyPathFinder : public PathFinder {
 
 std::unique_ptr<PathFinder> any_path_finder(const DeviceBatch& batch, const GraphSizes& sizes,
                                             const Inspection& inspection, const Selection& selection, double beam,
-                                            bool in_double) {
-  if (in_double) return std::make_unique<AnyPathFinder<double>>(batch, sizes, inspection, selection, beam);
-  return std::make_unique<AnyPathFinder<float>>(batch, sizes, inspection, selection, beam);
+                                            const Constraints& constraints, bool in_double) {
+  if (in_double) {
+    return std::make_unique<AnyPathFinder<double>>(batch, sizes, inspection, selection, beam, constraints);
+  }
+  return std::make_unique<AnyPathFinder<float>>(batch, sizes, inspection, selection, beam, constraints);
 }
 
 }  // namespace streamhmm::cuda

@@ -18,8 +18,14 @@ DeviceBatch make_batch(const Batch& batch, NumberType type, uintptr_t structure,
   return {batch, type, pointer<int32_t>(structure), device, pointer<void>(stream)};
 }
 
-int64_t run_viterbi(const DeviceBatch& batch, double beam, uintptr_t states, uintptr_t score, uintptr_t workspace) {
-  return viterbi(batch, beam, pointer<int64_t>(states), pointer<double>(score), pointer<void>(workspace));
+Constraints make_constraints(uintptr_t allowed, int64_t allowed_stride, int64_t states_wide, uintptr_t fixed,
+                             int64_t fixed_stride) {
+  return {pointer<bool>(allowed), allowed_stride, states_wide, pointer<int64_t>(fixed), fixed_stride};
+}
+
+int64_t run_viterbi(const DeviceBatch& batch, double beam, const Constraints& constraints, uintptr_t states,
+                    uintptr_t score, uintptr_t workspace) {
+  return viterbi(batch, beam, constraints, pointer<int64_t>(states), pointer<double>(score), pointer<void>(workspace));
 }
 
 int64_t run_forward_backward(const DeviceBatch& batch, uintptr_t log_likelihood, uintptr_t by_state,
@@ -45,8 +51,13 @@ void bind(py::module_& m) {
       .def(py::init(&make_batch), py::arg("batch"), py::arg("type"), py::arg("structure"), py::arg("device"),
            py::arg("stream"));
 
-  m.def("viterbi", &run_viterbi, py::arg("batch"), py::arg("beam"), py::arg("states"), py::arg("score"),
-        py::arg("workspace"), py::call_guard<py::gil_scoped_release>());
+  py::class_<Constraints>(m, "Constraints", py::module_local())
+      .def(py::init<>())
+      .def(py::init(&make_constraints), py::arg("allowed"), py::arg("allowed_stride"), py::arg("states_wide"),
+           py::arg("fixed"), py::arg("fixed_stride"));
+
+  m.def("viterbi", &run_viterbi, py::arg("batch"), py::arg("beam"), py::arg("constraints"), py::arg("states"),
+        py::arg("score"), py::arg("workspace"), py::call_guard<py::gil_scoped_release>());
   m.def("forward_backward", &run_forward_backward, py::arg("batch"), py::arg("log_likelihood"), py::arg("by_state"),
         py::arg("states_wide"), py::arg("by_pdf"), py::arg("by_pdf_scale"), py::arg("counts"), py::arg("counts_stride"),
         py::arg("workspace"), py::call_guard<py::gil_scoped_release>());

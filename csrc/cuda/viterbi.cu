@@ -16,11 +16,13 @@ namespace {
 using Finders = std::vector<std::unique_ptr<PathFinder>>;
 
 // Those for single precision, and the one in double for what is too large for it.
-Finders finders_for(const DeviceBatch& batch, const GraphSizes& sizes, const Inspection& inspection, double beam) {
+Finders finders_for(const DeviceBatch& batch, const GraphSizes& sizes, const Inspection& inspection, double beam,
+                    const Constraints& constraints) {
   Finders finders;
   const Selection sound{true, true, 0}, large{true, true, kLarge};
-  finders.push_back(any_path_finder(batch, sizes, inspection, sound, beam, batch.batch.is_double));
-  if (!batch.batch.is_double) finders.push_back(any_path_finder(batch, sizes, inspection, large, beam, true));
+  finders.push_back(any_path_finder(batch, sizes, inspection, sound, beam, constraints, batch.batch.is_double));
+  if (!batch.batch.is_double)
+    finders.push_back(any_path_finder(batch, sizes, inspection, large, beam, constraints, true));
   return finders;
 }
 
@@ -60,7 +62,8 @@ struct Plan {
 
 }  // namespace
 
-int64_t viterbi(const DeviceBatch& batch, double beam, int64_t* states, double* score, void* workspace) {
+int64_t viterbi(const DeviceBatch& batch, double beam, const Constraints& constraints, int64_t* states, double* score,
+                void* workspace) {
   const Batch& b = batch.batch;
   if (b.batch == 0) return 0;
   const GraphSizes sizes = graph_sizes(b);
@@ -68,7 +71,7 @@ int64_t viterbi(const DeviceBatch& batch, double beam, int64_t* states, double* 
   Parts parts(workspace);
   const Inspection inspection = take_inspection(parts, batch, sizes, limit);
   const Paths paths{states, parts.take<int32_t>(b.batch)};
-  const Finders finders = finders_for(batch, sizes, inspection, beam);
+  const Finders finders = finders_for(batch, sizes, inspection, beam, constraints);
   std::vector<Plan> plans;
   int64_t pointers_bytes = 0, saved_bytes = 0, scratch_bytes = 0;
   for (const auto& finder : finders) {
