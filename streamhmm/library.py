@@ -215,6 +215,17 @@ def check_rows(rows: int, batch: int, shared: bool) -> None:
         raise ValueError(f"rows must be 1, or {batch} where the batch shares a graph, got {rows}")
 
 
+def check_lag(lag: int) -> None:
+    if lag < 0:
+        raise ValueError(f"lag must be at least 0 frames, got {lag}")
+
+
+def check_uniforms(scores: Tensor, uniforms: Tensor) -> None:
+    """Whether there is a number for each frame of each sample."""
+    *batch, frames, _ = scores.shape
+    check_operand(uniforms, torch.float64, [(*batch, uniforms.shape[-2] if uniforms.dim() > 1 else 0, frames)])
+
+
 def weight_gradient(grad: Tensor, counts: Tensor, structure: Tensor, size: int) -> Tensor:
     """(size,) from each sequence's gradient (B,) and the counts (B, size), or (1, size) where each has a graph."""
     return weighted_sum(grad, counts) if int(structure[0]) == 1 else _spread(grad, structure, size) * counts[0]

@@ -17,8 +17,10 @@ from streamhmm.errors import BackendUnavailable
 from streamhmm.library import (
     DEFAULT_BUDGET,
     HALF_PRECISION,
+    check_lag,
     check_layout,
     check_rows,
+    check_uniforms,
     constraint_addresses,
     parts,
     sizes,
@@ -190,6 +192,26 @@ def _expected_counts(scores: Tensor, *rest: Any) -> Tensor:
     return result
 
 
+def _smooth(scores: Tensor, *rest: Any) -> Tensor:
+    *operands, lag, end_counts, states = rest
+    check_lag(lag)
+    shape = (*scores.shape[:-1], states or scores.shape[-1])
+    result = scores.new_empty(shape, dtype=weights_dtype(scores.dtype))
+    by_state, by_pdf = (result.data_ptr(), 0) if states else (0, result.data_ptr())
+    call = device_batch(scores, *operands)
+    run(core().filter, scores.device, call, lag, end_counts, by_state, states, by_pdf)
+    return result
+
+
+def _sample(scores: Tensor, *rest: Any) -> Tensor:
+    *operands, uniforms = rest
+    check_uniforms(scores, uniforms)
+    states: Tensor = uniforms.new_empty(uniforms.shape, dtype=torch.int64)
+    call = device_batch(scores, *operands)
+    run(core().sample, scores.device, call, states.data_ptr(), uniforms.data_ptr(), uniforms.shape[-2])
+    return states
+
+
 def _sums(
     call: Any,
     device: torch.device,
@@ -218,6 +240,8 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "posteriors": _posteriors,
     "gradients": _gradients,
     "expected_counts": _expected_counts,
+    "smooth": _smooth,
+    "sample": _sample,
 }
 
 _LIBRARY = torch.library.Library("streamhmm", "FRAGMENT")

@@ -12,8 +12,9 @@ from streamhmm.library import (
     OPERANDS,
     batch_of,
     budget_bytes,
-    check_operand,
+    check_lag,
     check_rows,
+    check_uniforms,
     parts,
     posteriors_fake,
     sizes,
@@ -48,8 +49,7 @@ def _count(counts: Tensor, stride: int, *operands: Any) -> None:
 
 def _smooth_cpu(scores: Tensor, *rest: Any) -> Tensor:
     *operands, lag, end_counts, states = rest
-    if lag < 0:
-        raise ValueError(f"lag must be at least 0 frames, got {lag}")
+    check_lag(lag)
     result = scores.new_zeros((*scores.shape[:-1], states or scores.shape[-1]))
     by_state, by_pdf = (result.data_ptr(), 0) if states else (0, result.data_ptr())
     _C.filter(batch_of(scores, *operands), lag, end_counts, by_state, states, by_pdf)
@@ -58,8 +58,7 @@ def _smooth_cpu(scores: Tensor, *rest: Any) -> Tensor:
 
 def _sample_cpu(scores: Tensor, *rest: Any) -> Tensor:
     *operands, uniforms = rest
-    *batch, frames, _ = scores.shape
-    check_operand(uniforms, torch.float64, [(*batch, uniforms.shape[-2] if uniforms.dim() > 1 else 0, frames)])
+    check_uniforms(scores, uniforms)
     states = torch.empty(uniforms.shape, dtype=torch.int64)
     _C.sample(batch_of(scores, *operands), states.data_ptr(), uniforms.data_ptr(), uniforms.shape[-2])
     return states

@@ -4,6 +4,8 @@
 
 #include <memory>
 
+#include "../filter.h"
+#include "../sample.h"
 #include "outgoing.h"
 #include "summer.h"
 
@@ -11,7 +13,17 @@ namespace streamhmm::cuda {
 
 enum class SumNumbers { scaled_float, scaled_double, logarithms };
 
-std::unique_ptr<Summer> any_summer(const DeviceBatch& batch, const GraphSizes& sizes, const Inspection& inspection,
-                                   const OutgoingIndex& outgoing, const Selection& selection, SumNumbers numbers);
+// What only these know.
+class AnySums : public Summer {
+ public:
+  // The windows of a segment's frames, of whose α the rows are kept.
+  virtual void smooth(const Segment& segment, const Window& window, const SumTargets& to, char* carried,
+                      char* scratch) const = 0;
+  // The segment's states, those behind it having been drawn; `current` (batch, samples).
+  virtual void draw(const Segment& segment, const Samples& samples, int32_t* current, char* carried) const = 0;
+};
+
+std::unique_ptr<AnySums> any_summer(const DeviceBatch& batch, const GraphSizes& sizes, const Inspection& inspection,
+                                    const OutgoingIndex& outgoing, const Selection& selection, SumNumbers numbers);
 
 }  // namespace streamhmm::cuda

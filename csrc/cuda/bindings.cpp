@@ -1,7 +1,9 @@
 #include "bindings.h"
 
 #include "device_batch.h"
+#include "filter.h"
 #include "forward_backward.h"
+#include "sample.h"
 #include "viterbi.h"
 
 namespace py = pybind11;
@@ -37,6 +39,17 @@ int64_t run_forward_backward(const DeviceBatch& batch, uintptr_t log_likelihood,
   return forward_backward(batch, sums, pointer<void>(workspace));
 }
 
+int64_t run_filter(const DeviceBatch& batch, int64_t lag, bool end_counts, uintptr_t by_state, int64_t states_wide,
+                   uintptr_t by_pdf, uintptr_t workspace) {
+  return filter(batch, {lag, end_counts}, {pointer<void>(by_state), states_wide, pointer<void>(by_pdf)},
+                pointer<void>(workspace));
+}
+
+int64_t run_sample(const DeviceBatch& batch, uintptr_t states, uintptr_t uniforms, int64_t samples,
+                   uintptr_t workspace) {
+  return sample(batch, {pointer<int64_t>(states), pointer<double>(uniforms), samples}, pointer<void>(workspace));
+}
+
 }  // namespace
 
 void bind(py::module_& m) {
@@ -60,6 +73,10 @@ void bind(py::module_& m) {
         py::arg("score"), py::arg("workspace"), py::call_guard<py::gil_scoped_release>());
   m.def("forward_backward", &run_forward_backward, py::arg("batch"), py::arg("log_likelihood"), py::arg("by_state"),
         py::arg("states_wide"), py::arg("by_pdf"), py::arg("by_pdf_scale"), py::arg("counts"), py::arg("counts_stride"),
+        py::arg("workspace"), py::call_guard<py::gil_scoped_release>());
+  m.def("filter", &run_filter, py::arg("batch"), py::arg("lag"), py::arg("end_counts"), py::arg("by_state"),
+        py::arg("states_wide"), py::arg("by_pdf"), py::arg("workspace"), py::call_guard<py::gil_scoped_release>());
+  m.def("sample", &run_sample, py::arg("batch"), py::arg("states"), py::arg("uniforms"), py::arg("samples"),
         py::arg("workspace"), py::call_guard<py::gil_scoped_release>());
 }
 

@@ -45,8 +45,7 @@ __global__ void score_kernel(BatchView view, Inspection inspection, int64_t* all
 
 }  // namespace
 
-void clear_paths(const DeviceBatch& batch, int64_t* states) {
-  const int64_t count = batch.batch.batch * batch.batch.frames;
+void clear_paths(const DeviceBatch& batch, int64_t* states, int64_t count) {
   if (count == 0) return;
   const int64_t blocks = std::min<int64_t>((count + kThreads - 1) / kThreads, kMostBlocks);
   launch(clear_kernel, dim3(static_cast<unsigned>(blocks)), dim3(kThreads), 0, batch.stream, states, count);

@@ -6,7 +6,7 @@
 namespace streamhmm::cuda {
 
 // All states −1.
-void clear_paths(const DeviceBatch& batch, int64_t* states);
+void clear_paths(const DeviceBatch& batch, int64_t* states, int64_t count);
 
 // The score of each path, summed in double; −inf where there is none, NaN where the sequence is invalid, whose states
 // become −1.

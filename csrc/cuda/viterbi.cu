@@ -86,7 +86,7 @@ int64_t viterbi(const DeviceBatch& batch, double beam, const Constraints& constr
   if (workspace == nullptr) return parts.used();
 
   const DeviceGuard guard(batch.device);
-  clear_paths(batch, states);
+  clear_paths(batch, states, b.batch * b.frames);
   inspect(batch, sizes, inspection);
   for (const Plan& plan : plans) plan.run(pointers, saved, scratch, paths);
   score_paths(batch, inspection, states, score);
