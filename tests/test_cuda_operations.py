@@ -150,3 +150,20 @@ def test_a_build_without_kernels_says_what_to_do(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(library_cuda, "_C", object())
     with pytest.raises(errors.BackendUnavailable, match="has no CUDA kernels: install it where nvcc is found"):
         library_cuda.core()
+
+
+@needs_device
+@pytest.mark.parametrize("family", FAMILIES)
+def test_scores_beyond_every_range(family: str) -> None:
+    scores, graph = operands(family, size=9, frames=12)
+    scores *= 1e9
+    expected, posteriors = sh.viterbi(scores, graph), sh.posteriors(scores, graph, by="pdf")
+    likelihood, counts = sh.log_likelihood(scores, graph), sh.expected_counts(scores, graph, reduction="sum")
+    with on_cuda():
+        found = sh.viterbi(scores, graph)
+        torch.testing.assert_close(sh.log_likelihood(scores, graph), likelihood, rtol=1e-12, atol=0)
+        torch.testing.assert_close(sh.posteriors(scores, graph, by="pdf"), posteriors, atol=1e-6, rtol=1e-6)
+        for one, other in zip(sh.expected_counts(scores, graph, reduction="sum"), counts, strict=True):
+            torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-6)
+    assert torch.equal(found.states, expected.states)
+    assert found.score.tolist() == expected.score.tolist()

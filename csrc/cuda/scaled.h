@@ -48,6 +48,7 @@ template <class Real_>
 struct Scaled {
   using Real = Real_;
   using Bits = RealBits<Real>;
+  static constexpr bool kLimited = true;  // see scaled_limit
   Real mantissa = 0;
   int32_t exponent = kZeroExponent;
 
@@ -95,6 +96,7 @@ struct Scaled {
 
 struct LogNumber {
   using Real = double;
+  static constexpr bool kLimited = false;
   double value = -__builtin_inf();
 
   __device__ static LogNumber zero() { return {never<double>()}; }

@@ -74,7 +74,7 @@ class Summing {
         memory_(memory_for(view, sum, sequence)),
         totals_(memory_.take<Number>(blockDim.x)),
         rows_(memory_, sum.states_wide, view.columns),
-        limit_(static_cast<Real>(sum.inspection.limit)) {}
+        limit_(static_cast<Real>(Number::kLimited ? sum.inspection.limit : __builtin_inf())) {}
 
   __device__ int32_t states() const { return arcs_.states(); }
   __device__ Rows<Number>& rows() { return rows_; }

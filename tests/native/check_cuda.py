@@ -1,0 +1,60 @@
+"""The kernels for CUDA, run on the CPU under sanitizers: no GPU, no nvcc.
+
+    python tests/native/check_cuda.py [--folder FOLDER]
+
+Builds csrc/cuda for the CPU under AddressSanitizer and UndefinedBehaviorSanitizer, runs the engine's tests with their
+operations on it, threads in random order, and the tests of what CUDA does differently. FOLDER keeps the build. The exit
+code is that of the first command that fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from build_host import MODULE
+from check import run
+
+HERE = Path(__file__).resolve().parent
+TESTS = HERE.parent
+SHARED = ("viterbi", "dense", "memory_budget", "log_likelihood", "posteriors", "gradients", "expected_counts")
+SHARED += ("ctc_loss", "constraints", "sample", "filter_smooth")
+QUICK = "not any_size and not many_arcs and not same_path and not hour and not long and not small_graphs"
+CPU_ONLY = "not in_parts and not wrong_calls"  # errors that are raised, memory that is taken
+
+
+def sanitizer_library() -> str:
+    compiler = os.environ.get("CXX", "c++")
+    words = [compiler, "-print-file-name=libasan.so"]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def check(folder: Path) -> None:
+    run(sys.executable, HERE / "build_host.py", folder, "--sanitize")
+    module = str(folder / MODULE)
+    sanitized = {
+        "LD_PRELOAD": sanitizer_library(),
+        "ASAN_OPTIONS": "detect_leaks=0",  # Python's own
+        "STREAMHMM_CUDA_ON_HOST": module,
+        "PYTEST_ADDOPTS": "-q -p no:cacheprovider",
+    }
+    shared = [f"tests/test_{name}.py" for name in SHARED]
+    chosen = f"{QUICK} and {CPU_ONLY}"
+    run(sys.executable, HERE / "on_cuda.py", module, "--order", "random", "-k", chosen, *shared, **sanitized)
+    run(sys.executable, "-m", "pytest", *sorted(TESTS.glob("test_cuda_*.py")), **sanitized)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Run the CUDA kernels on the CPU under sanitizers.")
+    parser.add_argument("--folder", type=Path, help="keeps the build; by default nothing is kept")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        check((arguments.folder or Path(scratch)).resolve())
+
+
+if __name__ == "__main__":
+    main()
