@@ -156,14 +156,14 @@ def test_a_build_without_kernels_says_what_to_do(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("family", FAMILIES)
 def test_scores_beyond_every_range(family: str) -> None:
     scores, graph = operands(family, size=9, frames=12)
-    scores *= 1e9
+    scores *= 1e9  # logarithms that large have six decimals in double
     expected, posteriors = sh.viterbi(scores, graph), sh.posteriors(scores, graph, by="pdf")
     likelihood, counts = sh.log_likelihood(scores, graph), sh.expected_counts(scores, graph, reduction="sum")
     with on_cuda():
         found = sh.viterbi(scores, graph)
         torch.testing.assert_close(sh.log_likelihood(scores, graph), likelihood, rtol=1e-12, atol=0)
-        torch.testing.assert_close(sh.posteriors(scores, graph, by="pdf"), posteriors, atol=1e-6, rtol=1e-6)
+        torch.testing.assert_close(sh.posteriors(scores, graph, by="pdf"), posteriors, atol=1e-4, rtol=1e-4)
         for one, other in zip(sh.expected_counts(scores, graph, reduction="sum"), counts, strict=True):
-            torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-6)
+            torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
     assert torch.equal(found.states, expected.states)
     assert found.score.tolist() == expected.score.tolist()
