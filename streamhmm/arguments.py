@@ -15,7 +15,7 @@ from torch import Tensor
 
 from streamhmm.graph import Graph
 from streamhmm.library import DEFAULT_BUDGET, HALF_PRECISION, sizes, weights_dtype
-from streamhmm.packing import check_weights, pack_structure
+from streamhmm.packing import check_weights
 
 GraphOrGraphs = Graph | Sequence[Graph]
 Lengths = Tensor | Sequence[int] | None
@@ -125,7 +125,7 @@ def _packed(graphs: Sequence[Graph], dtype: torch.dtype, device: torch.device) -
         return graphs[0].structure, graphs[0].packed_weights(dtype, device)
     if not graphs:
         return torch.zeros(1, dtype=torch.int32), torch.zeros(0, dtype=dtype, device=device)
-    return pack_structure(graphs), torch.cat([graph.packed_weights(dtype, device) for graph in graphs])
+    return Graph.structure_of(graphs), torch.cat([graph.packed_weights(dtype, device) for graph in graphs])
 
 
 def _check_lengths(lengths: Lengths, scores: Tensor) -> Tensor | None:

@@ -55,6 +55,7 @@ class Graph:
     num_pdfs: int = field(init=False)  # score columns that it needs: its highest pdf, plus one; 0 if made while tracing
     _cache: dict[tuple[torch.dtype, torch.device], tuple[list[int], Tensor]] = field(default_factory=dict, repr=False)
     _structure: Tensor | None = field(default=None, repr=False)
+    _batch: tuple[tuple[Graph, ...], Tensor] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         self.num_pdfs = 0 if tracing() else int(self.pdfs.max()) + 1
@@ -232,6 +233,17 @@ class Graph:
         if not tracing():
             self._structure = structure
         return structure
+
+    @staticmethod
+    def structure_of(graphs: Sequence[Graph]) -> Tensor:
+        """The structure of a batch with a graph each; kept with the first until it leads another batch, as packing many
+        graphs, and taking them to a GPU, takes longer than decoding."""
+        if tracing():
+            return pack_structure(graphs)
+        first, others = graphs[0], tuple(graphs[1:])
+        if first._batch is None or first._batch[0] != others:
+            first._batch = (others, pack_structure(graphs))
+        return first._batch[1]
 
     def counts_of_arcs(self, packed: Tensor) -> Tensor:
         """Counts in packed order (…, num_weights) as the user gave the arcs: (…, A), or the matrices of ``dense``."""

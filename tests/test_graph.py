@@ -12,6 +12,7 @@ from cases import FAMILIES, NEVER, random_case, random_scores
 
 import streamhmm as sh
 from streamhmm import reference
+from streamhmm.packing import pack_structure
 
 
 def test_linear() -> None:
@@ -186,3 +187,13 @@ def test_traced_gradients_have_the_strides_of_real_ones() -> None:
     scores = torch.zeros(5, 2, 3).transpose(0, 1)
     arguments = (torch.ones(2, dtype=torch.float64), scores, None, graph.structure, graph.packed_weights(scores.dtype))
     torch.library.opcheck(torch.ops.streamhmm.gradients.default, (*arguments, 1 << 20, True))
+
+
+def test_the_structure_of_a_batch_is_packed_once() -> None:
+    graphs = [sh.Graph.linear([0, 1]), sh.Graph.ctc([1, 2])]
+    structure = sh.Graph.structure_of(graphs)
+    assert sh.Graph.structure_of(list(graphs)) is structure
+    assert sh.Graph.structure_of(graphs[::-1]) is not structure
+    other = [graphs[0], sh.Graph.ctc([1, 2, 2])]
+    assert sh.Graph.structure_of(other).tolist() == pack_structure(other).tolist()
+    assert sh.Graph.structure_of(graphs).tolist() == structure.tolist()
