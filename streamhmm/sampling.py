@@ -26,7 +26,8 @@ def sample(
 
     Args:
         num_samples: N, at least 1.
-        generator: gives the B·N·T uniform numbers; torch's own by default. The same numbers give the same paths.
+        generator: gives the B·N·T uniform numbers, on any device; torch's own of the scores' device by default. The
+            same numbers give the same paths.
 
     Returns:
         States (B, N, T) int64, or (N, T) without a batch axis; −1 past the lengths and where no path fits.
@@ -37,6 +38,9 @@ def sample(
         raise ValueError(f"num_samples must be at least 1, got {num_samples}")
     call = prepare(scores, graph, lengths, memory_budget)
     *batch, frames, _ = call.arguments[0].shape
-    uniforms = torch.empty((*batch, num_samples, frames), dtype=torch.float64).uniform_(generator=generator)
+    device = call.arguments[0].device
+    drawn_on = device if generator is None else generator.device
+    uniforms = torch.empty((*batch, num_samples, frames), dtype=torch.float64, device=drawn_on)
+    uniforms = uniforms.uniform_(generator=generator).to(device, non_blocking=True)
     result: Tensor = SAMPLE(*call.constants, uniforms)
     return result
