@@ -3,6 +3,7 @@
 #include "device_batch.h"
 #include "filter.h"
 #include "forward_backward.h"
+#include "rates.h"
 #include "sample.h"
 #include "viterbi.h"
 
@@ -50,6 +51,10 @@ int64_t run_sample(const DeviceBatch& batch, uintptr_t states, uintptr_t uniform
   return sample(batch, {pointer<int64_t>(states), pointer<double>(uniforms), samples}, pointer<void>(workspace));
 }
 
+int64_t run_rate_loop(Loop loop, bool is_double, int64_t steps, int device, uintptr_t stream, uintptr_t workspace) {
+  return run_loop(loop, is_double, steps, device, pointer<void>(stream), pointer<void>(workspace));
+}
+
 }  // namespace
 
 void bind(py::module_& m) {
@@ -78,6 +83,15 @@ void bind(py::module_& m) {
         py::arg("states_wide"), py::arg("by_pdf"), py::arg("workspace"), py::call_guard<py::gil_scoped_release>());
   m.def("sample", &run_sample, py::arg("batch"), py::arg("states"), py::arg("uniforms"), py::arg("samples"),
         py::arg("workspace"), py::call_guard<py::gil_scoped_release>());
+
+  py::enum_<Loop>(m, "Loop", py::module_local())
+      .value("ADD_MAX", Loop::add_max)
+      .value("MULTIPLY_ADD", Loop::multiply_add)
+      .value("LANE_CHAIN", Loop::lane_chain)
+      .value("BLOCK_CHAIN", Loop::block_chain);
+  m.def("run_loop", &run_rate_loop, py::arg("loop"), py::arg("is_double"), py::arg("steps"), py::arg("device"),
+        py::arg("stream"), py::arg("workspace"), py::call_guard<py::gil_scoped_release>(),
+        "Arithmetic in registers alone, see csrc/cuda/rates.h; returns the cells, or the frames of a chain.");
 }
 
 }  // namespace streamhmm::cuda
