@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from measure import REPOSITORY, machine, show, verdict
+from measure import machine
+from report import Table, as_ms, as_ratio, as_share, commit, markdown_lines, print_table
 from rich.console import Console
-from rich.markup import escape
 
 NOTE = (
     "Medians of one run, ours and the others in turn. ratio: their time ÷ ours, for the limit the share of it that is "
@@ -25,28 +22,18 @@ SUMMARY_NOTE = (
 BUSY_LOAD = 0.5
 
 
-class Table(NamedTuple):
-    """A table whose first columns are text and whose last says whether a bar is met: True, False, or None."""
-
-    title: str
-    columns: list[str]
-    rows: list[tuple[list[str], bool | None]]
-    note: str = ""
-
-
 def print_report(console: Console, results: dict[str, Any]) -> None:
     """Every table on the console."""
     console.print(_where(results), highlight=False)
     for table in tables(results):
-        rows = [[*map(escape, cells), "" if met is None else verdict(met)] for cells, met in table.rows]
-        show(console, table.title, table.columns, rows, table.note)
+        print_table(console, table)
 
 
 def write_markdown(path: Path, results: dict[str, Any]) -> None:
     """The same as a file, with the date and the commit."""
-    lines = ["# The engine beside its peers", "", f"`bench/engine.py`, {_commit()}. {_where(results)}.", ""]
+    lines = ["# The engine beside its peers", "", f"`bench/engine.py`, {commit()}. {_where(results)}.", ""]
     for table in tables(results):
-        lines += [f"## {table.title}", "", *_markdown(table), ""]
+        lines += [f"## {table.title}", "", *markdown_lines(table), ""]
         lines += [table.note, ""] if table.note else []
     path.parent.mkdir(exist_ok=True)
     path.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
@@ -70,7 +57,7 @@ def _summary(measured: list[dict[str, Any]]) -> Table:
         share, share_met = _share_on_one_thread(row["runs"][0])
         lines = [(run, one) for run in row["runs"] for one in run["compared"] if not one["is_limit"] and one["bar"]]
         for run, one in lines:
-            cells = [_times_as_fast(one["ratio"]), f"≥ {one['bar']:.3g}", share]
+            cells = [as_ratio(one["ratio"]), f"≥ {one['bar']:.3g}", share]
             rows.append(([*_head(row, run), one["with"], *cells], one["met"] and share_met is not False))
             share, share_met = "", None
         if not lines and share_met is not None:
@@ -80,15 +67,15 @@ def _summary(measured: list[dict[str, Any]]) -> Table:
 
 
 def _head(row: dict[str, Any], run: dict[str, Any]) -> list[str]:
-    return [f"{row['name']}; {_threads(run['threads'])}", f"{_ms(run['seconds'])} ms"]
+    return [f"{row['name']}; {_threads(run['threads'])}", f"{as_ms(run['seconds'])} ms"]
 
 
 def _share_on_one_thread(run: dict[str, Any]) -> tuple[str, bool | None]:
     """The share of the limit with its bar, and whether that is met."""
     for one in run["compared"]:
         if one["is_limit"]:
-            bar = "" if one["bar"] is None else f" (≥ {_share(one['bar'])})"
-            return _share(one["ratio"]) + bar, one["met"]
+            bar = "" if one["bar"] is None else f" (≥ {as_share(one['bar'])})"
+            return as_share(one["ratio"]) + bar, one["met"]
     return "", None
 
 
@@ -103,7 +90,7 @@ def _times(measured: list[dict[str, Any]]) -> Table:
     rows = []
     for row in measured:
         for run in row["runs"]:
-            head = [row["name"], str(run["threads"]), _ms(run["seconds"])]
+            head = [row["name"], str(run["threads"]), as_ms(run["seconds"])]
             for compared in run["compared"]:
                 rows.append((head + _comparison(compared), compared["met"]))
                 head = ["", "", ""]
@@ -113,9 +100,9 @@ def _times(measured: list[dict[str, Any]]) -> Table:
 
 def _comparison(compared: dict[str, Any]) -> list[str]:
     bar = compared["bar"]
-    shown = _share if compared["is_limit"] else _times_as_fast
+    shown = as_share if compared["is_limit"] else as_ratio
     ratios = [shown(compared["ratio"]), shown(compared["best_ratio"])]
-    return [compared["with"], _ms(compared["seconds"]), *ratios, "" if bar is None else f"≥ {shown(bar)}"]
+    return [compared["with"], as_ms(compared["seconds"]), *ratios, "" if bar is None else f"≥ {shown(bar)}"]
 
 
 def _differences(measured: list[dict[str, Any]]) -> Table:
@@ -140,23 +127,10 @@ def _memory(measured: list[dict[str, Any]]) -> Table:
     return Table(title, ["Viterbi", "MB", "bar", "MB of the whole process", "s", "met"], rows)
 
 
-def _markdown(table: Table) -> Iterator[str]:
-    yield f"| {' | '.join(table.columns)} |"
-    yield f"|{'---|' * len(table.columns)}"
-    for cells, met in table.rows:
-        yield f"| {' | '.join([*cells, {None: '', True: 'met', False: '**missed**'}[met]])} |"
-
-
 def _where(results: dict[str, Any]) -> str:
     about, load = machine(), results["load_before"]
     busy = "; other work ran: two threads' times are too long" if load > BUSY_LOAD else ""
     return f"{about['processor']}, {about['cores']} cores, torch {about['torch']}, load before {load:.2f}{busy}"
-
-
-def _commit() -> str:
-    command = ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    return f"{time.strftime('%Y-%m-%d')}, commit {done.stdout.strip() or 'unknown'}"
 
 
 def _threads(count: int) -> str:
@@ -165,17 +139,3 @@ def _threads(count: int) -> str:
 
 def _mb(size: float) -> str:
     return f"{size / 1e6:.0f}"
-
-
-def _ms(seconds: float) -> str:
-    milliseconds = seconds * 1e3
-    digits = max(0, 2 - math.floor(math.log10(milliseconds))) if milliseconds > 0 else 0
-    return f"{milliseconds:,.{digits}f}"  # three digits that count
-
-
-def _times_as_fast(ratio: float) -> str:
-    return f"{ratio:.2f}" if ratio < 10 else f"{ratio:,.0f}"
-
-
-def _share(ratio: float) -> str:
-    return f"{ratio:.0%}"
