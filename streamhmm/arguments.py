@@ -125,7 +125,7 @@ def _packed(graphs: Sequence[Graph], dtype: torch.dtype, device: torch.device) -
         return graphs[0].structure, graphs[0].packed_weights(dtype, device)
     if not graphs:
         return torch.zeros(1, dtype=torch.int32), torch.zeros(0, dtype=dtype, device=device)
-    return Graph.structure_of(graphs), torch.cat([graph.packed_weights(dtype, device) for graph in graphs])
+    return Graph.structure_of(graphs), Graph.weights_of(graphs, dtype, device)
 
 
 def _check_lengths(lengths: Lengths, scores: Tensor) -> Tensor | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from operator import is_
 
 import torch
 from torch import Tensor
@@ -56,6 +57,7 @@ class Graph:
     _cache: dict[tuple[torch.dtype, torch.device], tuple[list[int], Tensor]] = field(default_factory=dict, repr=False)
     _structure: Tensor | None = field(default=None, repr=False)
     _batch: tuple[tuple[Graph, ...], Tensor] | None = field(default=None, repr=False)
+    _batch_weights: tuple[list[Tensor], Tensor] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         self.num_pdfs = 0 if tracing() else int(self.pdfs.max()) + 1
@@ -244,6 +246,19 @@ class Graph:
         if first._batch is None or first._batch[0] != others:
             first._batch = (others, pack_structure(graphs))
         return first._batch[1]
+
+    @staticmethod
+    def weights_of(graphs: Sequence[Graph], dtype: torch.dtype, device: torch.device) -> Tensor:
+        """The weights of such a batch, one graph's behind the other's; kept likewise, unless gradients flow."""
+        packed = [graph.packed_weights(dtype, device) for graph in graphs]
+        first = graphs[0]
+        kept = first._batch_weights
+        if kept is not None and len(kept[0]) == len(packed) and all(map(is_, kept[0], packed)):
+            return kept[1]
+        weights = torch.cat(packed)
+        if not weights.requires_grad and not tracing():
+            first._batch_weights = (packed, weights)
+        return weights
 
     def counts_of_arcs(self, packed: Tensor) -> Tensor:
         """Counts in packed order (…, num_weights) as the user gave the arcs: (…, A), or the matrices of ``dense``."""

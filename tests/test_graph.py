@@ -197,3 +197,19 @@ def test_the_structure_of_a_batch_is_packed_once() -> None:
     other = [graphs[0], sh.Graph.ctc([1, 2, 2])]
     assert sh.Graph.structure_of(other).tolist() == pack_structure(other).tolist()
     assert sh.Graph.structure_of(graphs).tolist() == structure.tolist()
+
+
+def test_the_weights_of_a_batch_are_joined_once_unless_they_change() -> None:
+    weight = torch.zeros(2)
+    graphs = [sh.Graph.linear([0, 1], self_loop=weight), sh.Graph.ctc([1])]
+
+    def joined() -> torch.Tensor:
+        return sh.Graph.weights_of(graphs, torch.float32, torch.device("cpu"))
+
+    first = joined()
+    assert joined() is first
+    weight += 1
+    assert joined().tolist() == torch.cat([graph.packed_weights(torch.float32) for graph in graphs]).tolist()
+    assert joined()[:2].tolist() == [1.0, 1.0]
+    weight.requires_grad_()
+    assert joined().requires_grad
