@@ -15,6 +15,7 @@ from operator import is_
 import torch
 from torch import Tensor
 
+from streamhmm.kept import Kept, may_keep
 from streamhmm.packing import (
     NEVER,
     Piece,
@@ -54,10 +55,10 @@ class Graph:
     body: Tensor  # int32, csrc/graph.h
     pieces: tuple[Piece, ...]
     num_pdfs: int = field(init=False)  # score columns that it needs: its highest pdf, plus one; 0 if made while tracing
-    _cache: dict[tuple[torch.dtype, torch.device], tuple[list[int], Tensor]] = field(default_factory=dict, repr=False)
+    _cache: dict[tuple[torch.dtype, torch.device], tuple[list[int], Kept]] = field(default_factory=dict, repr=False)
     _structure: Tensor | None = field(default=None, repr=False)
     _batch: tuple[tuple[Graph, ...], Tensor] | None = field(default=None, repr=False)
-    _batch_weights: tuple[list[Tensor], Tensor] | None = field(default=None, repr=False)
+    _batch_weights: tuple[list[Tensor], Kept] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         self.num_pdfs = 0 if tracing() else int(self.pdfs.max()) + 1
@@ -206,9 +207,12 @@ class Graph:
                 return self._pack(dtype, device)
             version.append(values._version)
         kept = self._cache.get((dtype, device))
-        if kept is None or kept[0] != version:
-            kept = self._cache[dtype, device] = (version, self._pack(dtype, device))
-        return kept[1]
+        if kept is not None and kept[0] == version:
+            return kept[1].here()
+        packed = self._pack(dtype, device)
+        if may_keep(packed):
+            self._cache[dtype, device] = (version, Kept(packed))
+        return packed
 
     def _pack(self, dtype: torch.dtype, device: torch.device) -> Tensor:
         with torch.inference_mode(False):
@@ -254,10 +258,10 @@ class Graph:
         first = graphs[0]
         kept = first._batch_weights
         if kept is not None and len(kept[0]) == len(packed) and all(map(is_, kept[0], packed)):
-            return kept[1]
+            return kept[1].here()
         weights = torch.cat(packed)
-        if not weights.requires_grad and not tracing():
-            first._batch_weights = (packed, weights)
+        if not weights.requires_grad and not tracing() and may_keep(weights):
+            first._batch_weights = (packed, Kept(weights))
         return weights
 
     def counts_of_arcs(self, packed: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from streamhmm import _C
 from streamhmm.errors import BackendUnavailable
+from streamhmm.kept import Kept, may_keep
 from streamhmm.library import (
     DEFAULT_BUDGET,
     HALF_PRECISION,
@@ -31,7 +32,7 @@ from streamhmm.memory import default_memory_budget
 
 Operands = tuple[Tensor, Tensor | None, Tensor, Tensor, int]
 
-_COPIES: WeakTensorKeyDictionary = WeakTensorKeyDictionary()  # of structures: {device: tensor}
+_COPIES: WeakTensorKeyDictionary = WeakTensorKeyDictionary()  # of structures: {device: Kept}
 
 
 def core() -> Any:
@@ -53,6 +54,7 @@ def run(operation: Callable[..., int], device: torch.device, *arguments: Any) ->
 
 def device_batch(scores: Tensor, lengths: Tensor | None, structure: Tensor, weights: Tensor, memory_budget: int) -> Any:
     check_layout(scores, lengths, structure, weights, (torch.float32, torch.float64, *HALF_PRECISION))
+    check_devices(scores, structure, lengths, weights)
     compiled, device = core(), scores.device
     batch, frames, columns = sizes(scores)
     *batch_stride, frame_stride, _ = scores.stride()
@@ -79,21 +81,34 @@ def device_batch(scores: Tensor, lengths: Tensor | None, structure: Tensor, weig
 
 
 def budget_on(device: torch.device, memory_budget: int) -> int:
-    """Bytes that an operation may take: a quarter of the card's memory where the caller has not said."""
+    """Bytes that an operation may take: an eighth of the card's memory where the caller has not said."""
     if memory_budget != DEFAULT_BUDGET:
         return memory_budget
     if device.type != "cuda":
         return default_memory_budget()
-    return int(torch.cuda.get_device_properties(device).total_memory) // 4
+    return int(torch.cuda.get_device_properties(device).total_memory) // 8
 
 
 def copy_on(device: torch.device, structure: Tensor) -> Tensor:
-    if structure.device == device:
+    """The copy that the kernels read, kept with the structure."""
+    if device.type == "cpu":
         return structure
-    copies: dict[torch.device, Tensor] = _COPIES.setdefault(structure, {})
-    if device not in copies:
-        copies[device] = structure.to(device, non_blocking=True)
-    return copies[device]
+    copies: dict[torch.device, Kept] = _COPIES.setdefault(structure, {})
+    if device in copies:
+        return copies[device].here()
+    copy = structure.to(device, non_blocking=True)
+    if may_keep(copy):
+        copies[device] = Kept(copy)
+    return copy
+
+
+def check_devices(scores: Tensor, structure: Tensor, *others: Tensor | None) -> None:
+    """Whether the operands stand where the drivers and the kernels read them."""
+    if not structure.is_cpu:
+        raise ValueError(f"structure must be on the CPU, got {structure.device}")
+    for operand in others:
+        if operand is not None and operand.device != scores.device:
+            raise ValueError(f"operands must be on the scores' device, {scores.device}, got one on {operand.device}")
 
 
 def _viterbi(scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
@@ -103,6 +118,7 @@ def _viterbi(scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
 
 def _constrained_viterbi(scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
     *operands, allowed, fixed = rest
+    check_devices(scores, operands[1], allowed, fixed)
     masks = constraint_addresses(scores.shape, allowed, fixed)
     return _best_paths(scores, operands, float("inf"), core().Constraints(*masks))
 
@@ -135,6 +151,7 @@ def _posteriors(scores: Tensor, *rest: Any) -> Tensor:
 
 def _gradients(grad: Tensor, scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
     lengths, structure, weights, memory_budget, wants_weights = rest
+    check_devices(scores, structure, grad)
     size = weights.numel() if wants_weights else 0
     shared = int(structure[0]) == 1
     by_pdf = torch.empty(scores.shape, dtype=weights_dtype(scores.dtype), device=scores.device)
@@ -167,11 +184,10 @@ def weight_gradient(grad: Tensor, counts: Tensor, structure: Tensor) -> Tensor:
     """(W,) from each sequence's gradient (B,) and the counts (B, W), or (1, W) where each has a graph."""
     if int(structure[0]) == 1:
         return grad @ counts
-    size = counts.shape[1]
-    starts = structure[1 : 1 + 6 * len(grad)].view(-1, 6)[:, 5].to(torch.int64)
-    repeats = torch.cat([starts[1:], torch.tensor([size])]) - starts
-    on_device = repeats.to(grad.device, non_blocking=True)
-    return torch.repeat_interleave(grad, on_device, output_size=size) * counts[0]
+    size, records = counts.shape[1], copy_on(grad.device, structure)[1 : 1 + 6 * len(grad)].view(-1, 6)
+    starts = records[:, 5].to(torch.int64)
+    ends = torch.cat([starts[1:], starts.new_full((1,), size)])
+    return torch.repeat_interleave(grad, ends - starts, output_size=size) * counts[0]
 
 
 def _expected_counts(scores: Tensor, *rest: Any) -> Tensor:
@@ -205,6 +221,7 @@ def _smooth(scores: Tensor, *rest: Any) -> Tensor:
 
 def _sample(scores: Tensor, *rest: Any) -> Tensor:
     *operands, uniforms = rest
+    check_devices(scores, operands[1], uniforms)
     check_uniforms(scores, uniforms)
     states: Tensor = uniforms.new_empty(uniforms.shape, dtype=torch.int64)
     call = device_batch(scores, *operands)

@@ -86,7 +86,7 @@ def viterbi(
             sequence. Arcs are passed between segments only; a self loop joins two segments of one state. Every graph
             must have S states, and transitions that do not vary with time.
         memory_budget: bytes for back-pointers; beyond it parts are computed twice, with the same result. By default
-            256 MiB or a quarter of the memory limit, whichever is less.
+            256 MiB or a quarter of the memory limit, whichever is less; on CUDA an eighth of the card's memory.
 
     Returns:
         :class:`Path`; where no path fits, or for no frames, states −1 and score −inf.

@@ -167,3 +167,20 @@ def test_scores_beyond_every_range(family: str) -> None:
             torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
     assert torch.equal(found.states, expected.states)
     assert found.score.tolist() == expected.score.tolist()
+
+
+@needs_host
+def test_rows_of_winners_too_long_for_shared_memory() -> None:
+    scores, graph = operands("sparse", size=1300, frames=9, batch=2)
+    expected = sh.viterbi(scores, graph)
+    with card(shared_bytes=2 << 10), on_cuda():
+        found = sh.viterbi(scores, graph)
+    assert torch.equal(found.states, expected.states)
+
+
+def test_operands_stand_where_they_are_read() -> None:
+    scores, meta = torch.zeros(1), torch.zeros(1, device="meta")
+    with pytest.raises(ValueError, match="structure must be on the CPU, got meta"):
+        library_cuda.check_devices(scores, meta)
+    with pytest.raises(ValueError, match="operands must be on the scores' device, cpu, got one on meta"):
+        library_cuda.check_devices(scores, scores, None, meta)

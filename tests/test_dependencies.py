@@ -18,7 +18,18 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 BASE = {"errors", "segment"}
 ENGINE = {"counts", "sampling", "smoothing", "warping", "warping_checks", "warping_online"}
-CORE = ENGINE | {"_C", "graph", "library", "library_cuda", "library_semi_markov", "memory", "ops", "online", "packing"}
+CORE = ENGINE | {
+    "_C",
+    "graph",
+    "kept",
+    "library",
+    "library_cuda",
+    "library_semi_markov",
+    "memory",
+    "ops",
+    "online",
+    "packing",
+}
 LEAVES = {"acoustic", "audio", "text", "formats"}
 COMPOSED = BASE | CORE | LEAVES | {"models"}
 MAY_IMPORT = {
@@ -28,13 +39,14 @@ MAY_IMPORT = {
     "reference": set(),
     "memory": set(),
     "packing": {"graph"},  # for its type
-    "graph": {"errors", "packing"},
+    "kept": set(),
+    "graph": {"errors", "kept", "packing"},
     "library": {"_C", "memory"},
     "library_semi_markov": {"_C", "library"},
     "library_sums": {"_C", "library"},
-    "library_cuda": {"_C", "errors", "library", "memory"},
+    "library_cuda": {"_C", "errors", "kept", "library", "memory"},
     "arguments": {"graph", "library", "packing"},
-    "ops": {"arguments", "graph", "library", "library_cuda", "library_semi_markov"},
+    "ops": {"arguments", "graph", "kept", "library", "library_cuda", "library_semi_markov"},
     "counts": {"arguments", "graph", "library", "library_sums"},
     "smoothing": {"arguments", "library_sums"},
     "sampling": {"arguments", "library_sums"},

@@ -11,6 +11,10 @@ namespace {
 
 constexpr int32_t kMostThreads = 512;
 
+struct alignas(16) Word {
+  uint32_t parts[4];
+};
+
 // What the kernels know beside the batch.
 struct Search {
   Inspection inspection;
@@ -196,7 +200,18 @@ __device__ int32_t state_to_begin_with(const BatchView& view, const Search& sear
   return best_last_state(arcs.states(), total, scratch);
 }
 
-// A block a sequence. The rows of some frames at a time are copied to shared memory, and one thread follows them there.
+// Follows rows of winners from frame end−1 down to `begin`; the state before it. By one thread.
+__device__ int32_t follow(const WinnerRows& winners, const char* rows, int64_t begin, int64_t end, int32_t state,
+                          int64_t* states) {
+  for (int64_t t = end - 1; t >= begin; --t) {
+    states[t] = state;
+    if (t > 0) state = winners.get(rows + (t - begin) * winners.row_bytes(), state);
+  }
+  return state;
+}
+
+// A block a sequence. The rows of some frames at a time are copied to shared memory, and one thread follows them there;
+// rows too long for that (rows_at_once is 0) it follows where they are.
 template <class Real>
 __global__ void back_kernel(BatchView view, Search search, Segment segment, Paths paths, int64_t rows_at_once) {
   const int64_t b = blockIdx.x;
@@ -207,17 +222,19 @@ __global__ void back_kernel(BatchView view, Search search, Segment segment, Path
   auto* scratch = shared.take<Best<double>>(kWarp);
   int32_t state = state_to_begin_with<Real>(view, search, segment, paths, scratch);
   const WinnerRows winners(segment.pointers, search.states_wide, b, segment.last - segment.first);
-  char* copies = shared.take<char>(rows_at_once * winners.row_bytes());
+  auto* copies = shared.take<Word>(rows_at_once * winners.row_bytes() / sizeof(Word));
   int64_t* states = paths.states + b * view.frames;
-  for (int64_t end = last; end > segment.first && state >= 0; end -= rows_at_once) {
+  if (rows_at_once == 0 && state >= 0 && threadIdx.x == 0) {
+    state = follow(winners, winners.row(0), segment.first, last, state, states);
+  }
+  for (int64_t end = last; rows_at_once > 0 && end > segment.first && state >= 0; end -= rows_at_once) {
     const int64_t begin = end - rows_at_once > segment.first ? end - rows_at_once : segment.first;
-    const char* from = winners.row(begin - segment.first);
-    const int64_t bytes = (end - begin) * winners.row_bytes();
-    for (int64_t i = threadIdx.x; i < bytes; i += blockDim.x) copies[i] = from[i];
+    const auto* from = reinterpret_cast<const Word*>(winners.row(begin - segment.first));
+    const int64_t words = (end - begin) * winners.row_bytes() / static_cast<int64_t>(sizeof(Word));
+    for (int64_t i = threadIdx.x; i < words; i += blockDim.x) copies[i] = from[i];
     __syncthreads();
-    for (int64_t t = end - 1; t >= begin && threadIdx.x == 0; --t) {
-      states[t] = state;
-      if (t > 0) state = winners.get(copies + (t - begin) * winners.row_bytes(), state);
+    if (threadIdx.x == 0) {
+      state = follow(winners, reinterpret_cast<const char*>(copies), begin, end, state, states);
     }
     __syncthreads();
   }
@@ -251,22 +268,23 @@ class AnyPathFinder : public PathFinder {
   }
 
   void back(const Segment& segment, const Paths& paths) const override {
-    const int64_t copied = std::min<int64_t>(kCopied, static_cast<int64_t>(shared_limit_) / 2);
-    const int64_t rows = std::clamp<int64_t>(copied / row_bytes(), 1, segment.last - segment.first);
+    const int64_t fit = std::min<int64_t>(kCopied, static_cast<int64_t>(shared_limit_) - kKept) / row_bytes();
+    const int64_t rows = std::min(fit, segment.last - segment.first);
     Parts shared(nullptr);
     shared.take<Best<double>>(kWarp);
-    shared.take<char>(rows * row_bytes());
+    shared.take<Word>(rows * row_bytes() / static_cast<int64_t>(sizeof(Word)));
     launch(back_kernel<Real>, blocks(), dim3(kBackThreads), shared.used(), batch_.stream, view(), search_, segment,
            paths, rows);
   }
 
  private:
   static constexpr int64_t kCopied = 24 << 10;  // bytes of back-pointers at a time
+  static constexpr int64_t kKept = 1 << 10;     // bytes of shared memory for what stands beside them
   static constexpr unsigned kBackThreads = 128;
 
   dim3 blocks() const { return dim3(static_cast<unsigned>(batch_.batch.batch)); }
   BatchView view() const { return BatchView::of(batch_); }
-  int64_t row_bytes() const { return search_.states_wide * winner_bytes(search_.states_wide); }
+  int64_t row_bytes() const { return winner_row_bytes(search_.states_wide); }
 
   DeviceBatch batch_;
   size_t shared_limit_;

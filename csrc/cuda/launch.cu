@@ -20,6 +20,15 @@ Card card_of(int device) {
   return {static_cast<size_t>(shared_bytes), multiprocessors};
 }
 
+void allow_shared_memory(const void* kernel, size_t bytes) {
+  constexpr size_t kWithoutAsking = 48 << 10;
+  if (bytes <= kWithoutAsking) return;
+  int device = 0, most = 0;
+  check(cudaGetDevice(&device));
+  check(cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most));
+}
+
 DeviceGuard::DeviceGuard(int device) : before_(device), changed_(false) {
   check(cudaGetDevice(&before_));
   changed_ = before_ != device;

@@ -46,19 +46,19 @@ class DeviceGuard {
 };
 
 inline void zero(void* memory, size_t bytes, void* stream) {
-  check(cudaMemsetAsync(memory, 0, bytes, static_cast<cudaStream_t>(stream)));
+  if (bytes > 0) check(cudaMemsetAsync(memory, 0, bytes, static_cast<cudaStream_t>(stream)));
 }
 
-constexpr size_t kSharedWithoutAsking = 48 << 10;
+// Lets a kernel have as much shared memory as the current card gives to a block. Always all of it: the limit is one for
+// all threads of the process, and what one raises another must not lower before its launch.
+void allow_shared_memory(const void* kernel, size_t bytes);
 
 template <class... Parameters, class... Arguments>
 void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_bytes, void* stream,
             Arguments&&... arguments) {
   std::tuple<Parameters...> values(std::forward<Arguments>(arguments)...);
   const auto* entry = reinterpret_cast<const void*>(kernel);
-  if (shared_bytes > kSharedWithoutAsking) {
-    check(cudaFuncSetAttribute(entry, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes)));
-  }
+  allow_shared_memory(entry, shared_bytes);
   std::apply(
       [&](auto&... each) {
         void* pointers[] = {static_cast<void*>(&each)...};
@@ -73,9 +73,7 @@ void launch_cooperative(void (*kernel)(Parameters...), dim3 grid, dim3 block, si
                         Arguments&&... arguments) {
   std::tuple<Parameters...> values(std::forward<Arguments>(arguments)...);
   const auto* entry = reinterpret_cast<const void*>(kernel);
-  if (shared_bytes > kSharedWithoutAsking) {
-    check(cudaFuncSetAttribute(entry, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes)));
-  }
+  allow_shared_memory(entry, shared_bytes);
   std::apply(
       [&](auto&... each) {
         void* pointers[] = {static_cast<void*>(&each)...};
@@ -97,7 +95,9 @@ class DeviceGuard {
   explicit DeviceGuard(int) {}
 };
 
-inline void zero(void* memory, size_t bytes, void*) { std::memset(memory, 0, bytes); }
+inline void zero(void* memory, size_t bytes, void*) {
+  if (bytes > 0) std::memset(memory, 0, bytes);
+}
 
 template <class... Parameters, class... Arguments>
 void launch_on_host(bool cooperative, void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_bytes,

@@ -9,13 +9,18 @@ namespace streamhmm::cuda {
 
 __host__ __device__ inline int32_t winner_bytes(int64_t states) { return states <= 256 ? 1 : states <= 65536 ? 2 : 4; }
 
+// Of a frame: whole words of 16 bytes.
+__host__ __device__ inline int64_t winner_row_bytes(int64_t states) {
+  return (states * winner_bytes(states) + 15) / 16 * 16;
+}
+
 // Of a batch: (batch, frames of a segment, states_wide).
 class WinnerRows {
  public:
   __device__ WinnerRows(char* memory, int64_t states_wide, int64_t sequence, int64_t frames)
       : bytes_(winner_bytes(states_wide)), states_(states_wide), rows_(memory + sequence * frames * row_bytes()) {}
 
-  __device__ int64_t row_bytes() const { return states_ * bytes_; }
+  __device__ int64_t row_bytes() const { return winner_row_bytes(states_); }
   __device__ const char* row(int64_t frame) const { return rows_ + frame * row_bytes(); }
 
   __device__ void set(int64_t frame, int32_t state, int32_t winner) const {
