@@ -14,6 +14,7 @@ struct Segment {
   const char* from;  // what was saved after frame first−1
   char* to;          // where to save what follows after frame last−1, or after a sequence's own last frame
   char* pointers;
+  char* room;  // where pointers stand, and whatever else a segment takes, also where pointers are not kept
 };
 
 // Where paths go.
@@ -25,7 +26,7 @@ struct Paths {
 class PathFinder {
  public:
   virtual ~PathFinder() = default;
-  virtual int64_t pointers_bytes(int64_t frames) const = 0;
+  virtual int64_t pointers_bytes(int64_t frames) const = 0;  // of a segment's room
   virtual int64_t saved_bytes() const = 0;
   virtual int64_t scratch_bytes() const { return 0; }
   virtual void forward(const Segment& segment, char* scratch) const = 0;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "any_viterbi.h"
+#include "linear_viterbi.h"
 #include "path_score.h"
 #include "segments.h"
 #include "viterbi.h"
@@ -15,14 +16,23 @@ namespace {
 
 using Finders = std::vector<std::unique_ptr<PathFinder>>;
 
-// Those for single precision, and the one in double for what is too large for it.
+// Those for the sequences with this flag, or without any.
+void add_finders(const DeviceBatch& batch, const GraphSizes& sizes, const Inspection& inspection, double beam,
+                 const Constraints& constraints, uint32_t flagged, bool in_double, Finders& finders) {
+  const bool plain = beam == std::numeric_limits<double>::infinity() && constraints.allowed == nullptr &&
+                     constraints.fixed == nullptr;
+  const bool linear = plain && sizes.has_plain_linear;
+  if (linear) finders.push_back(linear_path_finder(batch, sizes, inspection, {true, false, flagged}, in_double));
+  if (linear && !sizes.has_others) return;
+  finders.push_back(any_path_finder(batch, sizes, inspection, {!linear, true, flagged}, beam, constraints, in_double));
+}
+
+// Those for single precision, and those in double for what is too large for it.
 Finders finders_for(const DeviceBatch& batch, const GraphSizes& sizes, const Inspection& inspection, double beam,
                     const Constraints& constraints) {
   Finders finders;
-  const Selection sound{true, true, 0}, large{true, true, kLarge};
-  finders.push_back(any_path_finder(batch, sizes, inspection, sound, beam, constraints, batch.batch.is_double));
-  if (!batch.batch.is_double)
-    finders.push_back(any_path_finder(batch, sizes, inspection, large, beam, constraints, true));
+  add_finders(batch, sizes, inspection, beam, constraints, 0, batch.batch.is_double, finders);
+  if (!batch.batch.is_double) add_finders(batch, sizes, inspection, beam, constraints, kLarge, true, finders);
   return finders;
 }
 
@@ -36,27 +46,28 @@ struct Plan {
   Plan(const PathFinder& path_finder, const DeviceBatch& batch)
       : finder(path_finder),
         frames(batch.batch.frames),
-        segment(segment_frames(frames, path_finder.pointers_bytes(1), path_finder.saved_bytes(),
+        segment(segment_frames(frames, path_finder.pointers_bytes(kRecentre) / kRecentre, path_finder.saved_bytes(),
                                batch.batch.memory_budget)),
         segments((frames + segment - 1) / segment) {}
 
   int64_t pointers_bytes() const { return finder.pointers_bytes(segment); }
   int64_t saved_bytes() const { return (segments + 1) * finder.saved_bytes(); }
 
-  void run(char* pointers, char* saved, char* scratch, const Paths& paths) const {
+  void run(char* room, char* saved, char* scratch, const Paths& paths) const {
     for (int64_t s = 0; s < segments; ++s) {
-      finder.forward(part(s, saved, s == segments - 1 ? pointers : nullptr), scratch);
+      finder.forward(part(s, saved, room, s == segments - 1), scratch);
     }
     for (int64_t s = segments - 1; s >= 0; --s) {
-      if (s < segments - 1) finder.forward(part(s, saved, pointers), scratch);
-      finder.back(part(s, saved, pointers), paths);
+      if (s < segments - 1) finder.forward(part(s, saved, room, true), scratch);
+      finder.back(part(s, saved, room, true), paths);
     }
   }
 
  private:
-  Segment part(int64_t s, char* saved, char* pointers) const {
+  Segment part(int64_t s, char* saved, char* room, bool keeps_pointers) const {
     char* from = saved + s * finder.saved_bytes();
-    return {s * segment, std::min((s + 1) * segment, frames), from, from + finder.saved_bytes(), pointers};
+    char* to = from + finder.saved_bytes();
+    return {s * segment, std::min((s + 1) * segment, frames), from, to, keeps_pointers ? room : nullptr, room};
   }
 };
 
@@ -80,7 +91,7 @@ int64_t viterbi(const DeviceBatch& batch, double beam, const Constraints& constr
     saved_bytes = std::max(saved_bytes, plans.back().saved_bytes());
     scratch_bytes = std::max(scratch_bytes, finder->scratch_bytes());
   }
-  char* pointers = parts.take<char>(pointers_bytes);
+  char* room = parts.take<char>(pointers_bytes);
   char* saved = parts.take<char>(saved_bytes);
   char* scratch = parts.take<char>(scratch_bytes);
   if (workspace == nullptr) return parts.used();
@@ -88,7 +99,7 @@ int64_t viterbi(const DeviceBatch& batch, double beam, const Constraints& constr
   const DeviceGuard guard(batch.device);
   clear_paths(batch, states, b.batch * b.frames);
   inspect(batch, sizes, inspection);
-  for (const Plan& plan : plans) plan.run(pointers, saved, scratch, paths);
+  for (const Plan& plan : plans) plan.run(room, saved, scratch, paths);
   score_paths(batch, inspection, states, score);
   return 0;
 }

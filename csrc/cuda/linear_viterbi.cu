@@ -1,0 +1,270 @@
+#include "linear_border.h"
+#include "linear_lane.h"
+#include "linear_scores.h"
+#include "linear_viterbi.h"
+#include "linear_walk.h"
+
+namespace streamhmm::cuda {
+namespace {
+
+// Room for a segment: back-pointers, and what tiles hand over, one place a tile and chunk.
+template <class Real>
+struct Room {
+  LinearPointers pointers;
+  int64_t places;
+  int64_t words;
+  uint64_t* borders;
+
+  __host__ __device__ Room(Parts& memory, int64_t batch, int64_t tiles, int64_t frames)
+      : pointers(memory, batch, tiles, frames),
+        places(batch * tiles * pointers.chunks),
+        words(places * Border<Real>::kWords) {
+    borders = memory.take<uint64_t>(words);
+  }
+};
+
+// What a warp has in shared memory: of each frame of a chunk, α before it of the two states below the tile and of the
+// tile's two highest.
+template <class Real>
+struct Edges {
+  EvenOdd<Real>* below;
+  EvenOdd<Real>* above;
+
+  __host__ __device__ Edges(Parts& memory, int32_t warps, int32_t warp) {
+    below = memory.take<EvenOdd<Real>>(warps * kRecentre) + warp * kRecentre;
+    above = memory.take<EvenOdd<Real>>(warps * kRecentre) + warp * kRecentre;
+  }
+};
+
+// A warp on its tile.
+template <class Real>
+class TileForward {
+ public:
+  __device__ TileForward(const BatchView& view, const LinearWave& wave, const Segment& segment, const TilePlace& place,
+                         const Edges<Real>& edges)
+      : view_(view),
+        wave_(wave),
+        segment_(segment),
+        b_(place.sequence),
+        tile_(place.tile),
+        lane_(view, b_, tile_),
+        scores_(view, b_, lane_.pdf()),
+        edges_(edges) {}
+
+  __device__ void run(int64_t last, const Room<Real>& room) {
+    segment_.first == 0 ? start() : restore();
+    const bool has_above = (tile_ + 1) * kTile < view_.record(b_).states;
+    scores_.fetch(segment_.first, last);
+    Border<Real> below = border_of(room, tile_ > 0 ? tile_ - 1 : 0, 0);
+    for (int64_t chunk = 0, t = segment_.first; t < last; ++chunk, t += kRecentre) {
+      receive(t, below);
+      const uint32_t* bits = room.pointers.of(b_, tile_, chunk);
+      for (int32_t f = 0; f < kRecentre && t + f < last; f += kFrames) {
+        if (f + kFrames >= kRecentre && tile_ > 0 && t + kRecentre < last) {
+          below = border_of(room, tile_ - 1, chunk + 1);
+          below.look();
+        }
+        lane_.is_ctc() ? advance<true>(t + f, last) : advance<false>(t + f, last);
+        keep(bits, f);
+      }
+      __syncwarp();
+      if (has_above) hand_over(border_of(room, tile_, chunk));
+    }
+    save();
+  }
+
+ private:
+  using Scores = LinearScores<Real>;
+  static constexpr int32_t kFrames = Scores::kFrames;
+  static constexpr int32_t kWords = kFrames / kWordFrames;
+  static constexpr bool kHasOffsets = sizeof(Real) == sizeof(float);
+  static_assert(kRecentre == kWarp && kRecentre % kFrames == 0 && kFrames % kWordFrames == 0, "of whole groups");
+
+  __device__ Border<Real> border_of(const Room<Real>& room, int32_t tile, int64_t chunk) const {
+    return {room.borders, room.places, room.pointers.place(b_, tile, chunk)};
+  }
+
+  // What the step to frame 0 finds: it adds the scores, and nothing else.
+  __device__ void start() { alpha_ = lane_.initial(); }
+
+  __device__ void restore() {
+    const LinearSaved<Real> saved(const_cast<char*>(segment_.from), b_, wave_.tiles);
+    alpha_ = reinterpret_cast<const EvenOdd<Real>*>(saved.alpha)[tile_ * kWarp + lane_of_thread()];
+    offset_ = saved.offset[tile_];
+  }
+
+  __device__ void save() const {
+    const LinearSaved<Real> saved(segment_.to, b_, wave_.tiles);
+    reinterpret_cast<EvenOdd<Real>*>(saved.alpha)[tile_ * kWarp + lane_of_thread()] = alpha_;
+    if (lane_of_thread() == 0) saved.offset[tile_] = offset_;
+    if (found_ != 0) atomicOr(wave_.inspection.flags + b_, found_);
+  }
+
+  // Before the chunk that begins with frame t: the offsets move, and what the tile below has handed over is seen from
+  // this tile. An empty tile takes the offset from below. Where all tiles below are empty too, it keeps its own one: no
+  // path will ever reach it, as no arc leads back, so no path depends on its offset.
+  __device__ void receive(int64_t t, Border<Real>& below) {
+    Real moved = never<Real>();
+    if (t > 0) alpha_ = lane_.existing(alpha_, never<Real>());
+    if (t > 0 && kHasOffsets) moved = warp_max(alpha_.even > alpha_.odd ? alpha_.even : alpha_.odd);
+    double offset_below = never<double>();
+    if (tile_ > 0) {
+      below.receive();
+      offset_below = below.number();
+    }
+    if (!is_never(moved)) {
+      offset_ += static_cast<double>(moved);
+      alpha_ = {alpha_.even - moved, alpha_.odd - moved};
+    } else if (kHasOffsets && !is_never(offset_below)) {
+      offset_ = offset_below;
+    }
+    is_reached_ = t == 0 || !is_never(moved) || !is_never(offset_below);
+    const Real shift = kHasOffsets && !is_never(offset_below) ? static_cast<Real>(offset_below - offset_) : Real(0);
+    EvenOdd<Real> pair{never<Real>(), never<Real>()};
+    if (tile_ > 0) pair = {below.first() + shift, below.second() + shift};
+    edges_.below[lane_of_thread()] = pair;
+    __syncwarp();
+  }
+
+  __device__ void hand_over(const Border<Real>& border) const {
+    const EvenOdd<Real> pair = edges_.above[lane_of_thread()];
+    border.hand_over(pair.even, pair.odd, is_reached_ ? offset_ : never<double>());
+    __syncwarp();
+  }
+
+  // Frames t … min(t + kFrames, last) − 1.
+  template <bool kCtc>
+  __device__ void advance(int64_t t, int64_t last) {
+    EvenOdd<Real> scores[kFrames];
+    scores_.take(scores, found_);
+    scores_.fetch(t + kFrames, last);
+    const int32_t count = last - t < kFrames ? static_cast<int32_t>(last - t) : kFrames;
+    const EvenOdd<Real>* below = edges_.below + t % kRecentre;
+    EvenOdd<Real>* above = edges_.above + t % kRecentre;
+#pragma unroll
+    for (int32_t f = 0; f < kFrames; ++f) {
+      if (f % kWordFrames == 0) bits_[f / kWordFrames] = 0;
+      if (f >= count) continue;
+      if (lane_of_thread() == kWarp - 1) above[f] = alpha_;
+      if (f > 0 || t > 0) step<kCtc>(below[f], bits_[f / kWordFrames], f % kWordFrames * 4);
+      alpha_ = {alpha_.even + scores[f].even, alpha_.odd + scores[f].odd};
+    }
+  }
+
+  // max over the arcs into each state; of equals the one from the lowest source, that from s−2 first, wins.
+  template <bool kCtc>
+  __device__ void step(const EvenOdd<Real>& below, uint32_t& bits, int32_t first_bit) {
+    const bool is_lowest = lane_of_thread() == 0;
+    Real odd_below = __shfl_up_sync(kAllLanes, alpha_.odd, 1);
+    if (is_lowest) odd_below = below.odd;
+    const Real stay_odd = kCtc ? alpha_.odd : alpha_.odd + lane_.stay.odd;
+    const Real advance_odd = kCtc ? alpha_.even : alpha_.even + lane_.advance.odd;
+    const Real skip_odd = odd_below + lane_.skip.odd;
+    const Real stay_even = kCtc ? alpha_.even : alpha_.even + lane_.stay.even;
+    const Real advance_even = kCtc ? odd_below : odd_below + lane_.advance.even;
+    Real even = advance_even;
+    if constexpr (kCtc) {
+      bits |= 1u << first_bit;
+    } else {
+      Real even_below = __shfl_up_sync(kAllLanes, alpha_.even, 1);
+      if (is_lowest) even_below = below.even;
+      even = consider(even_below + lane_.skip.even, advance_even, bits, first_bit);
+    }
+    alpha_.even = consider(even, stay_even, bits, first_bit + 1);
+    alpha_.odd = consider(consider(skip_odd, advance_odd, bits, first_bit + 2), stay_odd, bits, first_bit + 3);
+  }
+
+  __device__ static Real consider(Real best, Real candidate, uint32_t& bits, int32_t bit) {
+    if (candidate > best) bits |= 1u << bit;
+    return candidate > best ? candidate : best;
+  }
+
+  // The back-pointers of the group of frames that begins with frame f of the chunk.
+  __device__ void keep(const uint32_t* words, int32_t f) const {
+    if (segment_.pointers == nullptr) return;
+    auto* to = const_cast<uint32_t*>(words) + f / kWordFrames * kWarp + lane_of_thread();
+#pragma unroll
+    for (int32_t w = 0; w < kWords; ++w) to[w * kWarp] = bits_[w];
+  }
+
+  const BatchView& view_;
+  const LinearWave& wave_;
+  const Segment& segment_;
+  int64_t b_;
+  int32_t tile_;
+  LinearLane<Real> lane_;
+  Scores scores_;
+  Edges<Real> edges_;
+  EvenOdd<Real> alpha_;
+  double offset_ = 0;
+  bool is_reached_ = true;  // whether the tile or one below has a finite α
+  uint32_t bits_[kWords];
+  uint32_t found_ = 0;
+};
+
+template <class Real>
+__global__ void __launch_bounds__(LinearWave::kMostWarps* kWarp)
+    forward_kernel(BatchView view, LinearWave wave, Segment segment) {
+  Parts shared(shared_memory());
+  const TilePlace place = take_tile(wave, shared.take<int32_t>(1));
+  if (wave.taken[place.sequence] == 0) return;
+  if (place.tile * kTile >= view.record(place.sequence).states) return;
+  const int64_t length = view.length(place.sequence), last = length < segment.last ? length : segment.last;
+  if (last <= segment.first) return;
+  Parts memory(segment.room);
+  const Room<Real> room(memory, view.batch, wave.tiles, segment.last - segment.first);
+  const Edges<Real> edges(shared, wave.warps, warp_of_thread());
+  TileForward<Real>(view, wave, segment, place, edges).run(last, room);
+}
+
+template <class Real>
+class LinearPathFinder : public PathFinder {
+ public:
+  LinearPathFinder(const DeviceBatch& batch, const LinearWave& wave) : batch_(batch), wave_(wave) {}
+
+  int64_t pointers_bytes(int64_t frames) const override {
+    Parts nothing(nullptr);
+    Room<Real>(nothing, batch_.batch.batch, wave_.tiles, frames);
+    return nothing.used();
+  }
+  int64_t saved_bytes() const override { return batch_.batch.batch * LinearSaved<Real>(nullptr, 0, wave_.tiles).bytes; }
+  int64_t scratch_bytes() const override {
+    Parts nothing(nullptr);
+    LinearWave(wave_).place(nothing, batch_.batch.batch);
+    return nothing.used();
+  }
+
+  void forward(const Segment& segment, char* scratch) const override {
+    LinearWave wave = wave_;
+    Parts places(scratch), memory(segment.room), shared(nullptr);
+    wave.place(places, batch_.batch.batch);
+    shared.take<int32_t>(1);
+    Edges<Real>(shared, wave.warps, 0);
+    const Room<Real> room(memory, batch_.batch.batch, wave.tiles, segment.last - segment.first);
+    zero(room.borders, room.words * sizeof(uint64_t), batch_.stream);
+    prepare(batch_, wave);
+    const auto blocks = static_cast<unsigned>(batch_.batch.batch * wave.parts);
+    launch(forward_kernel<Real>, dim3(blocks), dim3(wave.warps * kWarp), shared.used(), batch_.stream,
+           BatchView::of(batch_), wave, segment);
+  }
+
+  void back(const Segment& segment, const Paths& paths) const override {
+    walk_back(batch_, wave_, segment, paths, sizeof(Real) == sizeof(double));
+  }
+
+ private:
+  DeviceBatch batch_;
+  LinearWave wave_;
+};
+
+}  // namespace
+
+std::unique_ptr<PathFinder> linear_path_finder(const DeviceBatch& batch, const GraphSizes& sizes,
+                                               const Inspection& inspection, const Selection& selection,
+                                               bool in_double) {
+  const LinearWave wave(selection, inspection, sizes.states);
+  if (in_double) return std::make_unique<LinearPathFinder<double>>(batch, wave);
+  return std::make_unique<LinearPathFinder<float>>(batch, wave);
+}
+
+}  // namespace streamhmm::cuda
