@@ -67,10 +67,11 @@ class Border {
     for (int32_t i = 0; i < found_.kCount; ++i) found_.words[i] = load_word(pairs_ + i * kWarp);
     number_found_ = load_word(number_);
   }
-  // Waits until it is.
+  // Waits until it is. The number comes last.
   __device__ void receive() {
     while (!__all_sync(kAllLanes, is_complete())) {
-      __nanosleep(20);
+      while (lane_of_thread() == 0 && load_word(number_) == 0) __nanosleep(20);
+      __syncwarp();
       look();
     }
   }

@@ -58,14 +58,14 @@ class TileForward {
     Border<Real> below = border_of(room, tile_ > 0 ? tile_ - 1 : 0, 0);
     for (int64_t chunk = 0, t = segment_.first; t < last; ++chunk, t += kRecentre) {
       receive(t, below);
-      const uint32_t* bits = room.pointers.of(b_, tile_, chunk);
+      uint32_t* words = room.pointers.of(b_, tile_, chunk) + lane_of_thread();
       for (int32_t f = 0; f < kRecentre && t + f < last; f += kFrames) {
         if (f + kFrames >= kRecentre && tile_ > 0 && t + kRecentre < last) {
           below = border_of(room, tile_ - 1, chunk + 1);
           below.look();
         }
-        lane_.is_ctc() ? advance<true>(t + f, last) : advance<false>(t + f, last);
-        keep(bits, f);
+        advance(t + f, last);
+        if (segment_.pointers != nullptr) keep(words + f / kWordFrames * kWarp);
       }
       __syncwarp();
       if (has_above) hand_over(border_of(room, tile_, chunk));
@@ -132,57 +132,70 @@ class TileForward {
     __syncwarp();
   }
 
-  // Frames t … min(t + kFrames, last) − 1.
-  template <bool kCtc>
+  // Frames t … min(t + kFrames, last) − 1. A group with all its frames takes no decision on the way.
   __device__ void advance(int64_t t, int64_t last) {
     EvenOdd<Real> scores[kFrames];
     scores_.take(scores, found_);
     scores_.fetch(t + kFrames, last);
-    const int32_t count = last - t < kFrames ? static_cast<int32_t>(last - t) : kFrames;
     const EvenOdd<Real>* below = edges_.below + t % kRecentre;
     EvenOdd<Real>* above = edges_.above + t % kRecentre;
 #pragma unroll
+    for (uint32_t& word : bits_) word = 0;
+    if (t == 0 || last - t < kFrames) return step_through<false, false>(t, last, scores, below, above);
+    if (lane_.is_ctc()) return step_through<true, true>(t, last, scores, below, above);
+    step_through<true, false>(t, last, scores, below, above);
+  }
+
+  template <bool kAll, bool kCtc>
+  __device__ void step_through(int64_t t, int64_t last, const EvenOdd<Real> (&scores)[kFrames],
+                               const EvenOdd<Real>* below, EvenOdd<Real>* above) {
+    EvenOdd<Real> first[kWordFrames];  // of `below`, read ahead
+#pragma unroll
     for (int32_t f = 0; f < kFrames; ++f) {
-      if (f % kWordFrames == 0) bits_[f / kWordFrames] = 0;
-      if (f >= count) continue;
+      if (f % kWordFrames == 0) {
+#pragma unroll
+        for (int32_t i = 0; i < kWordFrames; ++i) first[i] = below[f + i];
+      }
+      if (!kAll && t + f >= last) continue;
       if (lane_of_thread() == kWarp - 1) above[f] = alpha_;
-      if (f > 0 || t > 0) step<kCtc>(below[f], bits_[f / kWordFrames], f % kWordFrames * 4);
+      if (kAll || t + f > 0) step<kCtc>(first[f % kWordFrames], bits_[f / kWordFrames], f % kWordFrames * 4);
       alpha_ = {alpha_.even + scores[f].even, alpha_.odd + scores[f].odd};
     }
   }
 
-  // max over the arcs into each state; of equals the one from the lowest source, that from s−2 first, wins.
+  // max over the arcs into each state; of equals the one from the lowest source, that from s−2 first, wins. What comes
+  // from the lane below comes last: it is what the next frame waits for.
   template <bool kCtc>
-  __device__ void step(const EvenOdd<Real>& below, uint32_t& bits, int32_t first_bit) {
+  __device__ void step(const EvenOdd<Real>& below, uint32_t& bits, int32_t bit) {
     const bool is_lowest = lane_of_thread() == 0;
     Real odd_below = __shfl_up_sync(kAllLanes, alpha_.odd, 1);
     if (is_lowest) odd_below = below.odd;
-    const Real stay_odd = kCtc ? alpha_.odd : alpha_.odd + lane_.stay.odd;
+    const EvenOdd<Real> stay =
+        kCtc ? alpha_ : EvenOdd<Real>{alpha_.even + lane_.stay.even, alpha_.odd + lane_.stay.odd};
     const Real advance_odd = kCtc ? alpha_.even : alpha_.even + lane_.advance.odd;
-    const Real skip_odd = odd_below + lane_.skip.odd;
-    const Real stay_even = kCtc ? alpha_.even : alpha_.even + lane_.stay.even;
     const Real advance_even = kCtc ? odd_below : odd_below + lane_.advance.even;
-    Real even = advance_even;
     if constexpr (kCtc) {
-      bits |= 1u << first_bit;
+      alpha_.even = fmax(advance_even, stay.even);
+      if (stay.even > advance_even)
+        bits |= 2u << bit;
+      else
+        bits |= 1u << bit;
     } else {
       Real even_below = __shfl_up_sync(kAllLanes, alpha_.even, 1);
       if (is_lowest) even_below = below.even;
-      even = consider(even_below + lane_.skip.even, advance_even, bits, first_bit);
+      alpha_.even = best_of(even_below + lane_.skip.even, advance_even, stay.even, bits, bit);
     }
-    alpha_.even = consider(even, stay_even, bits, first_bit + 1);
-    alpha_.odd = consider(consider(skip_odd, advance_odd, bits, first_bit + 2), stay_odd, bits, first_bit + 3);
+    alpha_.odd = best_of(odd_below + lane_.skip.odd, advance_odd, stay.odd, bits, bit + 2);
   }
 
-  __device__ static Real consider(Real best, Real candidate, uint32_t& bits, int32_t bit) {
-    if (candidate > best) bits |= 1u << bit;
-    return candidate > best ? candidate : best;
+  __device__ static Real best_of(Real skip, Real advance, Real stay, uint32_t& bits, int32_t bit) {
+    if (advance > skip) bits |= 1u << bit;
+    if (stay > advance && stay > skip) bits |= 2u << bit;
+    return fmax(skip, fmax(advance, stay));
   }
 
-  // The back-pointers of the group of frames that begins with frame f of the chunk.
-  __device__ void keep(const uint32_t* words, int32_t f) const {
-    if (segment_.pointers == nullptr) return;
-    auto* to = const_cast<uint32_t*>(words) + f / kWordFrames * kWarp + lane_of_thread();
+  // The back-pointers of a group of frames.
+  __device__ void keep(uint32_t* to) const {
 #pragma unroll
     for (int32_t w = 0; w < kWords; ++w) to[w * kWarp] = bits_[w];
   }
@@ -203,7 +216,7 @@ class TileForward {
 };
 
 template <class Real>
-__global__ void __launch_bounds__(LinearWave::kMostWarps* kWarp)
+__global__ void __launch_bounds__(LinearWave::kMostWarps* kWarp, sizeof(Real) == sizeof(float) ? 4 : 3)
     forward_kernel(BatchView view, LinearWave wave, Segment segment) {
   Parts shared(shared_memory());
   const TilePlace place = take_tile(wave, shared.take<int32_t>(1));
