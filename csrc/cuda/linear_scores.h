@@ -17,13 +17,13 @@ struct RawOf<double> {
   using Type = uint64_t;
 };
 
-template <class Real>
+template <class Real, int32_t kFrames>
 class LinearScores {
  public:
-  static constexpr int32_t kFrames = 64 / static_cast<int32_t>(sizeof(Real));  // of a group; kRecentre is a multiple
-
-  __device__ LinearScores(const BatchView& view, int64_t sequence, const EvenOdd<int32_t>& pdf)
-      : type_(view.scores.type),
+  // What is beyond `limit` is kLarge.
+  __device__ LinearScores(const BatchView& view, int64_t sequence, const EvenOdd<int32_t>& pdf, Real limit)
+      : limit_(limit),
+        type_(view.scores.type),
         data_(view.scores.data),
         even_(view.row(sequence, 0) + pdf.even),
         odd_(view.row(sequence, 0) + pdf.odd),
@@ -42,7 +42,7 @@ class LinearScores {
     }
   }
 
-  // What was fetched last; 0 behind the last frame. What is wrong with it goes into `found`, see checked_score().
+  // What was fetched last; 0 behind the last frame, and for what is wrong, which goes into `found`.
   __device__ void take(EvenOdd<Real> (&scores)[kFrames], uint32_t& found) const {
     switch (type_) {
       case NumberType::float32:
@@ -86,26 +86,28 @@ class LinearScores {
   }
 
   // One comparison a score as long as all are sound and finite.
-  __device__ static void check(const EvenOdd<Real> (&scores)[kFrames], uint32_t& found) {
-    constexpr bool kSingle = sizeof(Real) == sizeof(float);
-    constexpr Real kLargest = kSingle ? static_cast<Real>(kLargestSingle) : static_cast<Real>(1.7976931348623157e308);
+  __device__ void check(EvenOdd<Real> (&scores)[kFrames], uint32_t& found) const {
+    constexpr Real kInfinity = static_cast<Real>(__builtin_inf());
     bool suspicious = false;
 #pragma unroll
     for (int32_t f = 0; f < kFrames; ++f) {
-      suspicious |= !(fabs(scores[f].even) <= kLargest);
-      suspicious |= !(fabs(scores[f].odd) <= kLargest);
+      suspicious |= !(fabs(scores[f].even) <= limit_ && fabs(scores[f].even) < kInfinity);
+      suspicious |= !(fabs(scores[f].odd) <= limit_ && fabs(scores[f].odd) < kInfinity);
     }
     if (!suspicious) return;
 #pragma unroll
     for (int32_t f = 0; f < kFrames; ++f) {
-      const Real even = scores[f].even, odd = scores[f].odd;
-      if (is_invalid(even) || is_invalid(odd)) found |= kInvalid;
-      if (!kSingle) continue;
-      if (fabs(even) > kLargest && !is_never(even)) found |= kLarge;
-      if (fabs(odd) > kLargest && !is_never(odd)) found |= kLarge;
+      check(scores[f].even, found);
+      check(scores[f].odd, found);
     }
   }
+  __device__ void check(Real& score, uint32_t& found) const {
+    const uint32_t wrong = flags_for(score, limit_);
+    found |= wrong;
+    if (wrong != 0) score = 0;
+  }
 
+  Real limit_;
   NumberType type_;
   const void* data_;
   int64_t even_, odd_, stride_;

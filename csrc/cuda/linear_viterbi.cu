@@ -48,7 +48,8 @@ class TileForward {
         b_(place.sequence),
         tile_(place.tile),
         lane_(view, b_, tile_),
-        scores_(view, b_, lane_.pdf()),
+        scores_(view, b_, lane_.pdf(),
+                kHasOffsets ? static_cast<Real>(kLargestSingle) : static_cast<Real>(__builtin_inf())),
         edges_(edges) {}
 
   __device__ void run(int64_t last, const Room<Real>& room) {
@@ -74,8 +75,7 @@ class TileForward {
   }
 
  private:
-  using Scores = LinearScores<Real>;
-  static constexpr int32_t kFrames = Scores::kFrames;
+  static constexpr int32_t kFrames = 64 / static_cast<int32_t>(sizeof(Real));  // fetched at a time
   static constexpr int32_t kWords = kFrames / kWordFrames;
   static constexpr bool kHasOffsets = sizeof(Real) == sizeof(float);
   static_assert(kRecentre == kWarp && kRecentre % kFrames == 0 && kFrames % kWordFrames == 0, "of whole groups");
@@ -205,8 +205,8 @@ class TileForward {
   const Segment& segment_;
   int64_t b_;
   int32_t tile_;
-  LinearLane<Real> lane_;
-  Scores scores_;
+  LinearLane<Real, ArcEnd::target> lane_;
+  LinearScores<Real, kFrames> scores_;
   Edges<Real> edges_;
   EvenOdd<Real> alpha_;
   double offset_ = 0;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "../viterbi.h"
 #include "path_finder.h"
 
 namespace streamhmm::cuda {

@@ -14,7 +14,7 @@ struct Segment {
   const char* from;  // what was saved after frame first−1
   char* to;          // where to save what follows after frame last−1, or after a sequence's own last frame
   char* pointers;
-  char* room;  // where pointers stand, and whatever else a segment takes, also where pointers are not kept
+  char* room = nullptr;  // where pointers stand, and whatever else a segment takes, also where pointers are not kept
 };
 
 // Where paths go.
