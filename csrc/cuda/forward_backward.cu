@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "forward_backward.h"
+#include "linear_sums.h"
 #include "sum_plan.h"
 
 namespace streamhmm::cuda {
@@ -13,7 +14,10 @@ using Summers = std::vector<std::unique_ptr<Summer>>;
 // Those whose numbers suit usual scores and weights, and the one for what is too large for them.
 Summers summers_for(const SumCall& call) {
   Summers summers;
-  summers.push_back(call.summer({true, true, 0}, call.usual_numbers()));
+  if (call.sizes.has_plain_linear) {
+    summers.push_back(linear_summer(call.batch, call.sizes, call.inspection, {true, false, 0}));
+  }
+  if (call.sizes.has_others) summers.push_back(call.summer({false, true, 0}, call.usual_numbers()));
   summers.push_back(call.summer({true, true, kLarge}, SumNumbers::logarithms));
   return summers;
 }

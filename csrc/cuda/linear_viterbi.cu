@@ -255,7 +255,7 @@ class LinearPathFinder : public PathFinder {
     Edges<Real>(shared, wave.warps, 0);
     const Room<Real> room(memory, batch_.batch.batch, wave.tiles, segment.last - segment.first);
     zero(room.borders, room.words * sizeof(uint64_t), batch_.stream);
-    prepare(batch_, wave);
+    select_sequences(batch_, wave);
     const auto blocks = static_cast<unsigned>(batch_.batch.batch * wave.parts);
     launch(forward_kernel<Real>, dim3(blocks), dim3(wave.warps * kWarp), shared.used(), batch_.stream,
            BatchView::of(batch_), wave, segment);

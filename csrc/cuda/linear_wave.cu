@@ -5,7 +5,7 @@ namespace {
 
 constexpr int32_t kThreads = 128;
 
-__global__ void prepare_kernel(BatchView view, LinearWave wave) {
+__global__ void select_kernel(BatchView view, LinearWave wave) {
   const int64_t b = int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (b == 0) *wave.ticket = 0;
   if (b < view.batch) wave.taken[b] = wave.selection.takes(view, wave.inspection, b) ? 1 : 0;
@@ -13,9 +13,9 @@ __global__ void prepare_kernel(BatchView view, LinearWave wave) {
 
 }  // namespace
 
-void prepare(const DeviceBatch& batch, const LinearWave& wave) {
+void select_sequences(const DeviceBatch& batch, const LinearWave& wave) {
   const auto blocks = static_cast<unsigned>((batch.batch.batch + kThreads - 1) / kThreads);
-  launch(prepare_kernel, dim3(blocks), dim3(kThreads), 0, batch.stream, BatchView::of(batch), wave);
+  launch(select_kernel, dim3(blocks), dim3(kThreads), 0, batch.stream, BatchView::of(batch), wave);
 }
 
 }  // namespace streamhmm::cuda

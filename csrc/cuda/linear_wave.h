@@ -48,6 +48,6 @@ __device__ inline TilePlace take_tile(const LinearWave& wave, int32_t* scratch) 
 }
 
 // Before each wave: who takes part is not to change while it runs.
-void prepare(const DeviceBatch& batch, const LinearWave& wave);
+void select_sequences(const DeviceBatch& batch, const LinearWave& wave);
 
 }  // namespace streamhmm::cuda
