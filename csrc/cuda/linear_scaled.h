@@ -29,17 +29,17 @@ template <>
 struct PairWords<Scaled<double>> {
   static constexpr int32_t kCount = 3;
   uint64_t words[kCount];
-  // Exponents are above −2³¹.
+  // Never 0: exponents are above −2³¹.
+  __device__ static uint32_t half(int32_t exponent) { return static_cast<uint32_t>(exponent) ^ 0x80000000u; }
+  __device__ static int32_t exponent(uint64_t half) {
+    return static_cast<int32_t>(static_cast<uint32_t>(half) ^ 0x80000000u);
+  }
   __device__ static PairWords of(Scaled<double> first, Scaled<double> second) {
-    const auto low = ~static_cast<uint32_t>(first.exponent), high = ~static_cast<uint32_t>(second.exponent);
-    return {{word_of(first.mantissa), word_of(second.mantissa), low | uint64_t{high} << 32}};
+    return {{word_of(first.mantissa), word_of(second.mantissa),
+             half(first.exponent) | static_cast<uint64_t>(half(second.exponent)) << 32}};
   }
-  __device__ Scaled<double> first() const {
-    return {double_of(words[0]), static_cast<int32_t>(~static_cast<uint32_t>(words[2]))};
-  }
-  __device__ Scaled<double> second() const {
-    return {double_of(words[1]), static_cast<int32_t>(~static_cast<uint32_t>(words[2] >> 32))};
-  }
+  __device__ Scaled<double> first() const { return {double_of(words[0]), exponent(words[2])}; }
+  __device__ Scaled<double> second() const { return {double_of(words[1]), exponent(words[2] >> 32)}; }
 };
 
 template <class Real>

@@ -19,8 +19,8 @@ using Finders = std::vector<std::unique_ptr<PathFinder>>;
 // Those for the sequences with this flag, or without any.
 void add_finders(const DeviceBatch& batch, const GraphSizes& sizes, const Inspection& inspection, double beam,
                  const Constraints& constraints, uint32_t flagged, bool in_double, Finders& finders) {
-  const bool plain = beam == std::numeric_limits<double>::infinity() && constraints.allowed == nullptr &&
-                     constraints.fixed == nullptr;
+  const bool plain =
+      beam == std::numeric_limits<double>::infinity() && constraints.allowed == nullptr && constraints.fixed == nullptr;
   const bool linear = plain && sizes.has_plain_linear;
   if (linear) finders.push_back(linear_path_finder(batch, sizes, inspection, {true, false, flagged}, in_double));
   if (linear && !sizes.has_others) return;
