@@ -93,12 +93,13 @@ def test_the_order_of_blocks_and_threads_changes_nothing(name: str, seed: int) -
 
 
 @needs_device
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    ("family", "dtype"), [("ctc", torch.float32), ("skip", torch.float64), ("skip", torch.float32)]
+)
 def test_sums_in_many_tiles_waves_and_segments(family: str, dtype: torch.dtype) -> None:
     """More frames than a wave of the sums covers where memory is short."""
     rng = np.random.default_rng(11)
-    case, frames = random_case(rng, family, 200, COLUMNS), 1100
+    case, frames = random_case(rng, family, 130, COLUMNS), 1100
     scores = real_scores(rng, frames).to(dtype)
     graph = case.graph()
     tolerance = 2e-4 if dtype == torch.float32 else 1e-9

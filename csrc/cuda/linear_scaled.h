@@ -60,7 +60,7 @@ __device__ Scaled<Real> warp_total(Scaled<Real> x) {
   return x;
 }
 
-// x · w, its mantissa below 4; exponents of zeros do not add up.
+// x · w, not normalised: mantissas of a few factors stay far below what fits. Exponents of zeros do not add up.
 template <class Real>
 __device__ Scaled<Real> weighted(Scaled<Real> x, Scaled<Real> w) {
   const int32_t exponent = x.exponent + w.exponent;

@@ -261,7 +261,8 @@ class BackwardSum {
   __device__ void share_frame(const ScaledPair<Real>& alpha, int64_t t, int64_t length) {
     const bool is_end = counts_ != nullptr && (t == 0 || t == length - 1);
     if (!sum_.wants_gamma && !is_end) return;
-    const EvenOdd<Real> gamma{real(alpha.even * beta_.even * reciprocal_), real(alpha.odd * beta_.odd * reciprocal_)};
+    const EvenOdd<Real> gamma{real(weighted(weighted(alpha.even, beta_.even), reciprocal_)),
+                              real(weighted(weighted(alpha.odd, beta_.odd), reciprocal_))};
     if (sum_.wants_gamma) {
       LinearRows<Real>(segment_.pointers, sum_.row_frames, wave_.tiles).at(b_, t - sum_.row_first, tile_) = {
           {gamma.even, 0}, {gamma.odd, 0}};
@@ -273,7 +274,7 @@ class BackwardSum {
 
   template <bool kCtc>
   __device__ void step(const ScaledPair<Real>& before, const ScaledPair<Real>& emission, int32_t frame) {
-    const ScaledPair<Real> b{beta_.even * emission.even, beta_.odd * emission.odd};
+    const ScaledPair<Real> b{weighted(beta_.even, emission.even), weighted(beta_.odd, emission.odd)};
     if (lane_of_thread() == 0) edges_.going[frame] = b;
     const ScaledPair<Real> coming = edges_.coming[frame];
     Scaled<Real> even_above = from_lane_above(b.even), odd_above = from_lane_above(b.odd);
@@ -297,8 +298,8 @@ class BackwardSum {
   }
 
   __device__ static void count(EvenOdd<double>& counts, const ScaledPair<Real>& share, const ScaledPair<Real>& terms) {
-    counts.even += static_cast<double>(real(share.even * terms.even));
-    counts.odd += static_cast<double>(real(share.odd * terms.odd));
+    counts.even += static_cast<double>(real(weighted(share.even, terms.even)));
+    counts.odd += static_cast<double>(real(weighted(share.odd, terms.odd)));
   }
 
   template <class T>
