@@ -63,16 +63,6 @@ __device__ inline void wait_for_grid() {
 #endif
 }
 
-// A flag that one thread raises when what it wrote before is to be read, and another one waits for.
-__device__ inline void raise_flag(int32_t* flag, int32_t value) {
-  __threadfence();
-  *static_cast<volatile int32_t*>(flag) = value;
-}
-__device__ inline void wait_for_flag(const int32_t* flag, int32_t at_least) {
-  while (*static_cast<const volatile int32_t*>(flag) < at_least) __nanosleep(32);
-  __threadfence();
-}
-
 __device__ inline int32_t lane_of_thread() { return static_cast<int32_t>(threadIdx.x) % kWarp; }
 __device__ inline int32_t warp_of_thread() { return static_cast<int32_t>(threadIdx.x) / kWarp; }
 __device__ inline int32_t warps_in_block() { return static_cast<int32_t>(blockDim.x) / kWarp; }
