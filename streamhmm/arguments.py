@@ -63,7 +63,7 @@ def prepare(scores: Tensor, graph: GraphOrGraphs, lengths: Lengths, memory_budge
     if scores.stride(-1) != 1 and scores.shape[-1] != 1:
         scores = scores.contiguous()
     graphs = _check_graphs(graph, scores)
-    structure, weights = _packed(graphs, weights_dtype(scores.dtype), scores.device)
+    structure, weights = packed(graphs, weights_dtype(scores.dtype), scores.device)
     arguments = (scores, _check_lengths(lengths, scores), structure, weights, _check_budget(memory_budget))
     return Call(arguments, graphs)
 
@@ -120,7 +120,8 @@ def _check_durations(durations: Durations, graphs: Sequence[Graph]) -> Tensor:
     return weights
 
 
-def _packed(graphs: Sequence[Graph], dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+def packed(graphs: Sequence[Graph], dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The structure and the weights of csrc/graph.h."""
     if len(graphs) == 1:
         return graphs[0].structure, graphs[0].packed_weights(dtype, device)
     if not graphs:

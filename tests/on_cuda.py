@@ -11,6 +11,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -19,7 +20,9 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 
-from streamhmm import library, library_cuda, ops
+from streamhmm import library, library_cuda, online, ops
+from streamhmm.online_checks import Chunks
+from streamhmm.online_cuda import CudaStreams
 
 VARIABLE = "STREAMHMM_CUDA_ON_HOST"
 NO_DEVICE = f"no GPU here, and {VARIABLE} does not name the kernels compiled for the CPU (tests/native/build_host.py)"
@@ -64,13 +67,28 @@ class OnDevice(TorchDispatchMode):
         return tree_map(lambda each: each.cpu(), library_cuda.OPERATIONS[name](*given))
 
 
+class StreamsOnDevice(CudaStreams):
+    """Streams on ``there`` that take scores on the CPU."""
+
+    def __init__(self, there: str, calls: Counter[str], graphs: Any, dtype: Any, device: Any, options: Any) -> None:
+        super().__init__(graphs, dtype, torch.device(there), options)
+        self.device = device
+        self.calls = calls
+
+    def push(self, scores: Chunks) -> None:
+        self.calls["online_push"] += 1
+        super().push(tree_map(lambda each: each.to(self._device), scores))
+
+
 @contextmanager
 def on_cuda(calls: Counter[str] | None = None) -> Iterator[None]:
     """Within it, operations on tensors of the CPU run their kernels for CUDA: the host's, if there are any."""
     device = "cuda" if HOST is None else "cpu"
-    with pytest.MonkeyPatch.context() as patch, OnDevice(device, Counter() if calls is None else calls):
+    calls = Counter() if calls is None else calls
+    with pytest.MonkeyPatch.context() as patch, OnDevice(device, calls):
         if HOST is not None:
             patch.setattr(library_cuda, "core", lambda: HOST)
+        patch.setattr(online, "CpuStreams", partial(StreamsOnDevice, device, calls))
         patch.setattr(ops, "call_viterbi", library.VITERBI)
         patch.setattr(ops, "call_posteriors", library.POSTERIORS)
         yield

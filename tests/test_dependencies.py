@@ -18,18 +18,9 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 BASE = {"errors", "segment"}
 ENGINE = {"counts", "sampling", "smoothing", "warping", "warping_checks", "warping_online"}
-CORE = ENGINE | {
-    "_C",
-    "graph",
-    "kept",
-    "library",
-    "library_cuda",
-    "library_semi_markov",
-    "memory",
-    "ops",
-    "online",
-    "packing",
-}
+ONLINE = {"online", "online_answers", "online_checks", "online_cpu", "online_cuda"}
+LIBRARY = {"library", "library_cuda", "library_semi_markov"}
+CORE = ENGINE | ONLINE | LIBRARY | {"_C", "graph", "kept", "memory", "ops", "packing"}
 LEAVES = {"acoustic", "audio", "text", "formats"}
 COMPOSED = BASE | CORE | LEAVES | {"models"}
 MAY_IMPORT = {
@@ -50,7 +41,11 @@ MAY_IMPORT = {
     "counts": {"arguments", "graph", "library", "library_sums"},
     "smoothing": {"arguments", "library_sums"},
     "sampling": {"arguments", "library_sums"},
-    "online": {"_C", "arguments", "graph", "packing"},
+    "online": {"arguments", "graph", "library", "online_checks", "online_cpu", "online_cuda"},
+    "online_checks": {"graph", "library"},
+    "online_cpu": {"_C", "arguments", "graph", "library", "online_checks"},
+    "online_cuda": {"arguments", "errors", "graph", "library_cuda", "online_answers", "online_checks"},
+    "online_answers": set(),
     "warping_checks": {"_C", "memory"},
     "warping": {"_C", "warping_checks"},
     "warping_online": {"_C", "warping_checks"},

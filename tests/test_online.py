@@ -419,6 +419,8 @@ def test_errors_name_what_is_wrong() -> None:
         decoder.push(torch.zeros(3))
     with pytest.raises(ValueError, match="graph reads score column 2, but scores have 2 columns"):
         decoder.push(torch.zeros(1, 2))
+    with pytest.raises(ValueError, match="scores must be on the CPU or a CUDA device, got meta"):
+        decoder.push(torch.zeros(1, 3, device="meta"))
     with pytest.raises(TypeError, match=r"scores must be float16, bfloat16, float32 or float64, got torch\.int64"):
         decoder.push(torch.zeros(1, 3, dtype=torch.int64))
     decoder.push(torch.zeros(1, 3))

@@ -3,6 +3,7 @@
 #include "device_batch.h"
 #include "filter.h"
 #include "forward_backward.h"
+#include "online.h"
 #include "rates.h"
 #include "sample.h"
 #include "viterbi.h"
@@ -55,6 +56,58 @@ int64_t run_rate_loop(Loop loop, bool is_double, int64_t steps, int device, uint
   return run_loop(loop, is_double, steps, device, pointer<void>(stream), pointer<void>(workspace));
 }
 
+OnlineState make_online_state(uintptr_t place, uintptr_t progress, uintptr_t alpha, uintptr_t ancestor,
+                              uintptr_t offset, uintptr_t window, uintptr_t scratch) {
+  return {pointer<OnlinePlace>(place), pointer<OnlineProgress>(progress), pointer<double>(alpha),
+          pointer<int32_t>(ancestor),  pointer<double>(offset),           pointer<char>(window),
+          pointer<char>(scratch)};
+}
+
+OnlineChunk make_online_chunk(uintptr_t scores, NumberType type, int64_t frames, int64_t stream_stride,
+                              int64_t frame_stride, uintptr_t first_row) {
+  return {pointer<void>(scores), type, frames, stream_stride, frame_stride, pointer<int64_t>(first_row)};
+}
+
+void bind_online(py::module_& m) {
+  m.attr("TILE") = kTile;
+  m.def("winner_bytes", &online_winner_bytes, py::arg("states"));
+  py::class_<OnlineState>(m, "OnlineState", py::module_local())
+      .def(py::init(&make_online_state), py::arg("place"), py::arg("progress"), py::arg("alpha"), py::arg("ancestor"),
+           py::arg("offset"), py::arg("window"), py::arg("scratch"));
+  py::class_<OnlineChunk>(m, "OnlineChunk", py::module_local())
+      .def(py::init(&make_online_chunk), py::arg("scores"), py::arg("type"), py::arg("frames"),
+           py::arg("stream_stride"), py::arg("frame_stride"), py::arg("first_row"));
+
+  py::class_<OnlineStreams>(m, "OnlineStreams", py::module_local())
+      .def(py::init<const DeviceBatch&>(), py::arg("batch"))
+      .def("workspace_bytes", &OnlineStreams::workspace_bytes)
+      .def("scratch_bytes", &OnlineStreams::scratch_bytes)
+      .def(
+          "open", [](OnlineStreams& s, uintptr_t workspace) { s.open(pointer<void>(workspace)); }, py::arg("workspace"))
+      .def(
+          "push",
+          [](const OnlineStreams& s, const OnlineState& state, const OnlineChunk& chunk, double beam, int64_t max_lag,
+             double certainty, uintptr_t answers, uintptr_t stream) {
+            s.push(state, chunk, {beam, max_lag, certainty}, pointer<void>(answers), pointer<void>(stream));
+          },
+          py::arg("state"), py::arg("chunk"), py::arg("beam"), py::arg("max_lag"), py::arg("certainty"),
+          py::arg("answers"), py::arg("stream"), py::call_guard<py::gil_scoped_release>())
+      .def(
+          "end",
+          [](const OnlineStreams& s, const OnlineState& state, bool in_final, uintptr_t answers, uintptr_t stream) {
+            s.end(state, in_final, pointer<void>(answers), pointer<void>(stream));
+          },
+          py::arg("state"), py::arg("in_final"), py::arg("answers"), py::arg("stream"))
+      .def(
+          "move_window",
+          [](const OnlineStreams& s, const OnlineState& state, uintptr_t new_place, uintptr_t new_window, int64_t rows,
+             uintptr_t stream) {
+            s.move_window(state, pointer<OnlinePlace>(new_place), pointer<char>(new_window), rows,
+                          pointer<void>(stream));
+          },
+          py::arg("state"), py::arg("new_place"), py::arg("new_window"), py::arg("rows"), py::arg("stream"));
+}
+
 }  // namespace
 
 void bind(py::module_& m) {
@@ -92,6 +145,7 @@ void bind(py::module_& m) {
   m.def("run_loop", &run_rate_loop, py::arg("loop"), py::arg("is_double"), py::arg("steps"), py::arg("device"),
         py::arg("stream"), py::arg("workspace"), py::call_guard<py::gil_scoped_release>(),
         "Arithmetic in registers alone, see csrc/cuda/rates.h; returns the cells, or the frames of a chain.");
+  bind_online(m);
 }
 
 }  // namespace streamhmm::cuda

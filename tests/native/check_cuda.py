@@ -22,23 +22,24 @@ from check import run
 HERE = Path(__file__).resolve().parent
 TESTS = HERE.parent
 SHARED = ("viterbi", "dense", "memory_budget", "log_likelihood", "posteriors", "gradients", "expected_counts")
-SHARED += ("ctc_loss", "constraints", "sample", "filter_smooth")
+SHARED += ("ctc_loss", "constraints", "sample", "filter_smooth", "online")
 QUICK = "not any_size and not many_arcs and not same_path and not hour and not long and not small_graphs"
 QUICK += " and not large_graph and not words_passed and not 1000"  # fibers take their time
 CPU_ONLY = "not in_parts and not wrong_calls"  # errors that are raised, memory that is taken
 
 
-def sanitizer_library() -> str:
+def preloaded() -> str:
+    """The sanitizer's library, and that of C++, without which it meets exceptions that it knows nothing of."""
     compiler = os.environ.get("CXX", "c++")
-    words = [compiler, "-print-file-name=libasan.so"]
-    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+    asked = ([compiler, f"-print-file-name={name}"] for name in ("libasan.so", "libstdc++.so"))
+    return " ".join(subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip() for words in asked)
 
 
 def check(folder: Path) -> None:
     run(sys.executable, HERE / "build_host.py", folder, "--sanitize")
     module = str(folder / MODULE)
     sanitized = {
-        "LD_PRELOAD": sanitizer_library(),
+        "LD_PRELOAD": preloaded(),
         "ASAN_OPTIONS": "detect_leaks=0",  # Python's own
         "STREAMHMM_CUDA_ON_HOST": module,
         "PYTEST_ADDOPTS": "-q -p no:cacheprovider",
