@@ -43,7 +43,7 @@ class CudaStreams:
         count = len(graphs)
         self._states = np.array([graph.num_states for graph in graphs])
         tiles = -(-self._states // self._core.TILE)
-        self._row_bytes = self._states * [self._core.winner_bytes(int(states)) for states in self._states]
+        self._row_bytes = np.array([self._core.winner_row_bytes(int(states)) for states in self._states])
         self._place = np.zeros((count, PLACE), np.int64)
         self._place[:, 0] = np.cumsum(self._states) - self._states
         self._place[:, 1] = np.cumsum(tiles) - tiles

@@ -71,6 +71,7 @@ OnlineChunk make_online_chunk(uintptr_t scores, NumberType type, int64_t frames,
 void bind_online(py::module_& m) {
   m.attr("TILE") = kTile;
   m.def("winner_bytes", &online_winner_bytes, py::arg("states"));
+  m.def("winner_row_bytes", &online_winner_row_bytes, py::arg("states"));
   py::class_<OnlineState>(m, "OnlineState", py::module_local())
       .def(py::init(&make_online_state), py::arg("place"), py::arg("progress"), py::arg("alpha"), py::arg("ancestor"),
            py::arg("offset"), py::arg("window"), py::arg("scratch"));

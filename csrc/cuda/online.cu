@@ -174,6 +174,7 @@ double limit_of(const DeviceBatch& batch) {
 }  // namespace
 
 int64_t online_winner_bytes(int64_t states) { return winner_bytes(states); }
+int64_t online_winner_row_bytes(int64_t states) { return winner_row_bytes(states); }
 
 struct OnlineStreams::Plan {
   DeviceBatch batch;

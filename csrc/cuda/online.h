@@ -67,8 +67,9 @@ struct OnlineChunk {
   const int64_t* first_row;  // (streams + 1) each stream's in the second case, else null
 };
 
-// Bytes of each state in a row of a window.
+// Bytes of each state in a row of a window, and of a row.
 int64_t online_winner_bytes(int64_t states);
+int64_t online_winner_row_bytes(int64_t states);
 
 class OnlineStreams {
  public:
