@@ -12,6 +12,8 @@
 
 #include <cstdint>
 
+#include "both.h"
+
 namespace streamhmm {
 
 // From cell (i − rows, j − columns) to (i, j), whose cost counts `weight` times.
@@ -96,7 +98,7 @@ InvalidCost dtw(const DtwBatch& batch, const DtwResult& result);
 
 // What a distance of `rows` frames of x against `columns` frames of y is divided by; NaN where the pattern says
 // nothing.
-constexpr double frames_of(PerFrame per_frame, int64_t rows, int64_t columns) {
+STREAMHMM_BOTH constexpr double frames_of(PerFrame per_frame, int64_t rows, int64_t columns) {
   return per_frame == PerFrame::rows   ? static_cast<double>(rows)
          : per_frame == PerFrame::both ? static_cast<double>(rows + columns)
                                        : __builtin_nan("");

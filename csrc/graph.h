@@ -17,13 +17,8 @@
 
 #include <cstdint>
 
+#include "both.h"
 #include "params.h"
-
-#if defined(__CUDACC__)
-#define STREAMHMM_BOTH __host__ __device__
-#else
-#define STREAMHMM_BOTH
-#endif
 
 namespace streamhmm {
 

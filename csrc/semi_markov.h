@@ -23,7 +23,8 @@
 // initial and final) and the expected number of segments (to durations).
 //
 // A score of −inf, or beyond kLargestSummed, stays out of P and is added to every X that its frame has open: so P holds
-// no infinity, and no large number whose difference would drown the rest.
+// no infinity, and no large number whose difference would drown the rest. For the best path, borders come in blocks of
+// kBlock: what such a frame does to borders of its own block is added to the ended ⊕ so far, after the duration.
 //
 // Ties: at the end the lowest state; then, going back, the shortest duration, the lowest source state, the shortest
 // duration, and so on.
@@ -38,6 +39,7 @@
 namespace streamhmm {
 
 constexpr double kLargestSummed = 1e4;
+constexpr int32_t kBlock = 8;  // borders of a block
 
 struct Durations {
   const double* weights;  // (states, longest) log-weights, row-major

@@ -37,11 +37,14 @@ class Call(NamedTuple):
 
     def arguments_with(self, durations: Durations) -> SemiMarkovArguments:
         scores, lengths, structure, weights, memory_budget = self.arguments
-        return scores, _check_durations(durations, self.graphs), lengths, structure, weights, memory_budget
+        return scores, self._check_durations(durations), lengths, structure, weights, memory_budget
 
     def constants_with(self, durations: Durations) -> SemiMarkovArguments:
         scores, lengths, structure, weights, memory_budget = self.constants
-        return scores, _check_durations(durations, self.graphs).detach(), lengths, structure, weights, memory_budget
+        return scores, self._check_durations(durations).detach(), lengths, structure, weights, memory_budget
+
+    def _check_durations(self, durations: Durations) -> Tensor:
+        return _check_durations(durations, self.graphs, self.arguments[0].device)
 
     @property
     def states(self) -> int:
@@ -98,7 +101,7 @@ def _check_graphs(graph: GraphOrGraphs, scores: Tensor) -> Sequence[Graph]:
     return graphs
 
 
-def _check_durations(durations: Durations, graphs: Sequence[Graph]) -> Tensor:
+def _check_durations(durations: Durations, graphs: Sequence[Graph], device: torch.device) -> Tensor:
     try:
         weights = torch.as_tensor(durations)
     except (TypeError, ValueError, RuntimeError):
@@ -115,7 +118,7 @@ def _check_durations(durations: Durations, graphs: Sequence[Graph]) -> Tensor:
             )
         if graph.num_slices is not None:
             raise ValueError("durations are not supported with transitions that vary with time")
-    weights = weights.to("cpu", torch.float64).contiguous()
+    weights = weights.to(device, torch.float64).contiguous()
     check_weights(weights, "durations")
     return weights
 

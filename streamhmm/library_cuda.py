@@ -75,9 +75,13 @@ def device_batch(scores: Tensor, lengths: Tensor | None, structure: Tensor, weig
         1,
     )
     kind = getattr(compiled.NumberType, str(scores.dtype).removeprefix("torch."))
-    stream = torch.cuda.current_stream(device).cuda_stream if device.type == "cuda" else 0
     copy = copy_on(device, structure).data_ptr()
-    return compiled.DeviceBatch(host, kind, copy, device.index or 0, stream)
+    return compiled.DeviceBatch(host, kind, copy, device.index or 0, stream_on(device))
+
+
+def stream_on(device: torch.device) -> int:
+    """The current stream's handle."""
+    return torch.cuda.current_stream(device).cuda_stream if device.type == "cuda" else 0
 
 
 def budget_on(device: torch.device, memory_budget: int) -> int:
@@ -250,17 +254,26 @@ def _sums(
     run(core().forward_backward, device, call, *targets, address(counts), counts_stride)
 
 
-OPERATIONS: dict[str, Callable[..., Any]] = {
-    "viterbi": _viterbi,
-    "constrained_viterbi": _constrained_viterbi,
-    "log_likelihood": _log_likelihood,
-    "posteriors": _posteriors,
-    "gradients": _gradients,
-    "expected_counts": _expected_counts,
-    "smooth": _smooth,
-    "sample": _sample,
-}
+OPERATIONS: dict[str, Callable[..., Any]] = {}  # by name: those with kernels for CUDA
 
 _LIBRARY = torch.library.Library("streamhmm", "FRAGMENT")
-for _name, _operation in OPERATIONS.items():
-    _LIBRARY.impl(_name, _operation, "CUDA")
+
+
+def register(operations: dict[str, Callable[..., Any]]) -> None:
+    OPERATIONS.update(operations)
+    for name, operation in operations.items():
+        _LIBRARY.impl(name, operation, "CUDA")
+
+
+register(
+    {
+        "viterbi": _viterbi,
+        "constrained_viterbi": _constrained_viterbi,
+        "log_likelihood": _log_likelihood,
+        "posteriors": _posteriors,
+        "gradients": _gradients,
+        "expected_counts": _expected_counts,
+        "smooth": _smooth,
+        "sample": _sample,
+    }
+)

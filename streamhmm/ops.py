@@ -11,7 +11,8 @@ from typing import NamedTuple, TypeVar
 
 from torch import Tensor
 
-import streamhmm.library_cuda  # noqa: F401  (registers the kernels for CUDA)
+import streamhmm.library_cuda
+import streamhmm.library_cuda_semi_markov  # noqa: F401  (registers the kernels for CUDA)
 from streamhmm.arguments import Durations, GraphOrGraphs, Lengths, check_beam, check_by, check_constraints, prepare
 from streamhmm.library import CONSTRAINED_VITERBI, LOG_LIKELIHOOD, call_posteriors, call_viterbi
 from streamhmm.library_semi_markov import SEMI_MARKOV_LOG_LIKELIHOOD, SEMI_MARKOV_POSTERIORS, SEMI_MARKOV_VITERBI

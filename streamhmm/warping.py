@@ -8,6 +8,9 @@ import torch
 from torch import Tensor
 
 from streamhmm import _C
+from streamhmm.library_cuda_dtw import warp_on_cuda
+from streamhmm.memory import default_memory_budget
+from streamhmm.warping_batch import PairLengths, Warped, dtw_batch
 from streamhmm.warping_checks import (
     Lengths,
     Options,
@@ -58,8 +61,10 @@ def dtw(
 ) -> WarpingPath:
     """The cheapest monotonous alignment of two feature sequences (Sakoe and Chiba 1978).
 
-    Exact: costs are computed in the features' precision (at least float32), sums along paths run in double. Costs are
-    never stored as an N × M matrix.
+    Exact: costs are computed in the features' precision (at least float32), sums along paths run in double. On the CPU
+    costs are never stored as an N × M matrix; on CUDA those of some rows at a time are. Results are on the features'
+    device, and the same to the bit on both; on CUDA the call waits for the device, to see the features and the lengths
+    of the paths.
 
     >>> import streamhmm as sh, torch
     >>> x = torch.tensor([[0.0], [1.0], [2.0]])
@@ -94,7 +99,8 @@ def dtw(
             open too; the first such frame.
         x_lengths, y_lengths: (B,) frames of each sequence; all by default.
         memory_budget: bytes for back-pointers; beyond it parts are computed twice, with the same result. By default
-            256 MiB or a quarter of the memory limit, whichever is less.
+            256 MiB or a quarter of the memory limit, whichever is less. On CUDA costs share it, by default a quarter
+            of the card's memory.
 
     Ties: starting here wins over a move from elsewhere; then the diagonal, the move within x's frame, the move within
     y's frame; for asymmetric, the shortest step.
@@ -150,7 +156,7 @@ def dtw_from_cost(
         raise TypeError(f"cost must be a torch.Tensor, got {type(cost).__name__}")
     if cost.dim() not in (2, 3):
         raise ValueError(f"cost must be (B, N, M) or (N, M), got shape {tuple(cost.shape)}")
-    check_kind(cost, "cost")
+    check_kind(cost, "cost", ("cpu", "cuda"))
     options = check_options(step, band, radius, slope, memory_budget)
     batched = cost.dim() == 3
     cost = ready(cost if batched else cost[None], real_dtype(cost.dtype))
@@ -169,35 +175,43 @@ def _run(
     open_begin: bool,
     open_end: bool,
 ) -> WarpingPath:
-    path = torch.empty((pairs.batch, max(pairs.rows + pairs.columns - 1, 0), 2), dtype=torch.int64)
-    sizes = torch.empty(pairs.batch, dtype=torch.int64)
-    distance, normalized = torch.empty((2, pairs.batch), dtype=torch.float64)
-    x_lengths, y_lengths = lengths
-    call = _C.DtwBatch(
-        x=x.data_ptr(),
-        y=0 if y is None else y.data_ptr(),
-        is_double=x.dtype == torch.float64,
-        batch=pairs.batch,
-        rows=pairs.rows,
-        columns=pairs.columns,
-        dims=0 if y is None else x.shape[2],
-        x_batch_stride=x.stride(0),
-        x_stride=x.stride(1),
-        y_batch_stride=0 if y is None else y.stride(0),
-        y_stride=0 if y is None else y.stride(1),
-        x_lengths=0 if x_lengths is None else x_lengths.data_ptr(),
-        y_lengths=0 if y_lengths is None else y_lengths.data_ptr(),
-        metric=metric,
-        pattern=options.pattern,
-        band=options.band,
-        width=options.width,
-        open_begin=open_begin,
-        open_end=open_end,
-        memory_budget=options.memory_budget,
-        threads=torch.get_num_threads(),
-    )
-    _C.dtw(call, path.data_ptr(), sizes.data_ptr(), distance.data_ptr(), normalized.data_ptr())
-    paths = [each[len(each) - size :].clone() for each, size in zip(path, sizes.tolist(), strict=True)]
+    warp = warp_on_cuda if x.is_cuda else warp_on_cpu
+    found = warp(x, y, lengths, metric, options, open_begin, open_end)
+    paths = [each[len(each) - size :] for each, size in zip(found.path, _sizes_of(found, pairs.columns), strict=True)]
+    if x.is_cpu:
+        paths = [path.clone() for path in paths]
     if pairs.batched:
-        return WarpingPath(paths, distance, normalized)
-    return WarpingPath(paths[0], distance[0], normalized[0])
+        return WarpingPath(paths, found.distance, found.normalized)
+    return WarpingPath(paths[0], found.distance[0], found.normalized[0])
+
+
+def _sizes_of(found: Warped, columns: int) -> list[int]:
+    """How many cells each path has. Waits for the device; raises ValueError for the first bad cost."""
+    sizes: list[int]
+    if found.invalid is None:
+        sizes = found.sizes.tolist()
+        return sizes
+    sizes, invalid = torch.stack([found.sizes, found.invalid]).tolist()
+    for sequence, place in enumerate(invalid):
+        if place >= 0:
+            cell = f"({place // columns}, {place % columns})"
+            raise ValueError(
+                f"cost must be finite or +inf inside the band, got NaN or -inf in sequence {sequence} at {cell}"
+            )
+    return sizes
+
+
+def warp_on_cpu(
+    x: Tensor,
+    y: Tensor | None,
+    lengths: PairLengths,
+    metric: int,
+    options: Options,
+    open_begin: bool,
+    open_end: bool,
+) -> Warped:
+    budget = default_memory_budget() if options.memory_budget is None else options.memory_budget
+    found = Warped.empty(x, y)
+    call = dtw_batch(x, y, lengths, metric, options, open_begin, open_end, budget)
+    _C.dtw(call, *(each.data_ptr() for each in (found.path, found.sizes, found.distance, found.normalized)))
+    return found

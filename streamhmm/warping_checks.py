@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from streamhmm import _C
-from streamhmm.memory import default_memory_budget
 
 METRICS = ("euclidean", "sqeuclidean", "cityblock", "cosine")  # in the order of csrc/dtw.h
 BANDS = ("sakoe_chiba", "itakura")  # 1, 2 in csrc/dtw.h
 DEFAULT_SLOPE = 2.0
 LARGEST = {torch.float32: 1e15, torch.float64: 1e150}  # whose squares add up to finite numbers
+
+DEVICES = {"cpu": "the CPU", "cuda": "a CUDA device"}
 
 Lengths = Tensor | Sequence[int] | None
 
@@ -53,7 +54,7 @@ class Options:
     pattern: int
     band: int
     width: float
-    memory_budget: int
+    memory_budget: int | None
 
 
 def check_features(x: Tensor, y: Tensor) -> bool:
@@ -63,7 +64,9 @@ def check_features(x: Tensor, y: Tensor) -> bool:
             raise TypeError(f"{name} must be a torch.Tensor, got {type(features).__name__}")
         if features.dim() not in (2, 3):
             raise ValueError(f"{name} must be {shape}, got shape {tuple(features.shape)}")
-        check_kind(features, name)
+        check_kind(features, name, ("cpu", "cuda"))
+    if x.device != y.device:
+        raise ValueError(f"x and y must be on the same device, got {x.device} and {y.device}")
     batched = x.dim() == 3
     alike = x.dim() == y.dim() and x.shape[-1] == y.shape[-1] and (not batched or len(x) == len(y))
     if not alike or x.shape[-1] == 0:
@@ -74,11 +77,12 @@ def check_features(x: Tensor, y: Tensor) -> bool:
     return batched
 
 
-def check_kind(tensor: Tensor, name: str) -> None:
+def check_kind(tensor: Tensor, name: str, devices: tuple[str, ...]) -> None:
     if not tensor.is_floating_point():
         raise TypeError(f"{name} must be float16, bfloat16, float32 or float64, got {tensor.dtype}")
-    if tensor.device.type != "cpu":
-        raise ValueError(f"{name} must be on the CPU, got {tensor.device}")
+    if tensor.device.type not in devices:
+        wanted = " or ".join(DEVICES[each] for each in devices)
+        raise ValueError(f"{name} must be on {wanted}, got {tensor.device}")
 
 
 def real_dtype(dtype: torch.dtype) -> torch.dtype:
@@ -97,7 +101,8 @@ def check_values(features: Tensor, name: str, lengths: Tensor | None, batched: b
         return
     wrong = (~(features.abs() <= limit)).any(-1)
     if lengths is not None:
-        wrong &= torch.arange(features.shape[1]) < lengths[:, None]
+        frames = torch.arange(features.shape[1], device=features.device)
+        wrong &= frames < lengths[:, None].to(features.device)
     if bool(wrong.any()):
         sequence, frame = wrong.nonzero()[0].tolist()
         values = features[sequence, frame]
@@ -131,11 +136,10 @@ def check_options(
         width = DEFAULT_SLOPE if slope is None else float(slope)
         if not 1 <= width < math.inf:
             raise ValueError(f"slope must be at least 1 and finite, got {slope}")
-    if memory_budget is None:
-        memory_budget = default_memory_budget()
-    elif memory_budget < 0:
+    if memory_budget is not None and memory_budget < 0:
         raise ValueError(f"memory_budget must be at least 0 bytes, got {memory_budget}")
-    return Options(pattern, 0 if band is None else 1 + BANDS.index(band), width, int(memory_budget))
+    budget = None if memory_budget is None else int(memory_budget)
+    return Options(pattern, 0 if band is None else 1 + BANDS.index(band), width, budget)
 
 
 def check_metric(metric: str) -> int:

@@ -48,8 +48,10 @@ class OnlineDTW:
     >>> follower.finish()
     0.0
 
+    It runs on the CPU: a frame takes microseconds, and has to wait for the one before.
+
     Args:
-        reference: features (M, D), M and D at least 1; float16, bfloat16, float32 or float64. Copied.
+        reference: features (M, D) on the CPU, M and D at least 1; float16, bfloat16, float32 or float64. Copied.
         metric: as in :func:`dtw`.
         step: as in :func:`dtw`. "asymmetric" follows up to twice the reference's speed, and any slower one;
             "symmetric2" and "symmetric1" follow any speed.
@@ -136,4 +138,4 @@ def _check_frames(features: Tensor, name: str, size: str, dims: int | None) -> N
         raise TypeError(f"{name} must be a torch.Tensor, got {type(features).__name__}")
     if features.dim() != 2 or (dims is not None and features.shape[1] != dims):
         raise ValueError(f"{name} must be {wanted}, got shape {tuple(features.shape)}")
-    check_kind(features, name)
+    check_kind(features, name, ("cpu",))

@@ -20,9 +20,11 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 
-from streamhmm import library, library_cuda, online, ops
+from streamhmm import library, library_cuda, online, ops, warping
+from streamhmm.library_cuda_dtw import warp_on_cuda
 from streamhmm.online_checks import Chunks
 from streamhmm.online_cuda import CudaStreams
+from streamhmm.warping_batch import Warped
 
 VARIABLE = "STREAMHMM_CUDA_ON_HOST"
 NO_DEVICE = f"no GPU here, and {VARIABLE} does not name the kernels compiled for the CPU (tests/native/build_host.py)"
@@ -80,12 +82,24 @@ class StreamsOnDevice(CudaStreams):
         super().push(tree_map(lambda each: each.to(self._device), scores))
 
 
+def warp_on(device: str, calls: Counter[str]) -> Any:
+    """What stands in for ``warp_on_cpu``."""
+
+    def warp(x: Tensor, y: Tensor | None, *rest: Any) -> Warped:
+        calls["dtw"] += 1
+        found = warp_on_cuda(x.to(device), None if y is None else y.to(device), *rest)
+        return Warped(*(each.cpu() for each in found))
+
+    return warp
+
+
 @contextmanager
 def on_cuda(calls: Counter[str] | None = None) -> Iterator[None]:
     """Within it, operations on tensors of the CPU run their kernels for CUDA: the host's, if there are any."""
     device = "cuda" if HOST is None else "cpu"
     calls = Counter() if calls is None else calls
     with pytest.MonkeyPatch.context() as patch, OnDevice(device, calls):
+        patch.setattr(warping, "warp_on_cpu", warp_on(device, calls))
         if HOST is not None:
             patch.setattr(library_cuda, "core", lambda: HOST)
         patch.setattr(online, "CpuStreams", partial(StreamsOnDevice, device, calls))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,11 @@ OPERATIONS: dict[str, Operation] = {
     "constrained_viterbi": lambda *given: tuple(sh.viterbi(*given, allowed=allowed_states(*given[:2]))),
     "filter": sh.filter,
     "smooth": lambda *given: sh.smooth(*given, lag=4),
+    "viterbi with durations": lambda *given: tuple(sh.viterbi(*given, durations=durations_for(*given[:2]))),
+    "posteriors with durations": lambda *given: sh.posteriors(*given, durations=durations_for(*given[:2])),
+    "log_likelihood with durations": lambda *given: sh.log_likelihood(*given, durations=durations_for(*given[:2])),
 }
+ONE_GRAPH = {"expected_counts", *(name for name in OPERATIONS if name.endswith("durations"))}
 
 
 def allowed_states(scores: Tensor, graph: Any) -> Tensor:
@@ -45,6 +50,16 @@ def allowed_states(scores: Tensor, graph: Any) -> Tensor:
     mask = torch.ones((FRAMES, states), dtype=torch.bool, device=scores.device)
     mask[7, states // 2] = states < 3
     return mask
+
+
+def durations_for(scores: Tensor, graph: sh.Graph) -> Tensor:
+    """On the scores' device."""
+    return random_durations(graph.num_states, scores.device)
+
+
+@lru_cache  # of copies: only the first call for a device may wait for it
+def random_durations(states: int, device: torch.device) -> Tensor:
+    return torch.from_numpy(np.random.default_rng(states).normal(size=(states, 9))).to(device)
 
 
 def gradients(scores: Tensor, *given: Any) -> Tensor:
@@ -86,7 +101,7 @@ def test_results_are_those_of_the_cpu(operation: str, family: str, size: int) ->
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-@pytest.mark.parametrize("operation", sorted(set(OPERATIONS) - {"expected_counts"}))
+@pytest.mark.parametrize("operation", sorted(set(OPERATIONS) - ONE_GRAPH))
 def test_a_graph_for_each_sequence(operation: str, dtype: torch.dtype) -> None:
     scores = problem("linear", dtype=dtype)[0]
     graphs = [problem(family, size)[1] for family, size in (("ctc", 9), ("dense", 40), ("sparse", 70))]
@@ -204,6 +219,19 @@ def test_opcheck(name: str, shape: str, family: str) -> None:
     operation, rest = known[name]
     rest = tuple(each.cuda() if isinstance(each, Tensor) else each for each in rest)
     torch.library.opcheck(operation, (*given, *rest))
+
+
+@pytest.mark.parametrize("shape", ["shared graph", "alone"])
+def test_opcheck_with_durations(shape: str) -> None:
+    scores, lengths, structure, weights, budget = operands("sparse", shape, torch.float64)
+    durations = random_durations(int(structure[2]), torch.device("cuda"))
+    on_device = (scores.cuda(), durations, None if lengths is None else lengths.cuda(), structure, weights.cuda())
+    grad = torch.ones(scores.shape[:-2], dtype=torch.float64, device="cuda")
+    operations = torch.ops.streamhmm
+    torch.library.opcheck(operations.semi_markov_viterbi.default, (*on_device, budget))
+    torch.library.opcheck(operations.semi_markov_log_likelihood.default, (*on_device, budget))
+    torch.library.opcheck(operations.semi_markov_posteriors.default, (*on_device, budget, 0))
+    torch.library.opcheck(operations.semi_markov_gradients.default, (grad, *on_device, budget, True, True))
 
 
 @pytest.mark.parametrize("backend", ["aot_eager", "inductor"])

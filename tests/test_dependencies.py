@@ -17,10 +17,10 @@ PACKAGE = ROOT / "streamhmm"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 BASE = {"errors", "segment"}
-ENGINE = {"counts", "sampling", "smoothing", "warping", "warping_checks", "warping_online"}
+ENGINE = {"counts", "sampling", "smoothing", "warping", "warping_batch", "warping_checks", "warping_online"}
 ONLINE = {"online", "online_answers", "online_checks", "online_cpu", "online_cuda"}
-LIBRARY = {"library", "library_cuda", "library_semi_markov"}
-CORE = ENGINE | ONLINE | LIBRARY | {"_C", "graph", "kept", "memory", "ops", "packing"}
+LIBRARIES = {"library", "library_semi_markov", "library_cuda", "library_cuda_dtw", "library_cuda_semi_markov"}
+CORE = ENGINE | ONLINE | LIBRARIES | {"_C", "graph", "kept", "memory", "ops", "packing"}
 LEAVES = {"acoustic", "audio", "text", "formats"}
 COMPOSED = BASE | CORE | LEAVES | {"models"}
 MAY_IMPORT = {
@@ -36,8 +36,10 @@ MAY_IMPORT = {
     "library_semi_markov": {"_C", "library"},
     "library_sums": {"_C", "library"},
     "library_cuda": {"_C", "errors", "kept", "library", "memory"},
+    "library_cuda_semi_markov": {"_C", "library", "library_cuda"},
+    "library_cuda_dtw": {"library", "library_cuda", "warping_batch", "warping_checks"},
     "arguments": {"graph", "library", "packing"},
-    "ops": {"arguments", "graph", "kept", "library", "library_cuda", "library_semi_markov"},
+    "ops": {"arguments", "graph", "kept"} | LIBRARIES,
     "counts": {"arguments", "graph", "library", "library_sums"},
     "smoothing": {"arguments", "library_sums"},
     "sampling": {"arguments", "library_sums"},
@@ -46,8 +48,9 @@ MAY_IMPORT = {
     "online_cpu": {"_C", "arguments", "graph", "library", "online_checks"},
     "online_cuda": {"arguments", "errors", "graph", "library_cuda", "online_answers", "online_checks"},
     "online_answers": set(),
-    "warping_checks": {"_C", "memory"},
-    "warping": {"_C", "warping_checks"},
+    "warping_checks": {"_C"},
+    "warping_batch": {"_C", "warping_checks"},
+    "warping": {"_C", "library_cuda_dtw", "memory", "warping_batch", "warping_checks"},
     "warping_online": {"_C", "warping_checks"},
     "models": BASE | CORE,
     "acoustic": BASE,

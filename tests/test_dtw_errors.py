@@ -75,7 +75,7 @@ def test_wrong_options(case: str, operation: Callable[..., Any]) -> None:
         (X, Y[None], ValueError, r"y must be \(B, M, D\) or \(M, D\), got shape \(1, 2, 7, 3\)"),
         (X.long(), Y, TypeError, r"x must be float16, bfloat16, float32 or float64, got torch.int64"),
         (X, Y.to(torch.complex64), TypeError, r"y must be float16, .*got torch.complex64"),
-        (X.to("meta"), Y, ValueError, r"x must be on the CPU, got meta"),
+        (X.to("meta"), Y, ValueError, r"x must be on the CPU or a CUDA device, got meta"),
         (X[0], Y, ValueError, r"x and y must be .*got shapes \(5, 3\) and \(2, 7, 3\)"),
         (X[:1], Y, ValueError, r"x and y must be .*got shapes \(1, 5, 3\) and \(2, 7, 3\)"),
         (X[..., :2], Y, ValueError, r"x and y must be .*got shapes \(2, 5, 2\) and \(2, 7, 3\)"),
@@ -110,7 +110,7 @@ def test_an_unknown_metric() -> None:
         ([[0.0]], TypeError, r"cost must be a torch.Tensor, got list"),
         (torch.zeros(3), ValueError, r"cost must be \(B, N, M\) or \(N, M\), got shape \(3,\)"),
         (COST.int(), TypeError, r"cost must be float16, .*got torch.int32"),
-        (COST.to("meta"), ValueError, r"cost must be on the CPU, got meta"),
+        (COST.to("meta"), ValueError, r"cost must be on the CPU or a CUDA device, got meta"),
     ],
 )
 def test_wrong_costs(cost: Any, error: type[Exception], message: str) -> None:

@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <limits>
 
+#include "../dtw_band.h"
 #include "buffer.h"
-#include "dtw_band.h"
 #include "dtw_strip.h"
 #include "isa.h"
 

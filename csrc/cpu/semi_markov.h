@@ -5,10 +5,11 @@
 
 #include <cstdint>
 
+#include "../semi_markov.h"
+
 namespace streamhmm {
 
 constexpr int32_t kOctet = 8;  // states in a group
-constexpr int32_t kBlock = 8;  // borders whose windows are computed together
 
 // The arcs of a graph, in one of two forms; `odds` are their exponentials relative to the best arc into the same state.
 struct SegmentArcs {

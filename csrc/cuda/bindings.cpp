@@ -1,11 +1,13 @@
 #include "bindings.h"
 
 #include "device_batch.h"
+#include "dtw.h"
 #include "filter.h"
 #include "forward_backward.h"
 #include "online.h"
 #include "rates.h"
 #include "sample.h"
+#include "semi_markov.h"
 #include "viterbi.h"
 
 namespace py = pybind11;
@@ -109,6 +111,33 @@ void bind_online(py::module_& m) {
           py::arg("state"), py::arg("new_place"), py::arg("new_window"), py::arg("rows"), py::arg("stream"));
 }
 
+int64_t run_semi_markov_viterbi(const DeviceBatch& batch, const Durations& durations, uintptr_t states, uintptr_t score,
+                                uintptr_t workspace) {
+  return semi_markov_viterbi(batch, durations, pointer<int64_t>(states), pointer<double>(score),
+                             pointer<void>(workspace));
+}
+
+int64_t run_semi_markov_sums(const DeviceBatch& batch, const Durations& durations, uintptr_t log_likelihood,
+                             uintptr_t by_state, int64_t states_wide, uintptr_t by_pdf, uintptr_t by_pdf_scale,
+                             uintptr_t counts, int64_t counts_stride, uintptr_t segment_counts, uintptr_t workspace) {
+  const Sums sums{pointer<double>(log_likelihood), pointer<void>(by_state), states_wide,
+                  pointer<void>(by_pdf),           pointer<double>(counts), counts_stride,
+                  pointer<double>(by_pdf_scale)};
+  return semi_markov_sums(batch, durations, sums, pointer<double>(segment_counts), pointer<void>(workspace));
+}
+
+DeviceDtwBatch make_dtw_batch(const DtwBatch& batch, uintptr_t x_lengths, uintptr_t y_lengths, int device,
+                              uintptr_t stream) {
+  return {batch, pointer<int64_t>(x_lengths), pointer<int64_t>(y_lengths), device, pointer<void>(stream)};
+}
+
+int64_t run_dtw(const DeviceDtwBatch& batch, uintptr_t path, uintptr_t path_size, uintptr_t distance,
+                uintptr_t normalized, uintptr_t invalid, uintptr_t workspace) {
+  const DtwResult result{pointer<int64_t>(path), pointer<int64_t>(path_size), pointer<double>(distance),
+                         pointer<double>(normalized)};
+  return dtw(batch, result, pointer<int64_t>(invalid), pointer<void>(workspace));
+}
+
 }  // namespace
 
 void bind(py::module_& m) {
@@ -137,6 +166,18 @@ void bind(py::module_& m) {
         py::arg("states_wide"), py::arg("by_pdf"), py::arg("workspace"), py::call_guard<py::gil_scoped_release>());
   m.def("sample", &run_sample, py::arg("batch"), py::arg("states"), py::arg("uniforms"), py::arg("samples"),
         py::arg("workspace"), py::call_guard<py::gil_scoped_release>());
+  m.def("semi_markov_viterbi", &run_semi_markov_viterbi, py::arg("batch"), py::arg("durations"), py::arg("states"),
+        py::arg("score"), py::arg("workspace"), py::call_guard<py::gil_scoped_release>());
+  m.def("semi_markov_sums", &run_semi_markov_sums, py::arg("batch"), py::arg("durations"), py::arg("log_likelihood"),
+        py::arg("by_state"), py::arg("states_wide"), py::arg("by_pdf"), py::arg("by_pdf_scale"), py::arg("counts"),
+        py::arg("counts_stride"), py::arg("segment_counts"), py::arg("workspace"),
+        py::call_guard<py::gil_scoped_release>());
+
+  py::class_<DeviceDtwBatch>(m, "DeviceDtwBatch", py::module_local())
+      .def(py::init(&make_dtw_batch), py::arg("batch"), py::arg("x_lengths"), py::arg("y_lengths"), py::arg("device"),
+           py::arg("stream"));
+  m.def("dtw", &run_dtw, py::arg("batch"), py::arg("path"), py::arg("path_size"), py::arg("distance"),
+        py::arg("normalized"), py::arg("invalid"), py::arg("workspace"), py::call_guard<py::gil_scoped_release>());
 
   py::enum_<Loop>(m, "Loop", py::module_local())
       .value("ADD_MAX", Loop::add_max)

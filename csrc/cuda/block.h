@@ -120,6 +120,17 @@ __device__ Best<Real> block_best(Best<Real> best, Best<Real>* scratch) {
   return best;
 }
 
+// The largest value of a block's threads, to all of them.
+__device__ inline double block_max(double value, double* scratch) {
+  value = warp_max(value);
+  if (lane_of_thread() == 0) scratch[warp_of_thread()] = value;
+  __syncthreads();
+  value = scratch[0];
+  for (int32_t warp = 1; warp < warps_in_block(); ++warp) value = scratch[warp] > value ? scratch[warp] : value;
+  __syncthreads();
+  return value;
+}
+
 // The sum over a block's threads, always in the same order, to all of them.
 __device__ inline double block_sum(double value, double* scratch) {
   value = warp_sum(value);

@@ -37,7 +37,8 @@ class ForwardSum {
       } else {
         edges_.coming[lane_of_thread()] = zeros<Real>();
       }
-      edges_.going[lane_of_thread()] = zeros<Real>();  // of frames that there are not, too: what is handed over is there
+      edges_.going[lane_of_thread()] =
+          zeros<Real>();  // of frames that there are not, too: what is handed over is there
       __syncwarp();
       for (int32_t f = 0; f < kRecentre && t + f < last; f += kFrames) {
         if (f + kFrames == kRecentre && tile_ > 0 && t + kRecentre < last) {

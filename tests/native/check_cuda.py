@@ -26,6 +26,11 @@ SHARED += ("ctc_loss", "constraints", "sample", "filter_smooth", "online")
 QUICK = "not any_size and not many_arcs and not same_path and not hour and not long and not small_graphs"
 QUICK += " and not large_graph and not words_passed and not 1000"  # fibers take their time
 CPU_ONLY = "not in_parts and not wrong_calls"  # errors that are raised, memory that is taken
+SEGMENTS = ("semi_markov", "semi_markov_gradients", "dtw")
+QUICK_SEGMENTS = "not any_size and not small_problems and not same_path and not hour and not many_arcs and not long"
+QUICK_SEGMENTS += " and not the_recursion and not budget and not cheaper and not double and not open_end"
+QUICK_SEGMENTS += " and not instruction_set and not their_costs and not half and not between_all and not neighbouring"
+SEGMENTS_CPU_ONLY = "not torch_sees and not bad_frame"
 
 
 def preloaded() -> str:
@@ -46,6 +51,9 @@ def check(folder: Path) -> None:
     }
     shared = [f"tests/test_{name}.py" for name in SHARED]
     chosen = f"{QUICK} and {CPU_ONLY}"
+    run(sys.executable, HERE / "on_cuda.py", module, "--order", "random", "-k", chosen, *shared, **sanitized)
+    shared = [f"tests/test_{name}.py" for name in SEGMENTS]
+    chosen = f"{QUICK_SEGMENTS} and {SEGMENTS_CPU_ONLY}"
     run(sys.executable, HERE / "on_cuda.py", module, "--order", "random", "-k", chosen, *shared, **sanitized)
     run(sys.executable, "-m", "pytest", *sorted(TESTS.glob("test_cuda_*.py")), **sanitized)
 

@@ -1,11 +1,10 @@
-// The columns that a band leaves open in each row; see Band in ../dtw.h.
+// The columns that a band leaves open in each row; see Band in dtw.h.
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 #include <cstdint>
 
-#include "../dtw.h"
+#include "dtw.h"
 
 namespace streamhmm {
 
@@ -17,33 +16,33 @@ struct Columns {
 
 class BandRows {
  public:
-  BandRows(Band band, int64_t rows, int64_t columns)
+  STREAMHMM_BOTH BandRows(Band band, int64_t rows, int64_t columns)
       : band_(band), columns_(columns), last_row_(rows - 1), last_column_(columns - 1) {}
 
-  Columns at(int64_t row) const {
+  STREAMHMM_BOTH Columns at(int64_t row) const {
     Columns inside = {0, columns_};
     if (band_.shape == Band::Shape::sakoe_chiba) inside = near_diagonal(row);
     if (band_.shape == Band::Shape::itakura) inside = in_parallelogram(row);
-    return {std::max<int64_t>(inside.first, 0), std::min(inside.last, columns_)};
+    return {inside.first > 0 ? inside.first : 0, inside.last < columns_ ? inside.last : columns_};
   }
 
  private:
-  Columns near_diagonal(int64_t row) const {
+  STREAMHMM_BOTH Columns near_diagonal(int64_t row) const {
     if (last_row_ == 0) return {0, columns_};
-    const int64_t longer = std::max(last_row_, last_column_);
-    const int64_t radius = static_cast<int64_t>(std::min(band_.width, static_cast<double>(longer)));
+    const int64_t longer = last_row_ > last_column_ ? last_row_ : last_column_;
+    const int64_t radius = static_cast<int64_t>(fmin(band_.width, static_cast<double>(longer)));
     const int64_t centre = row * last_column_, reach = radius * longer;
-    const int64_t below = std::max<int64_t>(centre - reach, 0);
+    const int64_t below = centre > reach ? centre - reach : 0;
     return {(below + last_row_ - 1) / last_row_, (centre + reach) / last_row_ + 1};
   }
 
-  Columns in_parallelogram(int64_t row) const {
+  STREAMHMM_BOTH Columns in_parallelogram(int64_t row) const {
     const double done = static_cast<double>(row), left = static_cast<double>(last_row_ - row);
     const double end = static_cast<double>(last_column_), slope = band_.width;
-    const double first = std::max(done / slope, end - left * slope);
-    const double last = std::min(done * slope, end - left / slope);
+    const double first = fmax(done / slope, end - left * slope);
+    const double last = fmin(done * slope, end - left / slope);
     if (last < first) return {0, 0};
-    return {static_cast<int64_t>(std::ceil(first)), static_cast<int64_t>(std::floor(last)) + 1};
+    return {static_cast<int64_t>(ceil(first)), static_cast<int64_t>(floor(last)) + 1};
   }
 
   Band band_;
