@@ -267,7 +267,7 @@ class AnyPathFinder : public PathFinder {
     launch(forward_kernel<Real>, blocks(), dim3(threads_), shared, batch_.stream, view(), search, segment);
   }
 
-  void back(const Segment& segment, const Paths& paths) const override {
+  void back(const Segment& segment, char*, const Paths& paths) const override {
     const int64_t fit = std::min<int64_t>(kCopied, static_cast<int64_t>(shared_limit_) - kKept) / row_bytes();
     const int64_t rows = std::min(fit, segment.last - segment.first);
     Parts shared(nullptr);

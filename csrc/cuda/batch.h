@@ -49,8 +49,9 @@ struct BatchView {
   }
 };
 
-// What is wrong with the numbers of a sequence: NaN or +inf; too large for the arithmetic that is tried first.
-enum Flag : uint32_t { kInvalid = 1, kLarge = 2 };
+// What is wrong with the numbers of a sequence: NaN or +inf; too large for the arithmetic that is tried first; or only
+// for the probabilities of a special kernel, which a general one's hold.
+enum Flag : uint32_t { kInvalid = 1, kLarge = 2, kFaint = 4 };
 
 template <class Real>
 __device__ uint32_t flags_for(Real number, Real limit) {

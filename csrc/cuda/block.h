@@ -19,7 +19,10 @@ namespace streamhmm::cuda {
 // touched follows each part.
 class Parts {
  public:
-  __host__ __device__ explicit Parts(void* memory) : memory_(static_cast<char*>(memory)) {}
+  __host__ __device__ explicit Parts(void* memory, bool has_gaps = true)
+      : memory_(static_cast<char*>(memory)), has_gaps_(has_gaps) {}
+  // Without gaps: of memory that is used in another way afterwards.
+  __host__ __device__ static Parts within(void* memory) { return Parts(memory, false); }
 
   template <class T>
   __host__ __device__ T* take(int64_t count) {
@@ -29,9 +32,9 @@ class Parts {
 #if defined(__SANITIZE_ADDRESS__)
     if (part != nullptr) {
       __asan_unpoison_memory_region(part, count * sizeof(T));
-      __asan_poison_memory_region(memory_ + used_, kGap);
+      if (has_gaps_) __asan_poison_memory_region(memory_ + used_, kGap);
     }
-    used_ += kGap;
+    if (has_gaps_) used_ += kGap;
 #endif
     return reinterpret_cast<T*>(part);
   }
@@ -41,6 +44,7 @@ class Parts {
   static constexpr int64_t kAlignment = 16;
   static constexpr int64_t kGap = 64;
   char* memory_;
+  [[maybe_unused]] bool has_gaps_;
   int64_t used_ = 0;
 };
 

@@ -2,6 +2,7 @@
 #include <memory>
 #include <vector>
 
+#include "dense_sums.h"
 #include "forward_backward.h"
 #include "linear_sums.h"
 #include "sum_plan.h"
@@ -17,7 +18,12 @@ Summers summers_for(const SumCall& call) {
   if (call.sizes.has_plain_linear) {
     summers.push_back(linear_summer(call.batch, call.sizes, call.inspection, {true, false, 0}));
   }
-  if (call.sizes.has_others) summers.push_back(call.summer({false, true, 0}, call.usual_numbers()));
+  uint32_t left = 0;  // the flag of those that are left to the kernels for any graph
+  if (auto dense = dense_summer(call.batch, call.sizes, call.inspection, call.to)) {
+    summers.push_back(std::move(dense));
+    left = kFaint;
+  }
+  if (call.sizes.has_others) summers.push_back(call.summer({false, true, left}, call.usual_numbers()));
   summers.push_back(call.summer({true, true, kLarge}, SumNumbers::logarithms));
   return summers;
 }

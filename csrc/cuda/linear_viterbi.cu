@@ -53,7 +53,7 @@ class LinearPathFinder : public PathFinder {
            BatchView::of(batch_), wave, segment);
   }
 
-  void back(const Segment& segment, const Paths& paths) const override {
+  void back(const Segment& segment, char*, const Paths& paths) const override {
     walk_back(batch_, wave_, segment, paths, sizeof(Real) == sizeof(double));
   }
 

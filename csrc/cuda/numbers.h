@@ -46,6 +46,14 @@ struct Numbers {
         return static_cast<Real>(from_bfloat16(static_cast<const uint16_t*>(data)[index]));
     }
   }
+
+  // Asks for the number at `index`, which will be read later.
+  __device__ void prefetch_at([[maybe_unused]] int64_t index) const {
+#if defined(__CUDA_ARCH__)
+    const int64_t bytes = type == NumberType::float64 ? 8 : type == NumberType::float32 ? 4 : 2;
+    asm volatile("prefetch.global.L2 [%0];" ::"l"(static_cast<const char*>(data) + index * bytes));
+#endif
+  }
 };
 
 template <class Real>

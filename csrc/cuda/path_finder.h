@@ -30,18 +30,18 @@ class PathFinder {
   virtual int64_t saved_bytes() const = 0;
   virtual int64_t scratch_bytes() const { return 0; }
   virtual void forward(const Segment& segment, char* scratch) const = 0;
-  virtual void back(const Segment& segment, const Paths& paths) const = 0;
+  virtual void back(const Segment& segment, char* scratch, const Paths& paths) const = 0;
 };
 
 // Which sequences a finder is to look at.
 struct Selection {
   bool plain_linear;  // those with a linear graph without arcs outside the band
   bool others;
-  uint32_t flagged;  // only those with this flag; 0: only those without any
+  uint32_t flagged;  // only those with this flag, and without the others if it is kFaint; 0: only those without any
 
   __device__ bool takes(const BatchView& view, const Inspection& inspection, int64_t sequence) const {
     const uint32_t flags = inspection.flags_of(view, sequence);
-    if (flagged != 0 ? (flags & flagged) == 0 : flags != 0) return false;
+    if (flagged == 0 || flagged == kFaint ? flags != flagged : (flags & flagged) == 0) return false;
     const GraphRecord record = view.record(sequence);
     return record.family == Family::linear && record.arcs == 0 ? plain_linear : others;
   }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "any_viterbi.h"
+#include "dense_viterbi.h"
 #include "linear_viterbi.h"
 #include "path_score.h"
 #include "segments.h"
@@ -24,6 +25,12 @@ void add_finders(const DeviceBatch& batch, const GraphSizes& sizes, const Inspec
   const bool linear = plain && sizes.has_plain_linear;
   if (linear) finders.push_back(linear_path_finder(batch, sizes, inspection, {true, false, flagged}, in_double));
   if (linear && !sizes.has_others) return;
+  if (plain && flagged == 0) {
+    if (auto dense = dense_path_finder(batch, sizes, inspection, beam)) {
+      finders.push_back(std::move(dense));
+      return;
+    }
+  }
   finders.push_back(any_path_finder(batch, sizes, inspection, {!linear, true, flagged}, beam, constraints, in_double));
 }
 
@@ -59,7 +66,7 @@ struct Plan {
     }
     for (int64_t s = segments - 1; s >= 0; --s) {
       if (s < segments - 1) finder.forward(part(s, saved, room, true), scratch);
-      finder.back(part(s, saved, room, true), paths);
+      finder.back(part(s, saved, room, true), scratch, paths);
     }
   }
 
