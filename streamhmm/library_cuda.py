@@ -54,7 +54,9 @@ def run(operation: Callable[..., int], device: torch.device, *arguments: Any) ->
 
 def device_batch(scores: Tensor, lengths: Tensor | None, structure: Tensor, weights: Tensor, memory_budget: int) -> Any:
     check_layout(scores, lengths, structure, weights, (torch.float32, torch.float64, *HALF_PRECISION))
-    check_devices(scores, structure, lengths, weights)
+    check_beside(scores, lengths, weights)
+    if not structure.is_cpu:  # where the drivers read it
+        raise ValueError(f"structure must be on the CPU, got {structure.device}")
     compiled, device = core(), scores.device
     batch, frames, columns = sizes(scores)
     *batch_stride, frame_stride, _ = scores.stride()
@@ -106,11 +108,9 @@ def copy_on(device: torch.device, structure: Tensor) -> Tensor:
     return copy
 
 
-def check_devices(scores: Tensor, structure: Tensor, *others: Tensor | None) -> None:
-    """Whether the operands stand where the drivers and the kernels read them."""
-    if not structure.is_cpu:
-        raise ValueError(f"structure must be on the CPU, got {structure.device}")
-    for operand in others:
+def check_beside(scores: Tensor, *operands: Tensor | None) -> None:
+    """Whether the operands stand where the kernels read them."""
+    for operand in operands:
         if operand is not None and operand.device != scores.device:
             raise ValueError(f"operands must be on the scores' device, {scores.device}, got one on {operand.device}")
 
@@ -122,7 +122,7 @@ def _viterbi(scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
 
 def _constrained_viterbi(scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
     *operands, allowed, fixed = rest
-    check_devices(scores, operands[1], allowed, fixed)
+    check_beside(scores, allowed, fixed)
     masks = constraint_addresses(scores.shape, allowed, fixed)
     return _best_paths(scores, operands, float("inf"), core().Constraints(*masks))
 
@@ -155,7 +155,7 @@ def _posteriors(scores: Tensor, *rest: Any) -> Tensor:
 
 def _gradients(grad: Tensor, scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
     lengths, structure, weights, memory_budget, wants_weights = rest
-    check_devices(scores, structure, grad)
+    check_beside(scores, grad)
     size = weights.numel() if wants_weights else 0
     shared = int(structure[0]) == 1
     by_pdf = torch.empty(scores.shape, dtype=weights_dtype(scores.dtype), device=scores.device)
@@ -225,7 +225,7 @@ def _smooth(scores: Tensor, *rest: Any) -> Tensor:
 
 def _sample(scores: Tensor, *rest: Any) -> Tensor:
     *operands, uniforms = rest
-    check_devices(scores, operands[1], uniforms)
+    check_beside(scores, uniforms)
     check_uniforms(scores, uniforms)
     states: Tensor = uniforms.new_empty(uniforms.shape, dtype=torch.int64)
     call = device_batch(scores, *operands)

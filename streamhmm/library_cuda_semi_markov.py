@@ -9,10 +9,11 @@ from torch import Tensor
 
 from streamhmm import _C, library_cuda
 from streamhmm.library import check_operand, sizes, weights_dtype
-from streamhmm.library_cuda import device_batch, register, run, weight_gradient
+from streamhmm.library_cuda import check_beside, device_batch, register, run, weight_gradient
 
 
-def _durations(durations: Tensor) -> _C.Durations:
+def _durations(scores: Tensor, durations: Tensor) -> _C.Durations:
+    check_beside(scores, durations)
     check_operand(durations, torch.float64, [tuple(durations.shape[-2:])])
     return _C.Durations(durations.data_ptr(), *durations.shape)
 
@@ -22,7 +23,7 @@ def _viterbi(scores: Tensor, durations: Tensor, *rest: Any) -> tuple[Tensor, Ten
     score = scores.new_empty(scores.shape[:-2], dtype=torch.float64)
     call = device_batch(scores, *rest)
     operation = library_cuda.core().semi_markov_viterbi
-    run(operation, scores.device, call, _durations(durations), states.data_ptr(), score.data_ptr())
+    run(operation, scores.device, call, _durations(scores, durations), states.data_ptr(), score.data_ptr())
     return states, score
 
 
@@ -89,7 +90,7 @@ def _sums(
     targets = (address(log_likelihood), address(by_state), wide, address(by_pdf), address(by_pdf_scale))
     more = (address(counts), counts_stride, address(segments))
     operation = library_cuda.core().semi_markov_sums
-    run(operation, scores.device, device_batch(scores, *operands), _durations(durations), *targets, *more)
+    run(operation, scores.device, device_batch(scores, *operands), _durations(scores, durations), *targets, *more)
 
 
 register(

@@ -179,8 +179,9 @@ def test_rows_of_winners_too_long_for_shared_memory() -> None:
 
 
 def test_operands_stand_where_they_are_read() -> None:
-    scores, meta = torch.zeros(1), torch.zeros(1, device="meta")
+    graph = sh.Graph.linear([0, 1])
+    scores, meta = torch.zeros(3, 2), torch.zeros(1, device="meta", dtype=torch.int32)
     with pytest.raises(ValueError, match="structure must be on the CPU, got meta"):
-        library_cuda.check_devices(scores, meta)
+        library_cuda.device_batch(scores, None, meta, graph.packed_weights(torch.float32), 0)
     with pytest.raises(ValueError, match="operands must be on the scores' device, cpu, got one on meta"):
-        library_cuda.check_devices(scores, scores, None, meta)
+        library_cuda.check_beside(scores, None, meta)
