@@ -85,6 +85,13 @@ def batch_of(
     scores: Tensor, lengths: Tensor | None, structure: Tensor, weights: Tensor, memory_budget: int
 ) -> _C.Batch:
     check_layout(scores, lengths, structure, weights)
+    return core_batch(scores, lengths, structure, weights, budget_bytes(memory_budget), torch.get_num_threads())
+
+
+def core_batch(
+    scores: Tensor, lengths: Tensor | None, structure: Tensor, weights: Tensor, budget: int, threads: int
+) -> _C.Batch:
+    """The tensors, which have been checked, as the core takes them; ``budget`` in bytes."""
     batch, frames, columns = sizes(scores)
     *batch_stride, frame_stride, _ = scores.stride()
     return _C.Batch(
@@ -100,8 +107,8 @@ def batch_of(
         structure.numel(),
         weights.data_ptr(),
         weights.numel(),
-        budget_bytes(memory_budget),
-        torch.get_num_threads(),
+        budget,
+        threads,
     )
 
 

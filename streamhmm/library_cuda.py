@@ -23,6 +23,7 @@ from streamhmm.library import (
     check_rows,
     check_uniforms,
     constraint_addresses,
+    core_batch,
     parts,
     sizes,
     weights_dtype,
@@ -58,24 +59,7 @@ def device_batch(scores: Tensor, lengths: Tensor | None, structure: Tensor, weig
     if not structure.is_cpu:  # where the drivers read it
         raise ValueError(f"structure must be on the CPU, got {structure.device}")
     compiled, device = core(), scores.device
-    batch, frames, columns = sizes(scores)
-    *batch_stride, frame_stride, _ = scores.stride()
-    host = _C.Batch(
-        scores.data_ptr(),
-        scores.dtype == torch.float64,
-        batch,
-        frames,
-        columns,
-        batch_stride[0] if batch_stride else 0,
-        frame_stride,
-        0 if lengths is None else lengths.data_ptr(),
-        structure.data_ptr(),
-        structure.numel(),
-        weights.data_ptr(),
-        weights.numel(),
-        budget_on(device, memory_budget),
-        1,
-    )
+    host = core_batch(scores, lengths, structure, weights, budget_on(device, memory_budget), 1)
     kind = getattr(compiled.NumberType, str(scores.dtype).removeprefix("torch."))
     copy = copy_on(device, structure).data_ptr()
     return compiled.DeviceBatch(host, kind, copy, device.index or 0, stream_on(device))

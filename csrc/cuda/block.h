@@ -71,10 +71,10 @@ __device__ inline int32_t lane_of_thread() { return static_cast<int32_t>(threadI
 __device__ inline int32_t warp_of_thread() { return static_cast<int32_t>(threadIdx.x) / kWarp; }
 __device__ inline int32_t warps_in_block() { return static_cast<int32_t>(blockDim.x) / kWarp; }
 
-// The largest value of a warp's lanes.
-template <class Real>
+// The largest value of a warp's lanes, or of each group of kLanes among them; here and below to all of them.
+template <int32_t kLanes = kWarp, class Real>
 __device__ Real warp_max(Real value) {
-  for (int32_t step = kWarp / 2; step > 0; step /= 2) {
+  for (int32_t step = kLanes / 2; step > 0; step /= 2) {
     const Real other = __shfl_xor_sync(kAllLanes, value, step);
     value = other > value ? other : value;
   }
@@ -82,9 +82,9 @@ __device__ Real warp_max(Real value) {
 }
 
 // The sum over a warp's lanes, always in the same order.
-template <class Real>
+template <int32_t kLanes = kWarp, class Real>
 __device__ Real warp_sum(Real value) {
-  for (int32_t step = kWarp / 2; step > 0; step /= 2) value += __shfl_xor_sync(kAllLanes, value, step);
+  for (int32_t step = kLanes / 2; step > 0; step /= 2) value += __shfl_xor_sync(kAllLanes, value, step);
   return value;
 }
 
@@ -101,9 +101,9 @@ struct Best {
   }
 };
 
-template <class Real>
+template <int32_t kLanes = kWarp, class Real>
 __device__ Best<Real> warp_best(Best<Real> best) {
-  for (int32_t step = kWarp / 2; step > 0; step /= 2) {
+  for (int32_t step = kLanes / 2; step > 0; step /= 2) {
     const Real value = __shfl_xor_sync(kAllLanes, best.value, step);
     const int32_t index = __shfl_xor_sync(kAllLanes, best.index, step);
     best.consider({value, index});

@@ -41,7 +41,7 @@ __device__ int32_t state_to_begin_with(const BatchView& view, const Segment& seg
     const double total = saved.offset + static_cast<double>(saved.alpha[state]) + graph.final<double>(state);
     if (total > best.value) best = {total, state};
   }
-  best = group_best<kLanes>(best);
+  best = warp_best<kLanes>(best);
   return is_there && view.length(group.b) > segment.last ? paths.current[group.b] : best.index;
 }
 

@@ -85,7 +85,7 @@ class Forward {
     float most = alpha_[0];
 #pragma unroll
     for (int32_t e = 1; e < kEach; ++e) most = alpha_[e] > most ? alpha_[e] : most;
-    most = group_max<kLanes>(most);
+    most = warp_max<kLanes>(most);
     if (t >= last_ || is_never(most)) return;
     offset_ += static_cast<double>(most);
 #pragma unroll

@@ -36,12 +36,6 @@ struct NarrowSaved {
   float alpha[kMostNarrowSummed];
 };
 
-template <int32_t kLanes>
-__device__ float group_sum(float value) {
-  for (int32_t step = kLanes / 2; step > 0; step /= 2) value += __shfl_xor_sync(kAllLanes, value, step);
-  return value;
-}
-
 // What a warp has in shared memory, and what is the same on the way forward and back: the sequence, its emissions, the
 // product of a row with the transitions.
 template <int32_t kLanes, int32_t kEach>
@@ -88,7 +82,7 @@ class NarrowLanes {
         top = weight_[e][i] > top ? weight_[e][i] : top;
       }
     }
-    top = group_max<kLanes>(top);
+    top = warp_max<kLanes>(top);
 #pragma unroll
     for (int32_t e = 0; e < kEach; ++e) {
 #pragma unroll
@@ -117,7 +111,7 @@ class NarrowLanes {
       value[e] = is_state(e) ? log_value(state(e)) : never<float>();
       top = value[e] > top ? value[e] : top;
     }
-    top = group_max<kLanes>(top);
+    top = warp_max<kLanes>(top);
 #pragma unroll
     for (int32_t e = 0; e < kEach; ++e) value[e] = relative(value[e], top);
     return top;
@@ -141,7 +135,7 @@ class NarrowLanes {
         found |= flags_for(score[e], limit_);
         top = score[e] > top ? score[e] : top;
       }
-      top = group_max<kLanes>(top);
+      top = warp_max<kLanes>(top);
       tops_[u * kWarp] = top;
 #pragma unroll
       for (int32_t e = 0; e < kEach; ++e) emissions_[(u * kEach + e) * kWarp] = relative(score[e], top);

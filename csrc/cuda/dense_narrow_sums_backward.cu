@@ -149,8 +149,8 @@ class Backward : public NarrowLanes<kLanes, kEach> {
       most = fmaxf(most, weighed[e]);
     }
     this->multiply(weighed, product);
-    total = group_sum<kLanes>(total);
-    const int32_t exponent = exponent_of(group_max<kLanes>(most));
+    total = warp_sum<kLanes>(total);
+    const int32_t exponent = exponent_of(warp_max<kLanes>(most));
     const bool is_there = t < this->last;
     const float share = 1 / total;
 #pragma unroll

@@ -43,7 +43,7 @@ class Forward : public NarrowLanes<kLanes, kEach> {
     float product[kEach], most = alpha_[0];
 #pragma unroll
     for (int32_t e = 1; e < kEach; ++e) most = fmaxf(most, alpha_[e]);
-    const int32_t exponent = exponent_of(group_max<kLanes>(most));
+    const int32_t exponent = exponent_of(warp_max<kLanes>(most));
     this->multiply(alpha_, product);
     if (t >= this->last) return;
     const float scale = power_of_two(-exponent);
@@ -61,8 +61,8 @@ class Forward : public NarrowLanes<kLanes, kEach> {
     const float top_final = this->load([&](int32_t j) { return this->graph.template final<float>(j); }, final);
 #pragma unroll
     for (int32_t e = 0; e < kEach; ++e) total = fmaf(alpha_[e], final[e], total);
-    total = group_sum<kLanes>(total);
-    const float faintest = -group_max<kLanes>(-faintest_);
+    total = warp_sum<kLanes>(total);
+    const float faintest = -warp_max<kLanes>(-faintest_);
     const bool is_whole = this->last == this->length;
     const bool is_faint = least_exponent_ < kLeastExponent || (is_whole && !(total >= kLeastTotal)) ||
                           (checks_faintest_ && faintest < kLeastAlone);

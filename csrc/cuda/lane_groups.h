@@ -24,25 +24,6 @@ struct LaneGroup {
   static unsigned blocks(int64_t batch) { return static_cast<unsigned>((batch + kSequences - 1) / kSequences); }
 };
 
-template <int32_t kLanes, class Real>
-__device__ Real group_max(Real value) {
-  for (int32_t step = kLanes / 2; step > 0; step /= 2) {
-    const Real other = __shfl_xor_sync(kAllLanes, value, step);
-    value = other > value ? other : value;
-  }
-  return value;
-}
-
-template <int32_t kLanes, class Real>
-__device__ Best<Real> group_best(Best<Real> best) {
-  for (int32_t step = kLanes / 2; step > 0; step /= 2) {
-    const Real value = __shfl_xor_sync(kAllLanes, best.value, step);
-    const int32_t index = __shfl_xor_sync(kAllLanes, best.index, step);
-    best.consider({value, index});
-  }
-  return best;
-}
-
 // The scores of some frames in one column, loaded while those before are worked on.
 template <int32_t kCount>
 struct ScoreColumn {

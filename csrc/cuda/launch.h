@@ -53,34 +53,37 @@ inline void zero(void* memory, size_t bytes, void* stream) {
 // all threads of the process, and what one raises another must not lower before its launch.
 void allow_shared_memory(const void* kernel, size_t bytes);
 
-template <class... Parameters, class... Arguments>
-void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_bytes, void* stream,
-            Arguments&&... arguments) {
+// `start` is cudaLaunchKernel or its like.
+template <class Start, class... Parameters, class... Arguments>
+void launch_by(const Start& start, void (*kernel)(Parameters...), size_t shared_bytes, Arguments&&... arguments) {
   std::tuple<Parameters...> values(std::forward<Arguments>(arguments)...);
   const auto* entry = reinterpret_cast<const void*>(kernel);
   allow_shared_memory(entry, shared_bytes);
   std::apply(
       [&](auto&... each) {
         void* pointers[] = {static_cast<void*>(&each)...};
-        check(cudaLaunchKernel(entry, grid, block, pointers, shared_bytes, static_cast<cudaStream_t>(stream)));
+        check(start(entry, pointers));
       },
       values);
+}
+
+template <class... Parameters, class... Arguments>
+void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_bytes, void* stream,
+            Arguments&&... arguments) {
+  const auto start = [&](const void* entry, void** pointers) {
+    return cudaLaunchKernel(entry, grid, block, pointers, shared_bytes, static_cast<cudaStream_t>(stream));
+  };
+  launch_by(start, kernel, shared_bytes, std::forward<Arguments>(arguments)...);
 }
 
 // All blocks run at the same time, and wait_for_grid() waits for all of them. At most a block a multiprocessor.
 template <class... Parameters, class... Arguments>
 void launch_cooperative(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_bytes, void* stream,
                         Arguments&&... arguments) {
-  std::tuple<Parameters...> values(std::forward<Arguments>(arguments)...);
-  const auto* entry = reinterpret_cast<const void*>(kernel);
-  allow_shared_memory(entry, shared_bytes);
-  std::apply(
-      [&](auto&... each) {
-        void* pointers[] = {static_cast<void*>(&each)...};
-        check(
-            cudaLaunchCooperativeKernel(entry, grid, block, pointers, shared_bytes, static_cast<cudaStream_t>(stream)));
-      },
-      values);
+  const auto start = [&](const void* entry, void** pointers) {
+    return cudaLaunchCooperativeKernel(entry, grid, block, pointers, shared_bytes, static_cast<cudaStream_t>(stream));
+  };
+  launch_by(start, kernel, shared_bytes, std::forward<Arguments>(arguments)...);
 }
 
 #else
