@@ -109,7 +109,7 @@ export root python scratch
 # Tests of the engine with its operations on the device, those that CI runs on the CPU; then those of the device itself.
 shared_tests() {
   "$python" -c 'import sys; sys.path.insert(0, "tests/native"); import check_cuda
-print(check_cuda.CPU_ONLY, *check_cuda.SHARED, sep="\n")'
+print(check_cuda.CPU_ONLY, *check_cuda.SHARED, *check_cuda.SEGMENTS, sep="\n")'
 }
 
 run_tests() {

@@ -21,16 +21,15 @@ from check import run
 
 HERE = Path(__file__).resolve().parent
 TESTS = HERE.parent
+CPU_ONLY = "not in_parts and not wrong_calls and not torch_sees and not bad_frame"  # errors raised, memory taken
 SHARED = ("viterbi", "dense", "memory_budget", "log_likelihood", "posteriors", "gradients", "expected_counts")
 SHARED += ("ctc_loss", "constraints", "sample", "filter_smooth", "online")
-QUICK = "not any_size and not many_arcs and not same_path and not hour and not long and not small_graphs"
-QUICK += " and not large_graph and not words_passed and not 1000"  # fibers take their time
-CPU_ONLY = "not in_parts and not wrong_calls"  # errors that are raised, memory that is taken
 SEGMENTS = ("semi_markov", "semi_markov_gradients", "dtw")
-QUICK_SEGMENTS = "not any_size and not small_problems and not same_path and not hour and not many_arcs and not long"
-QUICK_SEGMENTS += " and not the_recursion and not budget and not cheaper and not double and not open_end"
-QUICK_SEGMENTS += " and not instruction_set and not their_costs and not half and not between_all and not neighbouring"
-SEGMENTS_CPU_ONLY = "not torch_sees and not bad_frame"
+# What is left out of the tests here, as fibers take their time: all of it runs on a GPU.
+SLOW = ("any_size", "many_arcs", "same_path", "hour", "long", "small_graphs", "large_graph", "words_passed", "1000")
+SLOW_SEGMENTS = ("any_size", "small_problems", "same_path", "hour", "many_arcs", "long", "the_recursion", "budget")
+SLOW_SEGMENTS += ("cheaper", "double", "open_end", "instruction_set", "their_costs", "half", "between_all")
+SLOW_SEGMENTS += ("neighbouring",)
 
 
 def preloaded() -> str:
@@ -49,12 +48,10 @@ def check(folder: Path) -> None:
         "STREAMHMM_CUDA_ON_HOST": module,
         "PYTEST_ADDOPTS": "-q -p no:cacheprovider",
     }
-    shared = [f"tests/test_{name}.py" for name in SHARED]
-    chosen = f"{QUICK} and {CPU_ONLY}"
-    run(sys.executable, HERE / "on_cuda.py", module, "--order", "random", "-k", chosen, *shared, **sanitized)
-    shared = [f"tests/test_{name}.py" for name in SEGMENTS]
-    chosen = f"{QUICK_SEGMENTS} and {SEGMENTS_CPU_ONLY}"
-    run(sys.executable, HERE / "on_cuda.py", module, "--order", "random", "-k", chosen, *shared, **sanitized)
+    for names, slow in ((SHARED, SLOW), (SEGMENTS, SLOW_SEGMENTS)):
+        files = [f"tests/test_{name}.py" for name in names]
+        chosen = " and ".join([CPU_ONLY, *(f"not {name}" for name in slow)])
+        run(sys.executable, HERE / "on_cuda.py", module, "--order", "random", "-k", chosen, *files, **sanitized)
     run(sys.executable, "-m", "pytest", *sorted(TESTS.glob("test_cuda_*.py")), **sanitized)
 
 
