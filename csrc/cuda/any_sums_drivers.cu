@@ -34,12 +34,13 @@ int64_t filter(const DeviceBatch& batch, const Window& window, const Filtered& r
   Parts parts(workspace);
   const SumCall call(batch, sums, parts);
   const BothSums both(call);
-  const SumMemory memory = SumPlan::take_memory(parts, both.plans);
+  const SumRooms rooms = SumPlan::take_rooms(parts, both.plans);
   if (workspace == nullptr) return parts.used();
 
   const DeviceGuard guard(batch.device);
   call.begin(true);
   for (size_t i = 0; i < both.plans.size(); ++i) {
+    const SumMemory memory = rooms.anew();
     both.plans[i].forward(memory, call.to, [&](const Segment& segment) {
       both.summers[i]->smooth(segment, window, call.to, memory.carried, memory.scratch);
     });
@@ -55,13 +56,14 @@ int64_t sample(const DeviceBatch& batch, const Samples& samples, void* workspace
   const SumCall call(batch, Sums{}, parts);
   auto* current = parts.take<int32_t>(count);
   const BothSums both(call);
-  const SumMemory memory = SumPlan::take_memory(parts, both.plans);
+  const SumRooms rooms = SumPlan::take_rooms(parts, both.plans);
   if (workspace == nullptr) return parts.used();
 
   const DeviceGuard guard(batch.device);
   clear_paths(batch, samples.states, count * batch.batch.frames);
   call.begin(false);
   for (size_t i = 0; i < both.plans.size(); ++i) {
+    const SumMemory memory = rooms.anew();
     both.plans[i].back(memory, call.to, [&](const Segment& segment) {
       both.summers[i]->draw(segment, samples, current, memory.carried);
     });

@@ -48,6 +48,22 @@ class Parts {
   int64_t used_ = 0;
 };
 
+// Memory that several use one after the other, each dividing it in a way of its own.
+struct Room {
+  char* memory;
+  int64_t bytes;
+
+  static Room take(Parts& parts, int64_t bytes) { return {parts.take<char>(bytes), bytes}; }
+
+  // For the next one: under AddressSanitizer the gaps of the last division go.
+  char* anew() const {
+#if defined(__SANITIZE_ADDRESS__)
+    if (memory != nullptr) __asan_unpoison_memory_region(memory, bytes);
+#endif
+    return memory;
+  }
+};
+
 // The block's dynamic shared memory.
 __device__ inline char* shared_memory() {
 #if defined(__CUDACC__)

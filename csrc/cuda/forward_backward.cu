@@ -38,12 +38,13 @@ int64_t forward_backward(const DeviceBatch& batch, const Sums& sums, void* works
   const Summers summers = summers_for(call);
   std::vector<SumPlan> plans;
   for (const auto& summer : summers) plans.emplace_back(*summer, batch, going_back);
-  const SumMemory memory = SumPlan::take_memory(parts, plans);
+  const SumRooms rooms = SumPlan::take_rooms(parts, plans);
   if (workspace == nullptr) return parts.used();
 
   const DeviceGuard guard(batch.device);
   call.begin(going_back);
   for (size_t i = 0; i < plans.size(); ++i) {
+    const SumMemory memory = rooms.anew();
     if (!going_back) {
       plans[i].forward(memory, call.to, [](const Segment&) {});
       continue;

@@ -50,6 +50,13 @@ struct SumMemory {
   char* scratch;
 };
 
+// The same for several summers, one after the other.
+struct SumRooms {
+  Room rows, saved, carried, scratch;
+
+  SumMemory anew() const { return {rows.anew(), saved.anew(), carried.anew(), scratch.anew()}; }
+};
+
 // How a summer goes through the frames, and what it needs for that.
 class SumPlan {
  public:
@@ -65,7 +72,7 @@ class SumPlan {
   int64_t segments() const { return (frames_ + segment_ - 1) / segment_; }
 
   // Room for whichever plan needs most.
-  static SumMemory take_memory(Parts& parts, const std::vector<SumPlan>& plans) {
+  static SumRooms take_rooms(Parts& parts, const std::vector<SumPlan>& plans) {
     int64_t rows = 0, saved = 0, carried = 0, scratch = 0;
     for (const SumPlan& plan : plans) {
       rows = std::max(rows, plan.keeps_rows_ ? plan.summer_.rows_bytes(plan.segment_) : 0);
@@ -73,7 +80,7 @@ class SumPlan {
       carried = std::max(carried, plan.summer_.carried_bytes());
       scratch = std::max(scratch, plan.summer_.scratch_bytes());
     }
-    return {parts.take<char>(rows), parts.take<char>(saved), parts.take<char>(carried), parts.take<char>(scratch)};
+    return {Room::take(parts, rows), Room::take(parts, saved), Room::take(parts, carried), Room::take(parts, scratch)};
   }
 
   Segment part(int64_t s, const SumMemory& memory, bool with_rows) const {

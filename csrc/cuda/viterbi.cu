@@ -98,15 +98,14 @@ int64_t viterbi(const DeviceBatch& batch, double beam, const Constraints& constr
     saved_bytes = std::max(saved_bytes, plans.back().saved_bytes());
     scratch_bytes = std::max(scratch_bytes, finder->scratch_bytes());
   }
-  char* room = parts.take<char>(pointers_bytes);
-  char* saved = parts.take<char>(saved_bytes);
-  char* scratch = parts.take<char>(scratch_bytes);
+  const Room room = Room::take(parts, pointers_bytes), saved = Room::take(parts, saved_bytes);
+  const Room scratch = Room::take(parts, scratch_bytes);
   if (workspace == nullptr) return parts.used();
 
   const DeviceGuard guard(batch.device);
   clear_paths(batch, states, b.batch * b.frames);
   inspect(batch, sizes, inspection);
-  for (const Plan& plan : plans) plan.run(room, saved, scratch, paths);
+  for (const Plan& plan : plans) plan.run(room.anew(), saved.anew(), scratch.anew(), paths);
   score_paths(batch, inspection, states, score);
   return 0;
 }
