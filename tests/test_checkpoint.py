@@ -35,7 +35,7 @@ def rewrite(path: Path, header: dict[str, object] | None = None, **tensors: torc
             saved[key] = tensor
     full = {
         "kind": "streamhmm-acoustic",
-        "format_version": 1,
+        "format_version": 2,
         "architecture": {**original.network.config.__dict__},
         "labels": original.labels,
     }
@@ -58,7 +58,7 @@ def test_saved_model_comes_back(model_file: Path) -> None:
     ("header", "tensors", "message"),
     [
         ({"kind": "other"}, {}, "not a streamhmm acoustic model; give a file that `streamhmm train` wrote"),
-        ({"format_version": 2}, {}, "format version 2, this streamhmm reads 1; install another release"),
+        ({"format_version": 3}, {}, "format version 3, this streamhmm reads 2; install another release"),
         ({"architecture": {"wings": 2}}, {}, "the header is damaged .*get the model file again"),
         ({"labels": ["AA"]}, {}, "1 labels for 40 outputs"),
         ({"labels": [str(label) for label in range(40)]}, {}, "its labels are not AA AE AH"),

@@ -385,15 +385,21 @@ def test_help_names_every_option_and_the_exit_codes_of_help_are_0(capsys):
     ("options", "message"),
     [
         (["--model", "nobody"], "no shipped model is called 'nobody'; shipped are: en; or give a model file's path"),
-        (["--backend", "abacus"], "backend abacus is unknown; choose one of: auto, torch"),
-        (["--precision", "int4"], "backend torch has no precision int4; choose one of: auto, fp32"),
-        (["--device", "cuda:9"], "backend torch can't run on device cuda:9; choose one of: auto, cpu"),
+        (["--backend", "abacus"], "backend abacus is unknown; choose one of: auto, torch, "),
+        (["--backend", "torch", "--precision", "int4"], "backend torch has no precision int4; choose one of: auto, "),
+        (
+            ["--backend", "torch", "--device", "cuda:9"],
+            "backend torch can't run on device cuda:9; choose one of: auto, ",
+        ),
         (["--channel", "2"], f"{FLAC}: there is no channel 2; the recording's channels are 1 to 1"),
     ],
 )
 def test_what_is_not_there_is_named(capsys, options, message):
     assert cli.main(["align", FLAC, TXT, *options]) == 1
-    assert capsys.readouterr() == ("", f"streamhmm: {message}\n")
+    shown, complaint = capsys.readouterr()
+    assert shown == ""
+    assert complaint.startswith(f"streamhmm: {message}")
+    assert complaint.count("\n") == 1
 
 
 def test_training_gets_its_options(monkeypatch):

@@ -6,12 +6,10 @@ import pytest
 import torch
 
 from streamhmm.acoustic import AcousticModel
-from streamhmm.acoustic.backends import open_backend
 from streamhmm.acoustic.checkpoint import Checkpoint
 from streamhmm.acoustic.features import HOP, N_MELS, SAMPLE_RATE
 from streamhmm.acoustic.labels import LABELS
 from streamhmm.acoustic.network import AcousticNetwork, NetworkConfig
-from streamhmm.errors import BackendUnavailable
 
 SMALL = NetworkConfig(width=16, hidden=32, dilations=(1, 2, 1))
 
@@ -117,30 +115,7 @@ def test_model_names_what_it_is() -> None:
     model = AcousticModel(random_checkpoint())
     assert model.labels == (*sorted(LABELS[:39]), "SIL")
     assert (model.silence, model.sample_rate, model.frame_s) == (39, 16000, 0.01)
-    assert (model.backend.name, model.backend.precision, model.backend.device) == ("torch", "fp32", "cpu")
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"backend": "onnx"}, "backend onnx is not built into this release; choose one of: auto, torch"),
-        ({"backend": "abacus"}, "backend abacus is unknown; choose one of: auto, torch"),
-        ({"precision": "int8"}, "backend torch has no precision int8; choose one of: auto, fp32"),
-        ({"device": "cuda"}, "backend torch can't run on device cuda; choose one of: auto, cpu"),
-    ],
-)
-def test_missing_runtimes_are_named(options: dict[str, str], message: str) -> None:
-    with pytest.raises(BackendUnavailable, match=message):
-        open_backend(random_checkpoint(), **options)
-
-
-def test_list_of_backends_warns_and_goes_on() -> None:
-    with pytest.warns(RuntimeWarning, match="passed over backend tensorrt: backend tensorrt is not built"):
-        assert open_backend(random_checkpoint(), "tensorrt, torch").name == "torch"
-
-
-def test_backend_finishes_without_frames() -> None:
-    assert open_backend(random_checkpoint()).finish(None).shape == (1, 0, 40)
+    assert (model.backend.name, model.backend.precision, model.backend.device) == ("torch", "fp32", torch.device("cpu"))
 
 
 def test_recordings_in_a_batch_score_as_alone() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from streamhmm.acoustic.network import AcousticNetwork, NetworkConfig
 from streamhmm.errors import ModelError
 
 KIND = "streamhmm-acoustic"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _HEADER = "streamhmm"
 
 
@@ -38,6 +40,19 @@ class Checkpoint:
     training: dict[str, Any] = field(default_factory=dict)
     calibration: dict[str, Any] | None = None
     label_means: Tensor | None = None
+
+    @property
+    def config(self) -> NetworkConfig:
+        """Sizes of the network."""
+        return self.network.config
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Short and the same for networks that are equal: by architecture and weights."""
+        digest = hashlib.blake2b(json.dumps(dataclasses.asdict(self.network.config)).encode(), digest_size=10)
+        for name, tensor in sorted(self.network.state_dict().items()):
+            digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
+        return digest.hexdigest()
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: str | os.PathLike[str]) -> None:

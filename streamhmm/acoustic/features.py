@@ -47,7 +47,7 @@ class LogMel(nn.Module):
 
     def initial_cache(self) -> Tensor:
         """The cache before any sample: the zeros that the first window reaches back to."""
-        return torch.zeros(LEAD)
+        return self.window.new_zeros(LEAD)
 
     def forward(self, samples: Tensor, cache: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Frames that ``samples`` (N,) complete, (T, 80), and the cache (the samples that later frames need)."""

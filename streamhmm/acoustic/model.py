@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from streamhmm.acoustic.backends import Backend, open_backend
-from streamhmm.acoustic.backends.offset import OffsetBackend
+from streamhmm.acoustic.backends.runtime import RuntimeSettings
 from streamhmm.acoustic.checkpoint import Checkpoint, load_checkpoint
 from streamhmm.acoustic.features import HOP, SAMPLE_RATE, LogMel
 from streamhmm.acoustic.features import SILENCE as SILENCE_LEVEL
@@ -33,7 +33,8 @@ class AcousticModel:
         log_prior: (V,) log relative frequency of the labels in training.
         sample_rate: 16000. ``frame_s``: 0.01.
         lookahead_s: audio needed after the end of a frame before its scores come out, at most.
-        backend: the runtime; its ``name``, ``precision`` and ``device`` tell what runs.
+        backend: the network on its runtime; its ``name``, ``precision`` and ``device`` tell what runs.
+        settings: what was asked for.
         training: notes on how the model was trained.
         calibration: what the aligner needs to make scores of this model mean something, or None.
         label_means: (V, 80) features that are usual for each label, or None.
@@ -42,9 +43,7 @@ class AcousticModel:
     sample_rate = SAMPLE_RATE
     frame_s = HOP / SAMPLE_RATE
 
-    def __init__(
-        self, checkpoint: Checkpoint, backend: str = "auto", precision: str = "auto", device: str = "auto"
-    ) -> None:
+    def __init__(self, checkpoint: Checkpoint, settings: RuntimeSettings | None = None) -> None:
         self.labels = checkpoint.labels
         self.silence = checkpoint.labels.index(SILENCE)
         self.log_prior = checkpoint.log_prior
@@ -52,16 +51,13 @@ class AcousticModel:
         self.training = checkpoint.training
         self.calibration = checkpoint.calibration
         self.label_means = checkpoint.label_means
-        self.backend: Backend = open_backend(checkpoint, backend, precision, device)
-        self.features = LogMel()
+        self.settings = settings or RuntimeSettings()
+        self.backend: Backend = open_backend(checkpoint, self.settings)
+        self.features = LogMel().to(self.backend.device)
 
     @classmethod
     def load(
-        cls,
-        name_or_path: str | os.PathLike[str] = "en",
-        backend: str = "auto",
-        precision: str = "auto",
-        device: str = "auto",
+        cls, name_or_path: str | os.PathLike[str] = "en", settings: RuntimeSettings | None = None
     ) -> AcousticModel:
         """A shipped model by its name, or a model file by its path.
 
@@ -69,7 +65,7 @@ class AcousticModel:
             ModelError: there is no such model, or the file is damaged or of another kind.
             BackendUnavailable: the runtime, precision or device is not available here.
         """
-        return cls(load_checkpoint(find_model(name_or_path)), backend, precision, device)
+        return cls(load_checkpoint(find_model(name_or_path)), settings)
 
     @torch.inference_mode()
     def log_posteriors(self, samples: Tensor) -> Tensor:
@@ -93,7 +89,7 @@ class AcousticModel:
             if len(batch) == 1:
                 results[batch[0]] = self.log_posteriors(recordings[batch[0]])
             else:
-                features = [self.log_mel(recordings[index]) for index in batch]
+                features = [self._log_mel(recordings[index]) for index in batch]
                 results |= zip(batch, self._padded(features), strict=True)
         return [results[index] for index in range(len(recordings))]
 
@@ -112,21 +108,25 @@ class AcousticModel:
         """
         model = copy.copy(self)
         if feature_shift is not None:
-            model.features = LogMel(shift=self.features.shift + feature_shift)
+            device = self.backend.device
+            model.features = LogMel(shift=self.features.shift + feature_shift.to(device)).to(device)
         if class_offsets is not None:
-            model.backend = OffsetBackend(self.backend, class_offsets)
+            model.backend = self.backend.with_offsets(class_offsets)
         return model
 
     def log_mel(self, samples: Tensor) -> Tensor:
         """(T, 80) features of (N,) float32 samples, T = ceil(N / 160)."""
-        frames, cache = self.features(samples)
+        return self._log_mel(samples).cpu()
+
+    def _log_mel(self, samples: Tensor) -> Tensor:
+        frames, cache = self.features(samples.to(self.backend.device))
         return torch.cat((frames, self.features.finish(cache)))
 
     def _padded(self, features: Sequence[Tensor]) -> list[Tensor]:
         """What is behind the end of a recording is silence, as it is for :meth:`ScoreStream.finish`."""
         padded = nn.utils.rnn.pad_sequence(list(features), batch_first=True, padding_value=SILENCE_LEVEL)
-        posteriors, cache = self.backend.log_posteriors(padded, None)
-        whole = torch.cat((posteriors, self.backend.finish(cache)), dim=1)
+        posteriors, cache = self.backend.log_posteriors(padded.to(self.backend.device), None)
+        whole = torch.cat((posteriors, self.backend.finish(cache)), dim=1).cpu()
         return [rows[: len(frames)] for rows, frames in zip(whole, features, strict=True)]
 
     @torch.inference_mode()
@@ -158,14 +158,15 @@ class ScoreStream:
         self._model = model
         self._offset = prior_scale * model.log_prior
         self._audio_cache: Tensor | None = None
-        self._network_cache: Any | None = None
+        self._network_cache: NetworkCache | None = None
 
     @torch.inference_mode()
     def push(self, samples: Tensor) -> Tensor:
         """(T', V) scores of the frames that (N,) float32 samples complete; T' may be 0."""
-        frames, self._audio_cache = self._model.features(samples, self._audio_cache)
-        posteriors, self._network_cache = self._model.backend.log_posteriors(frames[None], self._network_cache)
-        return posteriors[0] - self._offset
+        backend = self._model.backend
+        frames, self._audio_cache = self._model.features(samples.to(backend.device), self._audio_cache)
+        posteriors, self._network_cache = backend.log_posteriors(frames[None], self._network_cache)
+        return posteriors[0].cpu() - self._offset
 
     @torch.inference_mode()
     def finish(self) -> Tensor:
@@ -174,7 +175,7 @@ class ScoreStream:
         posteriors, cache = self._model.backend.log_posteriors(frames[None], self._network_cache)
         rest = self._model.backend.finish(cache)
         self._audio_cache = self._network_cache = None
-        return torch.cat((posteriors, rest), dim=1)[0] - self._offset
+        return torch.cat((posteriors, rest), dim=1)[0].cpu() - self._offset
 
     def state_dict(self) -> dict[str, Any]:
         """Where the stream stands, as tensors and plain values."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,8 +13,8 @@ from streamhmm.acoustic.features import HOP, LEAD, N_MELS, SAMPLE_RATE, SILENCE,
 
 PAST_FRAMES, FUTURE_FRAMES = 3, 3
 """Frames before and after a pair of frames that a step of the trunk sees at its input."""
-FEW_STEPS = 64
-"""Up to so many steps a convolution takes longer to set up than to compute by hand."""
+Step = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""(B, 2K + 6, 80) frames and the states (B, S, width) to (B, 2K, V) log-posteriors and the states after."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,21 @@ class NetworkConfig:
     dilations: tuple[int, ...] = (1, 2, 4, 1, 2, 4, 1)
     dropout: float = 0.0
 
+    @property
+    def pasts(self) -> list[int]:
+        """Steps that each block looks back."""
+        return [(self.kernel - 1) * dilation for dilation in self.dilations]
+
+
+FEW_STEPS = 64
+"""Up to so many steps a convolution takes longer to set up than to compute by hand."""
+
 
 class NetworkCache(NamedTuple):
-    """What a later chunk needs: frames (B, F, 80) not used up yet, the blocks' past steps, frames still owed."""
+    """What a later chunk needs: frames (B, F, 80) not used up, past of the blocks (B, S, width), frames still owed."""
 
     frames: Tensor
-    states: tuple[Tensor, ...]
+    states: Tensor
     owed: int
 
 
@@ -51,61 +61,76 @@ class AcousticNetwork(nn.Module):
         self.config = config or NetworkConfig()
         self.trunk = Trunk(self.config)
 
-    def initial_cache(self, batch: int = 1) -> NetworkCache:
-        """The cache before any frame: silence."""
-        weight = self.trunk.input.weight
-        frames = weight.new_full((batch, PAST_FRAMES, N_MELS), SILENCE)
-        return NetworkCache(frames, self.trunk.initial_states(batch), 0)
-
     def forward(self, features: Tensor, cache: NetworkCache | None = None) -> tuple[Tensor, NetworkCache]:
         """Log-posteriors of the frames whose look-ahead is complete, (B, T', n_labels), and the cache."""
-        if features.dim() != 3 or features.shape[2] != N_MELS:
-            raise ValueError(f"features must be (B, T, {N_MELS}), got shape {tuple(features.shape)}")
-        cache = self.initial_cache(len(features)) if cache is None else cache
-        frames = torch.cat((cache.frames, features), dim=1)
-        steps = max(0, (frames.shape[1] - PAST_FRAMES - FUTURE_FRAMES) // 2)
-        owed = cache.owed + features.shape[1] - 2 * steps
-        if steps == 0:
-            return features.new_zeros(len(features), 0, self.config.n_labels), NetworkCache(frames, cache.states, owed)
-        used = frames[:, : 2 * steps + PAST_FRAMES + FUTURE_FRAMES]
-        posteriors, states = self.trunk(used, cache.states)
-        return posteriors, NetworkCache(frames[:, 2 * steps :].clone(), states, owed)
+        return advance(self.trunk, self.config, features, cache or self._initial_cache(len(features)))
 
-    def finish(self, cache: NetworkCache) -> Tensor:
+    def finish(self, cache: NetworkCache | None) -> Tensor:
         """Log-posteriors of the frames still owed, (B, T', n_labels), silence taken for what would follow."""
-        batch = len(cache.frames)
-        padding = cache.frames.new_full((batch, FUTURE_FRAMES + cache.owed % 2, N_MELS), SILENCE)
-        posteriors, _ = self.forward(padding, cache)
-        return posteriors[:, : cache.owed]
+        return finish(self.trunk, self.config, cache or self._initial_cache(1))
+
+    def _initial_cache(self, batch: int) -> NetworkCache:
+        return initial_cache(self.config, batch, self.trunk.output.weight)
+
+
+def initial_cache(config: NetworkConfig, batch: int, like: Tensor) -> NetworkCache:
+    """The cache before any frame: silence; on the device and in the precision of ``like``."""
+    frames = like.new_full((batch, PAST_FRAMES, N_MELS), SILENCE)
+    return NetworkCache(frames, like.new_zeros(batch, sum(config.pasts), config.width), 0)
+
+
+def advance(step: Step, config: NetworkConfig, features: Tensor, cache: NetworkCache) -> tuple[Tensor, NetworkCache]:
+    """Runs the pairs of frames that (B, T, 80) features complete through ``step``."""
+    if features.dim() != 3 or features.shape[2] != N_MELS:
+        raise ValueError(f"features must be (B, T, {N_MELS}), got shape {tuple(features.shape)}")
+    frames = torch.cat((cache.frames, features), dim=1)
+    steps = max(0, (frames.shape[1] - PAST_FRAMES - FUTURE_FRAMES) // 2)
+    owed = cache.owed + features.shape[1] - 2 * steps
+    if steps == 0:
+        return features.new_zeros(len(features), 0, config.n_labels), NetworkCache(frames, cache.states, owed)
+    posteriors, states = step(frames[:, : 2 * steps + PAST_FRAMES + FUTURE_FRAMES], cache.states)
+    return posteriors, NetworkCache(frames[:, 2 * steps :].clone(), states, owed)
+
+
+def finish(step: Step, config: NetworkConfig, cache: NetworkCache) -> Tensor:
+    """The frames still owed, silence taken for what would follow."""
+    padding = cache.frames.new_full((len(cache.frames), FUTURE_FRAMES + cache.owed % 2, N_MELS), SILENCE)
+    posteriors, _ = advance(step, config, padding, cache)
+    return posteriors[:, : cache.owed]
 
 
 class Trunk(nn.Module):
-    """The core step, of fixed shapes: (B, 2K + 6, 80) frames to (B, 2K, n_labels) log-posteriors.
+    """The core step: (B, 2K + 6, 80) frames to (B, 2K, n_labels) log-posteriors, K from 1.
 
-    ``states`` holds, for each block, the (B, (kernel − 1) · dilation, width) inputs of its last steps.
+    ``states`` (B, S, width) holds, block by block, the (kernel − 1) · dilation last inputs. What exporters record are
+    plain tensor operations without a branch on the size.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        self.input = nn.Conv1d(N_MELS, config.width, 2 + PAST_FRAMES + FUTURE_FRAMES, stride=2)
+        self.input = nn.Linear((2 + PAST_FRAMES + FUTURE_FRAMES) * N_MELS, config.width)
         self.blocks = nn.ModuleList(Block(config, dilation) for dilation in config.dilations)
         self.norm = nn.LayerNorm(config.width)
         self.output = nn.Linear(config.width, 2 * config.n_labels)
 
-    def initial_states(self, batch: int) -> tuple[Tensor, ...]:
-        """Zeros: no past."""
-        config, weight = self.config, self.output.weight
-        return tuple(weight.new_zeros(batch, (config.kernel - 1) * d, config.width) for d in config.dilations)
-
-    def forward(self, frames: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
-        hidden = self.input(frames.transpose(1, 2)).transpose(1, 2)
+    def forward(self, frames: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
+        hidden = self.input(windows(frames))
         after: list[Tensor] = []
-        for block, state in zip(self.blocks, states, strict=True):
+        for block, state in zip(self.blocks, states.split(self.config.pasts, dim=1), strict=True):
             hidden, state_after = block(hidden, state)
             after.append(state_after)
         logits = self.output(self.norm(hidden))
-        return logits.reshape(len(frames), -1, self.config.n_labels).log_softmax(-1), tuple(after)
+        posteriors = logits.reshape(frames.shape[0], -1, self.config.n_labels).log_softmax(-1)
+        return posteriors, torch.cat(after, dim=1)
+
+
+def windows(frames: Tensor) -> Tensor:
+    """(B, K, 640) from (B, 2K + 6, 80): what each pair of frames sees, its pasts first."""
+    pairs = frames.reshape(frames.shape[0], -1, 2 * N_MELS)
+    seen = (2 + PAST_FRAMES + FUTURE_FRAMES) // 2
+    steps = pairs.shape[1] - seen + 1
+    return torch.cat([pairs[:, first : first + steps] for first in range(seen)], dim=2)
 
 
 class Block(nn.Module):
@@ -113,7 +138,6 @@ class Block(nn.Module):
 
     def __init__(self, config: NetworkConfig, dilation: int) -> None:
         super().__init__()
-        self.past = (config.kernel - 1) * dilation
         self.depthwise = nn.Conv2d(
             config.width, config.width, (1, config.kernel), dilation=(1, dilation), groups=config.width
         )
@@ -124,10 +148,10 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         context = torch.cat((state, x), dim=1)
-        mixed = self._mix_few(context) if x.shape[1] <= FEW_STEPS and not self.training else self._mix(context)
-        hidden = nn.functional.silu(self.expand(self.norm(mixed)))
-        update = self.project(self.dropout(hidden) if self.training else hidden)
-        return x + (self.dropout(update) if self.training else update), context[:, context.shape[1] - self.past :]
+        few = not (self.training or _is_recorded()) and x.shape[1] <= FEW_STEPS
+        hidden = nn.functional.silu(self.expand(self.norm(self._mix_few(context) if few else self._mix(context))))
+        update = self.dropout(self.project(self.dropout(hidden)))
+        return x + update, context[:, x.shape[1] :]
 
     def _mix(self, context: Tensor) -> Tensor:
         # As an image of height 1 in channels-last order the convolution needs no copy and runs three times as fast.
@@ -138,7 +162,11 @@ class Block(nn.Module):
         dilation, taps = self.depthwise.dilation[1], self.depthwise.kernel_size[1]
         batch, length, width = context.shape
         rows, step, unit = context.stride()
-        windows = context.as_strided((batch, length - self.past, taps, width), (rows, step, dilation * step, unit))
+        shape = (batch, length - dilation * (taps - 1), taps, width)
         weight = self.depthwise.weight.reshape(width, taps).t()
-        mixed: Tensor = (windows * weight).sum(2).add_(self.depthwise.get_parameter("bias"))
-        return mixed
+        mixed: Tensor = (context.as_strided(shape, (rows, step, dilation * step, unit)) * weight).sum(2)
+        return mixed.add_(self.depthwise.get_parameter("bias"))
+
+
+def _is_recorded() -> bool:
+    return bool(torch.jit.is_tracing()) or torch.compiler.is_compiling()  # type: ignore[attr-defined,no-untyped-call]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from importlib import import_module
 from typing import Any, BinaryIO, ParamSpec, TypeVar
 
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from streamhmm.acoustic import AcousticModel
+from streamhmm.acoustic import AcousticModel, RuntimeSettings
 from streamhmm.align.adaptation import Adaptation, Sample, apply, estimate
 from streamhmm.align.assembly import Task, assemble
 from streamhmm.align.calibration import UNCALIBRATED, Calibration
@@ -37,12 +38,13 @@ class Aligner:
 
     Args:
         model: "en", or the path of a checkpoint.
-        backend: the runtime of the network: "torch", or "auto".
-        precision: "fp32", or "auto".
-        device: "cpu", or "auto".
+        backend: the runtime of the network: a name, several with commas between of which the first that works is taken,
+            "auto", or what says it all: ``RuntimeSettings``, or a file ending in ".json" that their ``save`` wrote.
+        precision: of the network: "fp32", "tf32", "fp16", "bf16", "int8", "int4", or "auto".
+        device: "cpu", "cuda", "cuda:N", or "auto".
         lexicon: one or more files of pronunciations (``WORD PH PH PH``) that come before the built-in dictionary.
 
-    ``runtime`` names what runs.
+    ``runtime`` names what runs, ``settings`` are the :class:`RuntimeSettings` that ask for the same again.
 
     Raises:
         BackendUnavailable: a backend, precision or device that is not here.
@@ -52,15 +54,18 @@ class Aligner:
     def __init__(
         self,
         model: str | os.PathLike[str] = "en",
-        backend: str = "auto",
+        backend: str | RuntimeSettings = "auto",
         precision: str = "auto",
         device: str = "auto",
         *,
         lexicon: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
     ) -> None:
-        self.model = AcousticModel.load(model, backend=backend, precision=precision, device=device)
+        self.model = AcousticModel.load(model, _settings(backend, precision, device))
         self.lexicon = Lexicon([lexicon] if isinstance(lexicon, (str, os.PathLike)) else list(lexicon))
         running = self.model.backend
+        self.settings = replace(
+            self.model.settings, backend=running.name, precision=running.precision, device=str(running.device)
+        )
         self.runtime = f"{running.name} {running.precision} on {running.device}"
         self.calibration = _calibration(self.model)
         self.columns = {label: column for column, label in enumerate(self.model.labels)}
@@ -253,6 +258,16 @@ def _or_error(work: Callable[P, Result], *arguments: P.args, **options: P.kwargs
         return work(*arguments, **options)
     except StreamHMMError as error:
         return error
+
+
+def _settings(backend: str | RuntimeSettings, precision: str, device: str) -> RuntimeSettings:
+    if not isinstance(backend, RuntimeSettings):
+        if not backend.endswith(".json"):
+            return RuntimeSettings(backend, precision, device)
+        backend = RuntimeSettings.load(backend)
+    if (precision, device) != ("auto", "auto"):
+        raise ValueError(f"the settings name precision and device already, got {precision!r} and {device!r}, too")
+    return backend
 
 
 def _calibration(model: AcousticModel) -> Calibration:

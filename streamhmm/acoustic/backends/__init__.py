@@ -4,59 +4,45 @@ from __future__ import annotations
 
 import importlib
 import warnings
-from typing import Any, Protocol
+from dataclasses import replace
 
-from torch import Tensor
-
+from streamhmm.acoustic.backends.backend import Backend
+from streamhmm.acoustic.backends.runtime import AUTO, Runtime, RuntimeSettings
 from streamhmm.acoustic.checkpoint import Checkpoint
 from streamhmm.errors import BackendUnavailable
 
-NAMES = ("torch", "torch-compile", "torchscript", "onnx", "tensorrt", "openvino")
-PRECISIONS = ("fp32", "fp16", "bf16", "int8", "int4")
-_MODULES = {"torch": "streamhmm.acoustic.backends.torch_eager"}
-_AUTO = ("torch",)
+MODULES = {
+    "torch": "torch_eager",
+    "onnx": "onnx_runtime",
+}
+"""Names of backends, and the modules here whose ``open_runtime`` opens them."""
+_BY_ITSELF = ("torch",)
+__all__ = ["MODULES", "Backend", "open_backend"]
 
 
-class Backend(Protocol):
-    """The network on one runtime. Caches are the runtime's own; None stands for "before any frame"."""
-
-    name: str
-    precision: str
-    device: str
-
-    def log_posteriors(self, features: Tensor, cache: Any | None) -> tuple[Tensor, Any]:
-        """(B, T', V) log-posteriors of the frames that (B, T, 80) features complete, float32 on the CPU; the cache."""
-        ...
-
-    def finish(self, cache: Any | None) -> Tensor:
-        """Log-posteriors of the frames still owed, (B, T', V)."""
-        ...
-
-
-def open_backend(
-    checkpoint: Checkpoint, backend: str = "auto", precision: str = "auto", device: str = "auto"
-) -> Backend:
-    """The named runtime, or the first of a comma-separated list that works; "auto" takes the best one here.
+def open_backend(checkpoint: Checkpoint, settings: RuntimeSettings | None = None) -> Backend:
+    """The network of a checkpoint on the runtime that the settings name.
 
     Raises:
-        BackendUnavailable: no runtime of that name, precision or device is available here; the message lists them.
+        BackendUnavailable: no runtime of that name, precision or device works here; the message says what to do.
+        ValueError: an option that the backend does not have.
 
     Warns:
         RuntimeWarning: for each name of a list that had to be passed over.
     """
-    names = _AUTO if backend == "auto" else tuple(name.strip() for name in backend.split(","))
+    settings = settings or RuntimeSettings()
+    names = _BY_ITSELF if settings.backend == AUTO else tuple(name.strip() for name in settings.backend.split(","))
     for name in names[:-1]:
         try:
-            return _open(checkpoint, name, precision, device)
+            return Backend(_open(checkpoint, replace(settings, backend=name)), checkpoint.config)
         except BackendUnavailable as error:
             warnings.warn(f"passed over backend {name}: {error}", RuntimeWarning, stacklevel=2)
-    return _open(checkpoint, names[-1], precision, device)
+    return Backend(_open(checkpoint, replace(settings, backend=names[-1])), checkpoint.config)
 
 
-def _open(checkpoint: Checkpoint, name: str, precision: str, device: str) -> Backend:
-    if name not in _MODULES:
-        state = "is not built into this release" if name in NAMES else "is unknown"
-        raise BackendUnavailable(f"backend {name} {state}; choose one of: auto, {', '.join(_MODULES)}")
-    module = importlib.import_module(_MODULES[name])
-    opened: Backend = module.open_backend(checkpoint, precision, device)
+def _open(checkpoint: Checkpoint, settings: RuntimeSettings) -> Runtime:
+    if settings.backend not in MODULES:
+        raise BackendUnavailable(f"backend {settings.backend} is unknown; choose one of: {AUTO}, {', '.join(MODULES)}")
+    module = importlib.import_module(f"{__name__}.{MODULES[settings.backend]}")
+    opened: Runtime = module.open_runtime(checkpoint, settings)
     return opened

@@ -1,40 +1,31 @@
-"""The network as plain torch modules in float32 on the CPU."""
+"""The network as plain torch modules."""
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from streamhmm.acoustic.backends import Backend
+from streamhmm.acoustic.backends.runtime import RuntimeSettings, pick
 from streamhmm.acoustic.checkpoint import Checkpoint
-from streamhmm.acoustic.network import AcousticNetwork, NetworkCache
-from streamhmm.errors import BackendUnavailable
 
 
-class TorchBackend:
-    """Runs an :class:`AcousticNetwork` as it is."""
+class TorchRuntime:
+    """Runs the trunk as it is."""
 
     name = "torch"
-    precision = "fp32"
-    device = "cpu"
 
-    def __init__(self, network: AcousticNetwork) -> None:
-        self._network = network.eval()
+    def __init__(self, trunk: nn.Module, precision: str, device: str) -> None:
+        self._trunk = trunk.eval().to(device)
+        self.precision, self.device = precision, torch.device(device)
 
-    @torch.inference_mode()
-    def log_posteriors(self, features: Tensor, cache: NetworkCache | None) -> tuple[Tensor, NetworkCache]:
-        result: tuple[Tensor, NetworkCache] = self._network(features, cache)
-        return result
-
-    @torch.inference_mode()
-    def finish(self, cache: NetworkCache | None) -> Tensor:
-        return self._network.finish(self._network.initial_cache() if cache is None else cache)
+    def step(self, frames: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
+        posteriors, after = self._trunk(frames, states)
+        return posteriors, after
 
 
-def open_backend(checkpoint: Checkpoint, precision: str, device: str) -> Backend:
-    """The backend; raises BackendUnavailable for what it can't do."""
-    if precision not in ("auto", "fp32"):
-        raise BackendUnavailable(f"backend torch has no precision {precision}; choose one of: auto, fp32")
-    if device not in ("auto", "cpu"):
-        raise BackendUnavailable(f"backend torch can't run on device {device}; choose one of: auto, cpu")
-    return TorchBackend(checkpoint.network)
+def open_runtime(checkpoint: Checkpoint, settings: RuntimeSettings) -> TorchRuntime:
+    """Raises BackendUnavailable for a precision or a device that it does not have."""
+    settings.check_options()
+    precision = pick("precision", "torch", settings.precision, ("fp32",))
+    device = pick("device", "torch", settings.device, ("cpu",))
+    return TorchRuntime(checkpoint.network.trunk, precision, device)
