@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from streamhmm.acoustic.backends import Backend, open_backend
 from streamhmm.acoustic.backends.runtime import RuntimeSettings
-from streamhmm.acoustic.checkpoint import Checkpoint, load_checkpoint
+from streamhmm.acoustic.checkpoint import Checkpoint
+from streamhmm.acoustic.exported import ExportedModel, load_model
 from streamhmm.acoustic.features import HOP, SAMPLE_RATE, LogMel
 from streamhmm.acoustic.features import SILENCE as SILENCE_LEVEL
 from streamhmm.acoustic.labels import SILENCE
-from streamhmm.acoustic.network import NetworkCache
+from streamhmm.acoustic.network import AcousticNetwork, NetworkCache
 from streamhmm.acoustic.shipped import find_model
 
 PRIOR_SCALE = 0.5
@@ -43,11 +44,11 @@ class AcousticModel:
     sample_rate = SAMPLE_RATE
     frame_s = HOP / SAMPLE_RATE
 
-    def __init__(self, checkpoint: Checkpoint, settings: RuntimeSettings | None = None) -> None:
+    def __init__(self, checkpoint: Checkpoint | ExportedModel, settings: RuntimeSettings | None = None) -> None:
         self.labels = checkpoint.labels
         self.silence = checkpoint.labels.index(SILENCE)
         self.log_prior = checkpoint.log_prior
-        self.lookahead_s = checkpoint.network.lookahead_s
+        self.lookahead_s = AcousticNetwork.lookahead_s
         self.training = checkpoint.training
         self.calibration = checkpoint.calibration
         self.label_means = checkpoint.label_means
@@ -65,7 +66,7 @@ class AcousticModel:
             ModelError: there is no such model, or the file is damaged or of another kind.
             BackendUnavailable: the runtime, precision or device is not available here.
         """
-        return cls(load_checkpoint(find_model(name_or_path)), settings)
+        return cls(load_model(find_model(name_or_path)), settings)
 
     @torch.inference_mode()
     def log_posteriors(self, samples: Tensor) -> Tensor:

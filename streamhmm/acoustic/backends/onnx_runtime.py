@@ -10,7 +10,7 @@ from torch import Tensor
 
 from streamhmm.acoustic.backends.runtime import RuntimeSettings, pick, require
 from streamhmm.acoustic.checkpoint import Checkpoint
-from streamhmm.acoustic.exported import onnx_file
+from streamhmm.acoustic.exported import ExportedModel, onnx_file
 
 EXTRA = "onnx"
 
@@ -34,10 +34,11 @@ class OnnxRuntime:
         return torch.from_numpy(posteriors), torch.from_numpy(after)
 
 
-def open_runtime(checkpoint: Checkpoint, settings: RuntimeSettings) -> OnnxRuntime:
+def open_runtime(checkpoint: Checkpoint | ExportedModel, settings: RuntimeSettings) -> OnnxRuntime:
     """Raises BackendUnavailable without onnxruntime, or for a precision or a device that it does not have."""
     settings.check_options()
     require("onnxruntime", "onnx", EXTRA)
-    precision = pick("precision", "onnx", settings.precision, ("fp32",))
+    available = (checkpoint.precision,) if isinstance(checkpoint, ExportedModel) else ("fp32",)
+    precision = pick("precision", "onnx", settings.precision, available)
     pick("device", "onnx", settings.device, ("cpu",))
     return OnnxRuntime(onnx_file(checkpoint), precision)

@@ -1,4 +1,4 @@
-"""The network as files of other programs: ONNX."""
+"""The network as an ONNX graph."""
 
 from __future__ import annotations
 
@@ -13,23 +13,26 @@ import torch
 from streamhmm.acoustic.backends.runtime import require
 from streamhmm.acoustic.cache import cache_folder
 from streamhmm.acoustic.checkpoint import Checkpoint
+from streamhmm.acoustic.exported.model import ExportedModel
 from streamhmm.acoustic.features import N_MELS
 from streamhmm.acoustic.network import FUTURE_FRAMES, PAST_FRAMES, AcousticNetwork
 
 INPUTS, OUTPUTS = ("frames", "states"), ("log_posteriors", "states_after")
 
 
-def onnx_file(checkpoint: Checkpoint) -> Path:
-    """The network's step as an ONNX file, from this machine's cache, or exported into it.
+def onnx_file(model: Checkpoint | ExportedModel) -> Path:
+    """The network's step as an ONNX file: an exported model's own, or one in this machine's cache, made if need be.
 
     Raises:
         BackendUnavailable: the exporter is not installed.
     """
-    path = cache_folder() / f"{checkpoint.fingerprint}-torch{torch.__version__}.onnx"
+    if isinstance(model, ExportedModel):
+        return model.path
+    path = cache_folder() / f"{model.fingerprint}-torch{torch.__version__}.onnx"
     if not path.exists():
         handle, temporary = tempfile.mkstemp(suffix=".onnx", dir=path.parent)
         os.close(handle)
-        export_onnx(checkpoint.network, temporary)
+        export_onnx(model.network, temporary)
         Path(temporary).replace(path)
     return path
 
