@@ -91,11 +91,6 @@ def test_other_metadata_stays(exported: Path) -> None:
     assert {entry.key for entry in graph.metadata_props} == {"mine", HEADER}
 
 
-def test_precision_of_a_header_is_checked() -> None:
-    with pytest.raises(ValueError, match=r"precision must be one of fp32, .*, got 'fp7'"):
-        header_of(random_checkpoint(), "fp7")
-
-
 def test_a_checkpoint_is_loaded_as_ever(tmp_path: Path) -> None:
     save_checkpoint(random_checkpoint(), tmp_path / "model.safetensors")
     assert isinstance(load_model(tmp_path / "model.safetensors"), Checkpoint)
@@ -150,7 +145,6 @@ def test_a_list_of_backends_goes_on_to_what_runs_the_file(exported: Path) -> Non
         ("[]", r"its header is damaged"),
         ({"kind": "other"}, r"its header is damaged \(kind other\)"),
         ({"format_version": 2}, "format version 2, this streamhmm reads 1; install another release"),
-        ({"precision": "fp7"}, r"its header is damaged \(precision fp7\)"),
         ({"labels": ["AA"]}, r"its header is damaged \(its labels are not AA AE"),
         ({"architecture": {"wings": 2}}, "its header is damaged .*wings"),
         ({"log_prior": {"shape": [1], "float32": "AAAAAA=="}}, r"log_prior has shape \(1,\) or is not finite"),

@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from streamhmm.acoustic.backends.runtime import PRECISIONS
 from streamhmm.acoustic.checkpoint import Checkpoint
 from streamhmm.acoustic.features import N_MELS
 from streamhmm.acoustic.labels import LABELS
@@ -51,7 +50,7 @@ class ExportedModel:
     Attributes:
         path: the file.
         form: "onnx", "torchscript", "program" or "tensorrt".
-        precision: of the weights in it, as in ``PRECISIONS``.
+        precision: of the weights in it, as :class:`RuntimeSettings` names it.
         source: fingerprint of the network it was made from.
         provenance: how it was made.
         config, log_prior, labels, training, calibration, label_means: as in :class:`Checkpoint`.
@@ -79,8 +78,6 @@ def header_of(
     model: Checkpoint | ExportedModel, precision: str, provenance: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """What an exported file has to carry, as JSON takes it."""
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
     earlier = model.provenance if isinstance(model, ExportedModel) else {}
     return {
         "kind": KIND,
@@ -142,8 +139,6 @@ def _model(path: Path, form: str, values: dict[str, Any]) -> ExportedModel:
 def _checked(model: ExportedModel) -> ExportedModel:
     if model.labels != LABELS or len(LABELS) != model.config.n_labels:
         raise ValueError(f"its labels are not {' '.join(LABELS)}")
-    if model.precision not in PRECISIONS:
-        raise ValueError(f"precision {model.precision}")
     wanted = {"log_prior": (len(LABELS),), "label_means": (len(LABELS), N_MELS)}
     for name, tensor in (("log_prior", model.log_prior), ("label_means", model.label_means)):
         if tensor is not None and (tuple(tensor.shape) != wanted[name] or not bool(tensor.isfinite().all())):

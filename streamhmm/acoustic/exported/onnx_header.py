@@ -25,7 +25,6 @@ def write_onnx_header(
 
     Raises:
         BackendUnavailable: onnx is not installed.
-        ValueError: there is no such precision.
     """
     onnx = require("onnx", "onnx", "onnx")
     graph = onnx.load(path_or_model) if isinstance(path_or_model, (str, os.PathLike)) else path_or_model
