@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 VARIABLE = "STREAMHMM_CACHE"
@@ -15,6 +17,20 @@ def cache_folder() -> Path:
     folder = Path(named) if named else _system_caches() / "streamhmm"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def kept_file(name: str, make: Callable[[Path], None]) -> Path:
+    """A file of the folder by its name; ``make`` writes it, under a temporary name, if it is not there yet."""
+    path = cache_folder() / name
+    if not path.exists():
+        handle, temporary = tempfile.mkstemp(suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+        try:
+            make(Path(temporary))
+            Path(temporary).replace(path)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+    return path
 
 
 def _system_caches() -> Path:

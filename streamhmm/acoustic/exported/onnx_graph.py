@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from streamhmm.acoustic.backends.runtime import require
-from streamhmm.acoustic.cache import cache_folder
+from streamhmm.acoustic.cache import kept_file
 from streamhmm.acoustic.checkpoint import Checkpoint
 from streamhmm.acoustic.exported.model import ExportedModel
+from streamhmm.acoustic.exported.onnx_header import save_onnx
 from streamhmm.acoustic.features import N_MELS
 from streamhmm.acoustic.network import FUTURE_FRAMES, PAST_FRAMES, AcousticNetwork
 
@@ -28,33 +29,35 @@ def onnx_file(model: Checkpoint | ExportedModel) -> Path:
     """
     if isinstance(model, ExportedModel):
         return model.path
-    path = cache_folder() / f"{model.fingerprint}-torch{torch.__version__}.onnx"
-    if not path.exists():
-        handle, temporary = tempfile.mkstemp(suffix=".onnx", dir=path.parent)
-        os.close(handle)
-        export_onnx(model.network, temporary)
-        Path(temporary).replace(path)
-    return path
+    name = f"{model.fingerprint}-torch{torch.__version__}.onnx"
+    return kept_file(name, lambda path: export_onnx(model.network, path))
 
 
 def export_onnx(network: AcousticNetwork, path: str | os.PathLike[str]) -> None:
-    """Write the network's step with any batch size and any even number of frames."""
+    """Write the network's step with any batch size and any even number of frames, simplified and checked."""
+    save_onnx(onnx_graph(network), Path(path))
+
+
+def onnx_graph(network: AcousticNetwork) -> Any:
+    """The same as an ``onnx.ModelProto``. The exporter has folded constants and dropped what is not used."""
     require("onnxscript", "onnx", "onnx")
+    passes: Any = require("onnx_ir.passes.common", "onnx", "onnx")
     batch, pairs = torch.export.Dim("batch", min=1, max=4096), torch.export.Dim("pairs", min=4, max=1 << 20)
     shapes = {"frames": {0: batch, 1: 2 * pairs}, "states": {0: batch}}
     with warnings.catch_warnings(), _quiet("torch.onnx"):
         warnings.simplefilter("ignore")
-        torch.onnx.export(
+        program = torch.onnx.export(
             network.trunk.eval(),
             example(network),
-            os.fspath(path),
             input_names=list(INPUTS),
             output_names=list(OUTPUTS),
             dynamic_shapes=shapes,
             dynamo=True,
-            external_data=False,
             verbose=False,
         )
+    assert program is not None
+    passes.ClearMetadataAndDocStringPass()(program.model)  # what the exporter notes on every node, 3 % of the file
+    return program.model_proto
 
 
 def example(network: AcousticNetwork, batch: int = 2, steps: int = 30) -> tuple[torch.Tensor, torch.Tensor]:

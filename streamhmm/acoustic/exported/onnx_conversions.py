@@ -1,0 +1,78 @@
+"""ONNX graphs of lower precision, made from that of single precision and kept in this machine's cache."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from streamhmm.acoustic.backends.runtime import require
+from streamhmm.acoustic.cache import kept_file
+from streamhmm.acoustic.checkpoint import Checkpoint
+from streamhmm.acoustic.exported.model import ExportedModel
+from streamhmm.acoustic.exported.onnx_graph import onnx_file
+from streamhmm.acoustic.exported.onnx_header import save_onnx
+
+KEPT_IN_FP32 = ["LogSoftmax"]
+"""Half precision would round log-posteriors of −10 to steps of 0.008."""
+
+
+def onnx_file_in(model: Checkpoint | ExportedModel, precision: str) -> Path:
+    """The network's step as an ONNX file of a precision: "fp32", "fp16", "int8", or what the model's own file has.
+
+    Inputs and outputs are float32 in each. "int8" quantises the weights of the matrix products once and their inputs
+    as they come (dynamic quantisation: results depend a little on how the audio is cut).
+
+    Raises:
+        BackendUnavailable: a library that converts is not installed.
+    """
+    plain = onnx_file(model)
+    own = model.precision if isinstance(model, ExportedModel) else "fp32"
+    if precision == own:
+        return plain
+    convert = {"fp16": to_fp16, "int8": to_dynamic_int8}[precision]
+    version = require("onnxruntime", "onnx", "onnx").__version__
+    return kept_file(f"{model.fingerprint}-{precision}-ort{version}.onnx", lambda path: convert(plain, path))
+
+
+def to_fp16(source: Path, target: Path) -> None:
+    """Half precision, but for inputs, outputs and what :data:`KEPT_IN_FP32` names."""
+    onnx = require("onnx", "onnx", "onnx")
+    with _quiet():
+        float16: Any = require("onnxruntime.transformers.float16", "onnx", "onnx")
+        kept_in_fp32 = [*float16.DEFAULT_OP_BLOCK_LIST, *KEPT_IN_FP32]
+        graph = float16.convert_float_to_float16(onnx.load(source), keep_io_types=True, op_block_list=kept_in_fp32)
+        require("onnxruntime.transformers.onnx_model", "onnx", "onnx").OnnxModel(graph).topological_sort()
+    save_onnx(graph, target)
+
+
+def to_dynamic_int8(source: Path, target: Path) -> None:
+    """Weights of matrix products in 8 bits, with a scale for each column; their inputs are quantised as they come."""
+    onnx = require("onnx", "onnx", "onnx")
+    with _quiet():
+        quantization: Any = require("onnxruntime.quantization", "onnx", "onnx")
+        quantization.quantize_dynamic(
+            source,
+            target,
+            op_types_to_quantize=["MatMul"],
+            per_channel=True,
+            weight_type=quantization.QuantType.QInt8,
+        )
+    onnx.checker.check_model(os.fspath(target))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps the converters' advice, which is not for users, off the terminal."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
