@@ -7,13 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from streamhmm.acoustic.backends.onnx_sessions import (
-    GRAPH_LEVELS,
-    PROVIDER_OPTIONS,
-    PROVIDERS,
-    open_session,
-    usable_devices,
-)
+from streamhmm.acoustic.backends.onnx_sessions import PROVIDER_OPTIONS, PROVIDERS, open_session, usable_devices
 from streamhmm.acoustic.backends.runtime import AUTO, RuntimeSettings, pick, require
 from streamhmm.acoustic.checkpoint import Checkpoint
 from streamhmm.acoustic.exported import INPUTS, OUTPUTS, ExportedModel
@@ -120,6 +114,3 @@ def _provider(settings: RuntimeSettings, device: torch.device) -> str:
     if (provider == "cpu") != (device.type == "cpu"):
         raise ValueError(f"option provider {provider} does not go with device {device}")
     return provider
-
-
-__all__ = ["GRAPH_LEVELS", "OPTIONS", "OnnxCudaRuntime", "OnnxRuntime", "open_runtime"]
