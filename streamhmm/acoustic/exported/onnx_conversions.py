@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +12,7 @@ from streamhmm.acoustic.checkpoint import Checkpoint
 from streamhmm.acoustic.exported.model import ExportedModel
 from streamhmm.acoustic.exported.onnx_graph import onnx_file
 from streamhmm.acoustic.exported.onnx_header import save_onnx
+from streamhmm.acoustic.exported.quiet import quiet
 
 KEPT_IN_FP32 = ["LogSoftmax"]
 """Half precision would round log-posteriors of −10 to steps of 0.008."""
@@ -42,7 +39,7 @@ def onnx_file_in(model: Checkpoint | ExportedModel, precision: str) -> Path:
 def to_fp16(source: Path, target: Path) -> None:
     """Half precision, but for inputs, outputs and what :data:`KEPT_IN_FP32` names."""
     onnx = require("onnx", "onnx", "onnx")
-    with _quiet():
+    with quiet():
         float16: Any = require("onnxruntime.transformers.float16", "onnx", "onnx")
         kept_in_fp32 = [*float16.DEFAULT_OP_BLOCK_LIST, *KEPT_IN_FP32]
         graph = float16.convert_float_to_float16(onnx.load(source), keep_io_types=True, op_block_list=kept_in_fp32)
@@ -53,7 +50,7 @@ def to_fp16(source: Path, target: Path) -> None:
 def to_dynamic_int8(source: Path, target: Path) -> None:
     """Weights of matrix products in 8 bits, with a scale for each column; their inputs are quantised as they come."""
     onnx = require("onnx", "onnx", "onnx")
-    with _quiet():
+    with quiet():
         quantization: Any = require("onnxruntime.quantization", "onnx", "onnx")
         quantization.quantize_dynamic(
             source,
@@ -63,16 +60,3 @@ def to_dynamic_int8(source: Path, target: Path) -> None:
             weight_type=quantization.QuantType.QInt8,
         )
     onnx.checker.check_model(os.fspath(target))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps the converters' advice, which is not for users, off the terminal."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)

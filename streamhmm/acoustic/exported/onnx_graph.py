@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +13,10 @@ from streamhmm.acoustic.cache import kept_file
 from streamhmm.acoustic.checkpoint import Checkpoint
 from streamhmm.acoustic.exported.model import ExportedModel
 from streamhmm.acoustic.exported.onnx_header import save_onnx
+from streamhmm.acoustic.exported.quiet import quiet
 from streamhmm.acoustic.features import N_MELS
 from streamhmm.acoustic.network import FUTURE_FRAMES, PAST_FRAMES, AcousticNetwork
+from streamhmm.errors import ModelError
 
 INPUTS, OUTPUTS = ("frames", "states"), ("log_posteriors", "states_after")
 
@@ -26,8 +26,11 @@ def onnx_file(model: Checkpoint | ExportedModel) -> Path:
 
     Raises:
         BackendUnavailable: the exporter is not installed.
+        ModelError: it is a file of another form.
     """
     if isinstance(model, ExportedModel):
+        if model.form != "onnx":
+            raise ModelError(f"{model.path}: no ONNX graph can be made of it; give the file it was made from")
         return model.path
     name = f"{model.fingerprint}-torch{torch.__version__}.onnx"
     return kept_file(name, lambda path: export_onnx(model.network, path))
@@ -42,16 +45,13 @@ def onnx_graph(network: AcousticNetwork) -> Any:
     """The same as an ``onnx.ModelProto``. The exporter has folded constants and dropped what is not used."""
     require("onnxscript", "onnx", "onnx")
     passes: Any = require("onnx_ir.passes.common", "onnx", "onnx")
-    batch, pairs = torch.export.Dim("batch", min=1, max=4096), torch.export.Dim("pairs", min=4, max=1 << 20)
-    shapes = {"frames": {0: batch, 1: 2 * pairs}, "states": {0: batch}}
-    with warnings.catch_warnings(), _quiet("torch.onnx"):
-        warnings.simplefilter("ignore")
+    with quiet():
         program = torch.onnx.export(
             network.trunk.eval(),
             example(network),
             input_names=list(INPUTS),
             output_names=list(OUTPUTS),
-            dynamic_shapes=shapes,
+            dynamic_shapes=dynamic_shapes(),
             dynamo=True,
             verbose=False,
         )
@@ -67,15 +67,7 @@ def example(network: AcousticNetwork, batch: int = 2, steps: int = 30) -> tuple[
     return frames, torch.zeros(batch, sum(config.pasts), config.width)
 
 
-class _quiet:
-    """Keeps a logger's warnings off the terminal for a while."""
-
-    def __init__(self, name: str) -> None:
-        self._logger = logging.getLogger(name)
-
-    def __enter__(self) -> None:
-        self._level = self._logger.level
-        self._logger.setLevel(logging.ERROR)
-
-    def __exit__(self, *_: object) -> None:
-        self._logger.setLevel(self._level)
+def dynamic_shapes() -> dict[str, Any]:
+    """Sizes of a step that may vary: the batch, and the number of frames, which is even."""
+    batch, pairs = torch.export.Dim("batch", min=1, max=4096), torch.export.Dim("pairs", min=4, max=1 << 20)
+    return {"frames": {0: batch, 1: 2 * pairs}, "states": {0: batch}}
