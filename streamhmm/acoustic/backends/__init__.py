@@ -15,6 +15,7 @@ from streamhmm.errors import BackendUnavailable
 MODULES = {
     "torch": "torch_eager",
     "onnx": "onnx_runtime",
+    "tensorrt": "tensorrt_runtime",
 }
 """Names of backends, and the modules here whose ``open_runtime`` opens them."""
 _BY_ITSELF = ("torch",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,8 +14,13 @@ from torch import Tensor
 
 from streamhmm.acoustic.backends import Backend, open_backend
 from streamhmm.acoustic.backends.runtime import AUTO, RuntimeSettings, pick, require
+from streamhmm.acoustic.backends.tensorrt_engine import Sizes, engine_file
+from streamhmm.acoustic.backends.tensorrt_engine import card as card_name
+from streamhmm.acoustic.backends.tensorrt_engine import version as tensorrt_version
+from streamhmm.acoustic.backends.tensorrt_runtime import PRECISIONS as TENSORRT_PRECISIONS
+from streamhmm.acoustic.backends.tensorrt_runtime import usable_device
 from streamhmm.acoustic.checkpoint import Checkpoint
-from streamhmm.acoustic.exported.model import FORMS, ExportedModel
+from streamhmm.acoustic.exported.model import FORMS, ExportedModel, header_of
 from streamhmm.acoustic.exported.onnx_conversions import onnx_file_in
 from streamhmm.acoustic.exported.onnx_header import write_onnx_header
 from streamhmm.acoustic.exported.reading import header_beside, load_model
@@ -33,7 +39,7 @@ PRECISIONS = {
     "onnx": ("fp32", "fp16", "int8"),
     "torchscript": ("fp32",),
     "program": ("fp32",),
-    "tensorrt": ("fp32", "tf32", "fp16"),
+    "tensorrt": TENSORRT_PRECISIONS,
 }
 """What each form can be written in, from a network in single precision."""
 TOLERANCES = {"fp32": 1e-3, "tf32": 0.05, "fp16": 0.2, "int8": 3.0}
@@ -156,6 +162,16 @@ def _write_program(model: Checkpoint | ExportedModel, path: Path, precision: str
     write_program(_with_weights(model), path, _provenance())
 
 
+def _write_engine(model: Checkpoint | ExportedModel, path: Path, precision: str, device: str) -> None:
+    settings = RuntimeSettings("tensorrt", precision, device)
+    card = usable_device(settings)
+    engine = engine_file(model, precision, Sizes.of(settings), card)
+    made_for = {"tensorrt": tensorrt_version(), "card": card_name(card), **_provenance()}
+    header = json.dumps(header_of(model, precision, made_for), indent=1)
+    header_beside(path).write_text(header, encoding="utf-8")
+    path.write_bytes(engine.read_bytes())
+
+
 def _with_weights(model: Checkpoint | ExportedModel) -> Checkpoint:
     if isinstance(model, ExportedModel):
         raise ModelError(f"{model.path}: has no weights for PyTorch; export the safetensors file it was made from")
@@ -170,4 +186,5 @@ _WRITERS: dict[str, Callable[[Checkpoint | ExportedModel, Path, str, str], None]
     "onnx": _write_onnx,
     "torchscript": _write_torchscript,
     "program": _write_program,
+    "tensorrt": _write_engine,
 }
