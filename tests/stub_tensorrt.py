@@ -108,7 +108,7 @@ class Builder:
         return memoryview(json.dumps(config.profile.shapes).encode() + b"\n" + network.graph)
 
 
-class IParserError:
+class ParserError:
     def desc(self) -> str:
         return "unknown operator"
 
@@ -125,8 +125,8 @@ class OnnxParser:
         self.network.graph = Path(model).read_bytes()
         return self.num_errors == 0
 
-    def get_error(self, index: int) -> IParserError:
-        return IParserError()
+    def get_error(self, index: int) -> ParserError:
+        return ParserError()
 
 
 class IExecutionContext:
