@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from streamhmm.models.poisson import PoissonHMM
 
 _HOMES = {"CategoricalHMM": "categorical", "GMMHMM": "mixture", "GaussianHMM": "gaussian", "PoissonHMM": "poisson"}
-__all__ = ["CategoricalHMM", "GMMHMM", "GaussianHMM", "PoissonHMM"]
+__all__ = ["GMMHMM", "CategoricalHMM", "GaussianHMM", "PoissonHMM"]
 
 
 def __getattr__(name: str) -> Any:

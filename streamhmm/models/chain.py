@@ -38,11 +38,11 @@ class Chain(nn.Module):
 
     def set_initial(self, probabilities: Tensor) -> None:
         """Take (S,) probabilities. Raises ValueError unless they are."""
-        _assign(self.initial_logits, probabilities, "startprob_")
+        set_probabilities(self.initial_logits, probabilities, "startprob_")
 
     def set_transitions(self, probabilities: Tensor) -> None:
         """Take (S, S) probabilities. Raises ValueError unless they are."""
-        _assign(self.transition_logits, probabilities, "transmat_")
+        set_probabilities(self.transition_logits, probabilities, "transmat_")
 
     def graph(self) -> Graph:
         """All pairs of states, each emitting its own column of scores."""
@@ -58,10 +58,10 @@ class Chain(nn.Module):
         """
         if "s" in parts:
             initial = (initial_prior - 1 + counts.initial).clamp(min=0)
-            self.set_initial(_normalised(torch.where(self.initial == 0, 0, initial)))
+            self.set_initial(normalised(torch.where(self.initial == 0, 0, initial)))
         if "t" in parts:
             transitions = (transition_prior - 1 + counts.transitions).clamp(min=0)
-            self.set_transitions(_normalised(torch.where(self.transitions == 0, 0, transitions)))
+            self.set_transitions(normalised(torch.where(self.transitions == 0, 0, transitions)))
 
 
 class ChainCounts(NamedTuple):
@@ -71,7 +71,8 @@ class ChainCounts(NamedTuple):
     transitions: Tensor
 
 
-def _normalised(weights: Tensor) -> Tensor:
+def normalised(weights: Tensor) -> Tensor:
+    """Weights over their sums along the last axis; zeros stay zeros."""
     total = weights.sum(-1, keepdim=True)
     return weights / torch.where(total == 0, 1, total)
 
@@ -81,7 +82,8 @@ def _rows(logits: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _assign(logits: nn.Parameter, probabilities: Tensor, name: str) -> None:
+def set_probabilities(logits: nn.Parameter, probabilities: Tensor, name: str) -> None:
+    """Set logits to the logarithms. Raises ValueError for another shape, or rows that are no probabilities."""
     values = torch.as_tensor(probabilities).to(logits)
     if values.shape != logits.shape:
         raise ValueError(f"{name} must have shape {tuple(logits.shape)}, got {tuple(values.shape)}")

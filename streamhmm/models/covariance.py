@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import torch
 from torch import Tensor, nn
@@ -60,6 +61,18 @@ class Covariance(nn.Module):
             raise ValueError(f"covars_ {int(failed.nonzero()[0, 0])} is not a positive definite matrix")
         self.raw.copy_(factor.tril(-1) + torch.diag_embed(factor.diagonal(dim1=-2, dim2=-1).log()))
 
+    def set_floored(self, value: Tensor, floor: float) -> None:
+        """The same, variances (along every axis) being ``floor`` at least.
+
+        Warns:
+            RuntimeWarning: some were below.
+        """
+        low, value = floored(value, floor, self.kind in ("spherical", "diag"))
+        if low:
+            text = f"variances of {low} states or mixtures were below {floor:g}: constant features, or too few frames"
+            warnings.warn(text, RuntimeWarning, stacklevel=2)
+        self.set(value)
+
     def log_density(self, frames: Tensor, means: Tensor) -> Tensor:
         """(N, K) from (N, D) and (K, D)."""
         origin = means.detach().mean(0)  # where squares lose the fewest digits
@@ -102,7 +115,9 @@ class Covariance(nn.Module):
 def _diagonal(frames: Tensor, means: Tensor, log_variances: Tensor) -> Tensor:
     precision = (-log_variances).exp()
     constant = means.shape[1] * math.log(2 * math.pi) + (log_variances + means.square() * precision).sum(1)
-    return torch.addmm(torch.addmm(-0.5 * constant, frames, (means * precision).mT), frames.square(), precision.mT, alpha=-0.5)
+    return torch.addmm(
+        torch.addmm(-0.5 * constant, frames, (means * precision).mT), frames.square(), precision.mT, alpha=-0.5
+    )
 
 
 def _unit(frames: Tensor, means: Tensor) -> Tensor:
@@ -126,3 +141,17 @@ def shaped(matrix: Tensor, like: Covariance) -> Tensor:
     variances = matrix.diagonal()
     values = {"spherical": variances.mean(), "diag": variances, "full": matrix, "tied": matrix}
     return values[like.kind].expand(like.raw.shape)
+
+
+def floored(value: Tensor, floor: float, variances: bool) -> tuple[int, Tensor]:
+    """How many of the covariances (along the first axis) were too small, and what they become; NaN is too small."""
+    if variances:
+        low = ~(value >= floor)
+        return int(low.reshape(len(value), -1).any(1).sum()), torch.where(low, floor, value)
+    known = torch.where(value.isfinite(), value, 0)
+    values, axes = torch.linalg.eigh((known + known.mT) / 2)
+    low = ~(values >= floor).all(1)
+    if not bool(low.any()):
+        return 0, value
+    raised = (axes * values.clamp(min=floor)[:, None, :]) @ axes.mT
+    return int(low.sum()), torch.where(low[:, None, None], raised, value)

@@ -47,12 +47,14 @@ class ConvergenceMonitor:
         gain = log_likelihood - self.history[-1] if self.history else float("nan")
         self.history.append(log_likelihood)
         if gain < -PRECISION * max(1.0, abs(log_likelihood)):
-            text = f"the log-likelihood fell by {-gain:.3g} in iteration {self.iter}; priors or floors outweigh the data"
+            text = (
+                f"iteration {self.iter} lowered the log-likelihood by {-gain:.3g}: priors or floors outweigh the data"
+            )
             warnings.warn(text, RuntimeWarning, stacklevel=4)
 
 
 def iterate(step: Callable[[], float], monitor: ConvergenceMonitor) -> None:
-    """Repeat ``step``, which returns the log-likelihood before it, until the monitor says stop; with a bar if verbose."""
+    """Repeat ``step``, which returns the log-likelihood before it, until the monitor says stop."""
     monitor.history.clear()
     with Progress(disable=not (monitor.verbose and sys.stderr.isatty()), transient=True) as progress:
         task = progress.add_task("EM", total=monitor.n_iter)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from streamhmm.models.sums import Sums
 
 
 class Emission(nn.Module):
@@ -24,12 +25,8 @@ class Emission(nn.Module):
         """(N, S) log-densities of (N, D) frames."""
 
     @abstractmethod
-    def statistics(self, frames: Tensor, weights: Tensor) -> Any:
-        """What :meth:`maximise` needs of (N, D) frames, (N, S) ``weights`` of them for each state; adds up with +."""
-
-    @abstractmethod
-    def maximise(self, statistics: Any, parts: str) -> None:
-        """The M step, for the parameters among ``parts``."""
+    def statistics(self, frames: Tensor, weights: Tensor) -> Sums:
+        """What the M step needs of (N, D) frames, (N, S) ``weights`` of them for each state."""
 
     @abstractmethod
     def draw(self, states: Tensor, generator: torch.Generator | None) -> Tensor:

@@ -75,12 +75,15 @@ class Estimator(HMM):
         """Emissions with parameters of the right shapes."""
 
     @abstractmethod
-    def _initialise(self, frames: Tensor, letters: str, generator: torch.Generator) -> None:
+    def _initialise(self, frames: Tensor, letters: set[str], generator: torch.Generator) -> None:
         """Set the emissions' parameters among ``letters`` from (N, D) frames, before EM."""
 
     @abstractmethod
     def _maximise(self, sums: Sums) -> None:
         """The M step of the emissions' parameters among ``params``."""
+
+    def _features_of(self, frames: Tensor) -> int:
+        return frames.shape[1]
 
     @property
     def startprob_(self) -> NDArray[np.floating[Any]]:
@@ -130,7 +133,7 @@ class Estimator(HMM):
         return self.score(X, lengths), self.predict_proba(X, lengths)
 
     def decode(self, X: Any, lengths: Any = None, algorithm: str | None = None) -> tuple[float, Any]:
-        """The states, (N,) or (B, T), and their log-probability: of the path ("viterbi"), or summed over frames ("map")."""
+        """The states, (N,) or (B, T), after their log-probability, or the sum of their probabilities ("map")."""
         sequences = self._sequences(X, lengths)
         if (algorithm or self.algorithm) == "viterbi":
             path = self.sequence_paths(sequences)
@@ -191,13 +194,13 @@ class Estimator(HMM):
         return self
 
     def __sklearn_tags__(self) -> Any:
-        from sklearn.utils import Tags, TargetTags
+        from sklearn.utils import Tags, TargetTags  # type: ignore[import-untyped]
 
         return Tags(estimator_type=None, target_tags=TargetTags(required=False))
 
     def _begin(self, sequences: Sequences) -> None:
         fresh = "emission" not in self._modules
-        self._become(sequences.frames.shape[1])
+        self._become(self._features_of(sequences.frames))
         self.emission.check_frames(sequences.frames)
         generator = generator_from(self.random_state)
         flat = torch.full((self.n_components,), 1 / self.n_components, dtype=torch.float64)
@@ -205,8 +208,8 @@ class Estimator(HMM):
             self.chain.set_initial(flat)
         if "t" in self.init_params:
             self.chain.set_transitions(flat.expand(self.n_components, -1))
-        letters = self.emission.letters
-        self._initialise(sequences.frames, letters if fresh else "".join(set(letters) & set(self.init_params)), generator)
+        letters = {each for each in self.emission.letters if fresh or each in self.init_params}
+        self._initialise(sequences.frames, letters, generator)
 
     @torch.no_grad()
     def _em_step(self, sequences: Sequences) -> float:

@@ -32,7 +32,7 @@ class Gaussian(Emission):
         return self.covariance.log_density(frames, self.means)
 
     def statistics(self, frames: Tensor, weights: Tensor) -> Sums:
-        """"post" (S,), "obs" (S, D), and "squares": (S, D), or (S, D, D) where covariances are matrices."""
+        """Of each state "post" (S,), "obs" (S, D), and "squares": (S, D), or (S, D, D) for matrices."""
         sums = Sums(post=weights.sum(0), obs=weights.mT @ frames)
         if self.covariance.kind in ("spherical", "diag"):
             sums["squares"] = weights.mT @ frames.square()
@@ -58,6 +58,7 @@ class GaussianHMM(Estimator):
     Args:
         covariance_type: "spherical", "diag", "full", or "tied" (one matrix for all states).
         min_covar: added to the diagonal of the first covariance.
+        covars_floor: the least variance, along every axis, that EM leaves a Gaussian.
         means_prior, means_weight: mean and strength of the normal prior of the means.
         covars_prior, covars_weight: of the prior of the covariances: inverse Wishart, or inverse gamma for "spherical"
             and "diag".
@@ -71,6 +72,7 @@ class GaussianHMM(Estimator):
 
     covariance_type: str = "diag"
     min_covar: float = 1e-3
+    covars_floor: float = 1e-9
     means_prior: Any = 0.0
     means_weight: Any = 0.0
     covars_prior: Any = 1e-2
@@ -116,7 +118,7 @@ class GaussianHMM(Estimator):
     def _make_emission(self, n_features: int) -> Gaussian:
         return Gaussian(self.n_components, n_features, self.covariance_type, self.dtype)
 
-    def _initialise(self, frames: Tensor, letters: str, generator: torch.Generator) -> None:
+    def _initialise(self, frames: Tensor, letters: set[str], generator: torch.Generator) -> None:
         if "m" in letters:
             self.means_ = k_means(frames, self.n_components, generator)
         if "c" in letters:
@@ -131,7 +133,8 @@ class GaussianHMM(Estimator):
             assign(self._gaussian.means, (strength * centre + total) / (strength + mass), "means_")
         if "c" in self.params:
             means = self._gaussian.means.detach()
-            self._gaussian.covariance.set(self._covariance(sums, means, strength, means - centre))
+            value = self._covariance(sums, means, strength, means - centre)
+            self._gaussian.covariance.set_floored(value, self.covars_floor)
 
     def _covariance(self, sums: Sums, means: Tensor, strength: Tensor, away: Tensor) -> Tensor:
         mass, total, squares = sums["post"], sums["obs"], sums["squares"]
