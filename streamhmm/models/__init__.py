@@ -13,9 +13,16 @@ if TYPE_CHECKING:
     from streamhmm.models.gaussian import GaussianHMM
     from streamhmm.models.mixture import GMMHMM
     from streamhmm.models.poisson import PoissonHMM
+    from streamhmm.models.topology import Topology
 
-_HOMES = {"CategoricalHMM": "categorical", "GMMHMM": "mixture", "GaussianHMM": "gaussian", "PoissonHMM": "poisson"}
-__all__ = ["GMMHMM", "CategoricalHMM", "GaussianHMM", "PoissonHMM"]
+_HOMES = {
+    "CategoricalHMM": "categorical",
+    "GMMHMM": "mixture",
+    "GaussianHMM": "gaussian",
+    "PoissonHMM": "poisson",
+    "Topology": "topology",
+}
+__all__ = ["GMMHMM", "CategoricalHMM", "GaussianHMM", "PoissonHMM", "Topology"]
 
 
 def __getattr__(name: str) -> Any:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from streamhmm.models.chain import normalised, set_probabilities
+from streamhmm.models.chain import check_probabilities, normalised
 from streamhmm.models.emission import Emission
 from streamhmm.models.estimator import Estimator, as_numpy
 from streamhmm.models.sums import Sums
@@ -85,7 +85,9 @@ class CategoricalHMM(Estimator):
     def emissionprob_(self, value: Any) -> None:
         chances = self._tensor(value)
         self._become(chances.shape[-1])
-        set_probabilities(self._categorical.logits, chances, "emissionprob_")
+        logits = self._categorical.logits
+        with torch.no_grad():
+            logits.copy_(check_probabilities(chances, tuple(logits.shape), "emissionprob_").log())
 
     @property
     def _categorical(self) -> Categorical:

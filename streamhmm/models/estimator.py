@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from typing_extensions import Self
 
-from streamhmm.models.chain import Chain
+from streamhmm.models.chain import Chain, normalised
 from streamhmm.models.em import ConvergenceMonitor, iterate
 from streamhmm.models.emission import Emission
 from streamhmm.models.hmm import HMM
 from streamhmm.models.sequences import Sequences, as_sequences
 from streamhmm.models.sums import Sums
+from streamhmm.models.topology import Topology
 
 ALGORITHMS = ("viterbi", "map")
 
@@ -39,6 +40,9 @@ class Estimator(HMM):
         n_iter, tol: :meth:`fit` ends after ``n_iter`` iterations, or when one gains less than ``tol`` nats.
         verbose: show a progress bar on a terminal.
         params, init_params: letters of the parameters that :meth:`fit` changes, and of those that it sets before.
+        topology: which states may follow which; any may follow any other by default. Its emissions are the
+            ``n_components``; where it has more states than these, ``startprob_`` and ``transmat_`` are those of its
+            states, and all else is told by emission.
         n_features: D, where parameters are wanted before there is data.
         dtype: of the parameters.
 
@@ -57,6 +61,7 @@ class Estimator(HMM):
     verbose: bool = False
     params: str = "st"
     init_params: str = "st"
+    topology: Topology | None = None
     n_features: int | None = None
     dtype: torch.dtype = torch.float64
 
@@ -66,7 +71,10 @@ class Estimator(HMM):
             raise ValueError(f"n_components must be at least 1, got {self.n_components}")
         if self.algorithm not in ALGORITHMS:
             raise ValueError(f"algorithm must be one of {', '.join(ALGORITHMS)}, got {self.algorithm!r}")
-        self.chain = Chain(self.n_components, self.dtype)
+        topology = self.topology or Topology.ergodic(self.n_components)
+        if topology.n_emissions != self.n_components:
+            raise ValueError(f"topology has {topology.n_emissions} emissions for n_components = {self.n_components}")
+        self.chain = Chain(topology, self.dtype)
         if self.n_features is not None:
             self._become(self.n_features)
 
@@ -158,7 +166,8 @@ class Estimator(HMM):
         """A sequence drawn from the model: (n, D) frames and (n,) states; the first state follows ``currstate``."""
         generator = generator_from(self.random_state if random_state is None else random_state)
         states = self._draw_states(n_samples, generator, currstate)
-        return as_numpy(self._known().draw(states, generator)), as_numpy(states)
+        emissions = self.chain.topology.pdfs[states]
+        return as_numpy(self._known().draw(emissions, generator)), as_numpy(emissions)
 
     def aic(self, X: Any, lengths: Any = None) -> float:
         """Akaike's information criterion: −2 · log-likelihood + 2 · free parameters; lower is better (Akaike 1974)."""
@@ -171,8 +180,7 @@ class Estimator(HMM):
 
     def free_parameters(self) -> int:
         """How many numbers it takes to describe the model."""
-        states = self.n_components
-        return states - 1 + states * (states - 1) + self._known().free_parameters()
+        return self.chain.free_parameters() + self._known().free_parameters()
 
     def get_stationary_distribution(self) -> NDArray[np.floating[Any]]:
         """(S,) how often each state occurs in the long run: the left eigenvector of ``transmat_`` to eigenvalue 1."""
@@ -203,11 +211,10 @@ class Estimator(HMM):
         self._become(self._features_of(sequences.frames))
         self.emission.check_frames(sequences.frames)
         generator = generator_from(self.random_state)
-        flat = torch.full((self.n_components,), 1 / self.n_components, dtype=torch.float64)
         if "s" in self.init_params:
-            self.chain.set_initial(flat)
+            self.chain.set_initial(normalised(self.chain.topology.first.double()))
         if "t" in self.init_params:
-            self.chain.set_transitions(flat.expand(self.n_components, -1))
+            self.chain.set_transitions(normalised(self.chain.topology.allowed.double()))
         letters = {each for each in self.emission.letters if fresh or each in self.init_params}
         self._initialise(sequences.frames, letters, generator)
 

@@ -42,13 +42,15 @@ class HMM(nn.Module):
 
     @torch.no_grad()
     def sequence_paths(self, sequences: Sequences) -> Path:
-        """The best paths (B, T), −1 behind the ends, and their scores (B,)."""
-        return viterbi(self._scores(sequences), self.chain.graph(), sequences.lengths)
+        """The emissions along the best paths (B, T), −1 behind the ends, and the paths' scores (B,)."""
+        path = viterbi(self._scores(sequences), self.chain.graph(), sequences.lengths)
+        emissions = self.chain.topology.pdfs.to(path.states.device)[path.states]
+        return Path(emissions.masked_fill(path.states < 0, -1), path.score)
 
     @torch.no_grad()
     def sequence_posteriors(self, sequences: Sequences) -> Tensor:
-        """(B, T, S) probabilities of the states given all frames."""
-        return posteriors(self._scores(sequences), self.chain.graph(), sequences.lengths)
+        """(B, T, S) probabilities of the emissions given all frames."""
+        return posteriors(self._scores(sequences), self.chain.graph(), sequences.lengths, by="pdf")
 
     @torch.no_grad()
     def expectation(self, sequences: Sequences) -> Expectation:
@@ -60,9 +62,8 @@ class HMM(nn.Module):
         for part in blocks(sequences, self.chain.n_states):
             scores = self._scores(part)
             total += float(log_likelihood(scores, graph, part.lengths).sum())
-            weights = part.join(posteriors(scores, graph, part.lengths))
-            passages = expected_counts(scores, graph, part.lengths, reduction="sum")
-            found = ChainCounts(passages.initial, passages.arcs)
+            weights = part.join(posteriors(scores, graph, part.lengths, by="pdf"))
+            found = self.chain.counts(expected_counts(scores, graph, part.lengths, reduction="sum"))
             statistics = self.emission.statistics(part.frames, weights.to(part.frames))
             counts = found if counts is None else ChainCounts(*(a + b for a, b in zip(counts, found, strict=True)))
             sums = statistics if sums is None else sums + statistics

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from streamhmm.models.chain import normalised, set_probabilities
+from streamhmm.models.chain import check_probabilities, normalised
 from streamhmm.models.covariance import KINDS, Covariance, first_covariance, outer, shaped
 from streamhmm.models.emission import Emission
 from streamhmm.models.estimator import Estimator, as_numpy, assign
@@ -106,7 +106,8 @@ class GMMHMM(Estimator):
 
     @weights_.setter
     def weights_(self, value: Any) -> None:
-        set_probabilities(self._mixture.weight_logits, self._tensor(value), "weights_")
+        with torch.no_grad():
+            self._mixture.weight_logits.copy_(check_probabilities(self._tensor(value), self._grid, "weights_").log())
 
     @property
     def means_(self) -> NDArray[np.floating[Any]]:
