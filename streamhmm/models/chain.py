@@ -63,15 +63,20 @@ class Chain(nn.Module):
         with torch.no_grad():
             self.transition_logits.copy_(self._pooled(values.to(self.source.device), mean=True).log())
 
-    def graph(self) -> Graph:
-        """The states with their score columns; the kernels follow from which transitions there are."""
-        matrix, initial = self._log_transitions(), self.initial_logits.log_softmax(-1)
-        topology = self.topology
-        final = torch.zeros(self.n_states, dtype=matrix.dtype).masked_fill(~topology.last, -torch.inf).to(matrix.device)
+    def graph(self, initial: Tensor | None = None, may_end_anywhere: bool = False) -> Graph:
+        """The states with their score columns; the kernels follow from which transitions there are.
+
+        ``initial``: (S,) logarithms in place of the chain's own.
+        """
+        matrix, topology = self._log_transitions(), self.topology
+        begin = self.initial_logits.log_softmax(-1) if initial is None else initial
+        final = matrix.new_zeros(self.n_states)
+        if not may_end_anywhere:
+            final = final.masked_fill(~topology.last.to(final.device), -torch.inf)
         if bool(topology.allowed.all()):
-            return Graph.dense(matrix, initial=initial, final=final, pdfs=topology.pdfs)
+            return Graph.dense(matrix, initial=begin, final=final, pdfs=topology.pdfs)
         arcs = self.source, self.target, matrix[self.source, self.target]
-        return Graph.from_arcs(self.n_states, *arcs, pdfs=topology.pdfs, initial=initial, final=final)
+        return Graph.from_arcs(self.n_states, *arcs, pdfs=topology.pdfs, initial=begin, final=final)
 
     def counts(self, expected: ExpectedCounts) -> ChainCounts:
         """Counts of the graph's arcs, summed over sequences, as (S, S)."""

@@ -18,6 +18,7 @@ from streamhmm.models.em import ConvergenceMonitor, iterate
 from streamhmm.models.emission import Emission
 from streamhmm.models.hmm import HMM
 from streamhmm.models.sequences import Sequences, as_sequences
+from streamhmm.models.stream import ModelStream
 from streamhmm.models.sums import Sums
 from streamhmm.models.topology import Topology
 
@@ -168,6 +169,11 @@ class Estimator(HMM):
         states = self._draw_states(n_samples, generator, currstate)
         emissions = self.chain.topology.pdfs[states]
         return as_numpy(self._known().draw(emissions, generator)), as_numpy(emissions)
+
+    def stream(self, lag: int | None = None, max_lag: int | None = None) -> ModelStream:
+        """An object that takes frames as they come; see :class:`ModelStream`."""
+        self._known()
+        return ModelStream(self, lag, max_lag)
 
     def aic(self, X: Any, lengths: Any = None) -> float:
         """Akaike's information criterion: −2 · log-likelihood + 2 · free parameters; lower is better (Akaike 1974)."""
