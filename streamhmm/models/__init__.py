@@ -10,19 +10,26 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from streamhmm.models.categorical import CategoricalHMM
+    from streamhmm.models.files import load, save
     from streamhmm.models.gaussian import GaussianHMM
+    from streamhmm.models.hmmlearn_models import from_hmmlearn
     from streamhmm.models.mixture import GMMHMM
     from streamhmm.models.poisson import PoissonHMM
     from streamhmm.models.topology import Topology
 
-_HOMES = {
+_FAMILIES = {
     "CategoricalHMM": "categorical",
     "GMMHMM": "mixture",
     "GaussianHMM": "gaussian",
     "PoissonHMM": "poisson",
-    "Topology": "topology",
 }
-__all__ = ["GMMHMM", "CategoricalHMM", "GaussianHMM", "PoissonHMM", "Topology"]
+_HOMES = {**_FAMILIES, "Topology": "topology", "from_hmmlearn": "hmmlearn_models", "load": "files", "save": "files"}
+__all__ = ["GMMHMM", "CategoricalHMM", "GaussianHMM", "PoissonHMM", "Topology", "from_hmmlearn", "load", "save"]
+
+
+def families() -> dict[str, Any]:
+    """Every class of models, by name."""
+    return {name: __getattr__(name) for name in _FAMILIES}
 
 
 def __getattr__(name: str) -> Any:

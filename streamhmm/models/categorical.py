@@ -31,6 +31,10 @@ class Categorical(Emission):
         """V."""
         return self.logits.shape[1]
 
+    @property
+    def size(self) -> int:
+        return self.n_symbols
+
     def scores(self, frames: Tensor) -> Tensor:
         return self.logits.log_softmax(-1).mT[frames[:, 0].long()]
 
@@ -84,14 +88,14 @@ class CategoricalHMM(Estimator):
     @emissionprob_.setter
     def emissionprob_(self, value: Any) -> None:
         chances = self._tensor(value)
-        self._become(chances.shape[-1])
+        self.become(chances.shape[-1])
         logits = self._categorical.logits
         with torch.no_grad():
             logits.copy_(check_probabilities(chances, tuple(logits.shape), "emissionprob_").log())
 
     @property
     def _categorical(self) -> Categorical:
-        emission = self._known()
+        emission = self.require_emission()
         assert isinstance(emission, Categorical)
         return emission
 

@@ -20,6 +20,11 @@ class Emission(nn.Module):
     n_states: int
     n_features: int | None
 
+    @property
+    def size(self) -> int:
+        """What its parameters' shapes follow from: D, or the number of symbols."""
+        return int(self.n_features or 0)
+
     @abstractmethod
     def scores(self, frames: Tensor) -> Tensor:
         """(N, S) log-densities of (N, D) frames."""

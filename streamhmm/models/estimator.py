@@ -77,7 +77,7 @@ class Estimator(HMM):
             raise ValueError(f"topology has {topology.n_emissions} emissions for n_components = {self.n_components}")
         self.chain = Chain(topology, self.dtype)
         if self.n_features is not None:
-            self._become(self.n_features)
+            self.become(self.n_features)
 
     @abstractmethod
     def _make_emission(self, n_features: int) -> Emission:
@@ -168,11 +168,11 @@ class Estimator(HMM):
         generator = generator_from(self.random_state if random_state is None else random_state)
         states = self._draw_states(n_samples, generator, currstate)
         emissions = self.chain.topology.pdfs[states]
-        return as_numpy(self._known().draw(emissions, generator)), as_numpy(emissions)
+        return as_numpy(self.require_emission().draw(emissions, generator)), as_numpy(emissions)
 
     def stream(self, lag: int | None = None, max_lag: int | None = None) -> ModelStream:
         """An object that takes frames as they come; see :class:`ModelStream`."""
-        self._known()
+        self.require_emission()
         return ModelStream(self, lag, max_lag)
 
     def aic(self, X: Any, lengths: Any = None) -> float:
@@ -186,7 +186,7 @@ class Estimator(HMM):
 
     def free_parameters(self) -> int:
         """How many numbers it takes to describe the model."""
-        return self.chain.free_parameters() + self._known().free_parameters()
+        return self.chain.free_parameters() + self.require_emission().free_parameters()
 
     def get_stationary_distribution(self) -> NDArray[np.floating[Any]]:
         """(S,) how often each state occurs in the long run: the left eigenvector of ``transmat_`` to eigenvalue 1."""
@@ -214,7 +214,7 @@ class Estimator(HMM):
 
     def _begin(self, sequences: Sequences) -> None:
         fresh = "emission" not in self._modules
-        self._become(self._features_of(sequences.frames))
+        self.become(self._features_of(sequences.frames))
         self.emission.check_frames(sequences.frames)
         generator = generator_from(self.random_state)
         if "s" in self.init_params:
@@ -233,11 +233,13 @@ class Estimator(HMM):
         self._maximise(found.statistics)
         return found.log_likelihood
 
-    def _become(self, n_features: int) -> None:
+    def become(self, n_features: int) -> None:
+        """Make the emissions, if there are none yet, of D features (of symbols: their number)."""
         if "emission" not in self._modules:
             self.emission = self._make_emission(n_features).to(self.chain.initial_logits.device)
 
-    def _known(self) -> Emission:
+    def require_emission(self) -> Emission:
+        """The emissions. Raises ValueError where there are none yet."""
         if "emission" not in self._modules:
             raise ValueError("the model has no emissions yet; call fit, set its parameters, or name n_features")
         return self.emission

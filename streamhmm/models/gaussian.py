@@ -93,7 +93,7 @@ class GaussianHMM(Estimator):
     @means_.setter
     def means_(self, value: Any) -> None:
         means = self._tensor(value)
-        self._become(means.shape[-1])
+        self.become(means.shape[-1])
         assign(self._gaussian.means, means, "means_")
 
     @property
@@ -106,12 +106,12 @@ class GaussianHMM(Estimator):
     def covars_(self, value: Any) -> None:
         covariance = self._tensor(value)
         if self.covariance_type != "spherical":
-            self._become(covariance.shape[-1])
+            self.become(covariance.shape[-1])
         self._gaussian.covariance.set(covariance[None] if self.covariance_type == "tied" else covariance)
 
     @property
     def _gaussian(self) -> Gaussian:
-        emission = self._known()
+        emission = self.require_emission()
         assert isinstance(emission, Gaussian)
         return emission
 

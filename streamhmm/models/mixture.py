@@ -117,7 +117,7 @@ class GMMHMM(Estimator):
     @means_.setter
     def means_(self, value: Any) -> None:
         means = self._tensor(value)
-        self._become(means.shape[-1])
+        self.become(means.shape[-1])
         assign(self._mixture.means, means.flatten(0, 1), "means_")
 
     @property
@@ -130,7 +130,7 @@ class GMMHMM(Estimator):
     def covars_(self, value: Any) -> None:
         covariance = self._tensor(value)
         if self.covariance_type != "spherical":
-            self._become(covariance.shape[-1])
+            self.become(covariance.shape[-1])
         self._mixture.covariance.set(covariance if self.covariance_type == "tied" else covariance.flatten(0, 1))
 
     @property
@@ -139,7 +139,7 @@ class GMMHMM(Estimator):
 
     @property
     def _mixture(self) -> GaussianMixture:
-        emission = self._known()
+        emission = self.require_emission()
         assert isinstance(emission, GaussianMixture)
         return emission
 

@@ -72,12 +72,12 @@ class PoissonHMM(Estimator):
     @lambdas_.setter
     def lambdas_(self, value: Any) -> None:
         rates = self._tensor(value)
-        self._become(rates.shape[-1])
+        self.become(rates.shape[-1])
         assign(self._poisson.log_rates, rates.log(), "the logarithms of lambdas_")
 
     @property
     def _poisson(self) -> Poisson:
-        emission = self._known()
+        emission = self.require_emission()
         assert isinstance(emission, Poisson)
         return emission
 
