@@ -106,7 +106,10 @@ def _built(graph: Path, shapes: dict[str, Any], precision: str, workspace: int, 
     parser = trt.OnnxParser(network, logger)  # holds the weights until the engine is built
     if not parser.parse_from_file(str(graph)):
         errors = "; ".join(parser.get_error(index).desc() for index in range(parser.num_errors))
-        raise BackendUnavailable(f"backend tensorrt can't read {graph.name} ({errors}); choose another precision")
+        raise BackendUnavailable(
+            f"backend tensorrt can't read {graph.name} ({errors}); choose another precision, or quantise with pairs of "
+            "QuantizeLinear and DequantizeLinear"
+        )
     config = builder.create_builder_config()
     config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, workspace)
     (config.clear_flag if precision == "fp32" else config.set_flag)(trt.BuilderFlag.TF32)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from streamhmm.acoustic.backends import Backend, open_backend
-from streamhmm.acoustic.backends.runtime import AUTO, RuntimeSettings, pick, require
+from streamhmm.acoustic.backends.runtime import AUTO, RuntimeSettings, require
 from streamhmm.acoustic.backends.tensorrt_engine import Sizes, engine_file
 from streamhmm.acoustic.backends.tensorrt_engine import card as card_name
 from streamhmm.acoustic.backends.tensorrt_engine import version as tensorrt_version
@@ -33,7 +33,7 @@ from streamhmm.acoustic.exported.torch_files import (
 )
 from streamhmm.acoustic.features import SAMPLE_RATE, LogMel
 from streamhmm.acoustic.network import Step
-from streamhmm.errors import ModelError, OutputError, why_not_written
+from streamhmm.errors import BackendUnavailable, ModelError, OutputError, why_not_written
 
 PRECISIONS = {
     "onnx": ("fp32", "fp16", "int8"),
@@ -42,7 +42,7 @@ PRECISIONS = {
     "tensorrt": TENSORRT_PRECISIONS,
 }
 """What each form can be written in, from a network in single precision."""
-TOLERANCES = {"fp32": 1e-3, "tf32": 0.05, "fp16": 0.2, "int8": 3.0}
+TOLERANCES = {"fp32": 1e-3, "tf32": 0.05, "fp16": 0.2, "bf16": 1.0, "int8": 3.0, "int4": 5.0}
 """How far log-posteriors of noise may be from those of the network."""
 NOISE_S = 3.0
 
@@ -82,11 +82,11 @@ def export_model(
     if form is None:
         raise ValueError(f"{target.name}: the suffix must be one of {', '.join(FORMS)}")
     own = model.precision if isinstance(model, ExportedModel) else "fp32"
-    precision = pick("precision", form, precision, PRECISIONS[form] if own == "fp32" else (own,))
+    precision = _pick(target.suffix, precision, PRECISIONS[form] if own == "fp32" else (own,))
     temporary = target.with_name(f"{target.stem}.part{target.suffix}")
     try:
         _WRITERS[form](model, temporary, precision, device)
-        difference = largest_difference(model, temporary)
+        difference = largest_difference(model, temporary, device)
         if not difference <= TOLERANCES[precision]:
             raise ModelError(
                 f"{target}: not written, its log-posteriors on noise differ by {difference:.2g} from those of the "
@@ -104,13 +104,20 @@ def export_model(
     return Written(target, form, precision, size, difference)
 
 
-def largest_difference(model: Checkpoint | ExportedModel, path: Path) -> float:
+def _pick(suffix: str, wanted: str, available: tuple[str, ...]) -> str:
+    if wanted not in (AUTO, *available):
+        choices = ", ".join((AUTO, *available))
+        raise BackendUnavailable(f"a {suffix} file of this model has no precision {wanted}; choose one of: {choices}")
+    return available[0] if wanted == AUTO else wanted
+
+
+def largest_difference(model: Checkpoint | ExportedModel, path: Path, device: str = AUTO) -> float:
     """Between log-posteriors of noise: of a model in one go, and of an exported file in chunks of several sizes."""
     generator = torch.Generator().manual_seed(0)
     levels = torch.logspace(-3, 0, round(NOISE_S * SAMPLE_RATE))
     features = LogMel()(levels * torch.randn(len(levels), generator=generator))[0][None]
     expected = _log_posteriors(_reference(model), features, [features.shape[1]])
-    found = _log_posteriors(_of_file(path), features, [2, 1, 20, 100, features.shape[1] - 123])
+    found = _log_posteriors(_of_file(path, device), features, [2, 1, 20, 100, features.shape[1] - 123])
     return float((found - expected).abs().max())
 
 
@@ -128,14 +135,14 @@ def _reference(model: Checkpoint | ExportedModel) -> Backend:
     return Backend(_Plain(model.network.trunk), model.config)
 
 
-def _of_file(path: Path) -> Backend:
+def _of_file(path: Path, device: str) -> Backend:
     model = load_model(path)
     assert isinstance(model, ExportedModel)
     if model.form == "torchscript":
         return Backend(_Plain(load_torchscript(path)), model.config)
     if model.form == "program":
         return Backend(_Plain(program_step(load_program(path))), model.config)
-    return open_backend(model, RuntimeSettings(model.form, device="cpu" if model.form == "onnx" else AUTO))
+    return open_backend(model, RuntimeSettings(model.form, device="cpu" if model.form == "onnx" else device))
 
 
 class _Plain:
