@@ -68,11 +68,15 @@ class AcousticModel:
         """
         return cls(load_model(find_model(name_or_path)), settings)
 
+    def frames(self, samples: int) -> int:
+        """How many frames so many samples give."""
+        return -(-samples // HOP)
+
     @torch.inference_mode()
     def log_posteriors(self, samples: Tensor) -> Tensor:
         """(T, V) log-posteriors of (N,) float32 samples, T = ceil(N / 160)."""
         stream = ScoreStream(self, prior_scale=0.0)
-        result = samples.new_empty(-(-len(samples) // HOP), len(self.labels))
+        result = samples.new_empty(self.frames(len(samples)), len(self.labels))
         done = 0
         size = round(BLOCK_S * SAMPLE_RATE)
         for start in range(0, len(samples), size):

@@ -14,10 +14,15 @@ import torch
 from torch import Tensor
 
 from streamhmm.acoustic import AcousticModel, RuntimeSettings
+from streamhmm.acoustic.ctc_model import CtcModel
+from streamhmm.acoustic.hub import is_hugging_face
 from streamhmm.align.adaptation import Adaptation, Sample, apply, estimate
 from streamhmm.align.assembly import Task, assemble
 from streamhmm.align.calibration import UNCALIBRATED, Calibration
 from streamhmm.align.checks import check_level
+from streamhmm.align.ctc import CtcTask, align_ctc
+from streamhmm.align.ctc_graph import least_frames as least_ctc_frames
+from streamhmm.align.ctc_units import Vocabulary
 from streamhmm.align.decoding import Decoding, decode
 from streamhmm.align.follow import IMPERFECT, Follow
 from streamhmm.align.phone_loop import phone_loop
@@ -37,12 +42,16 @@ class Aligner:
     """Finds when each word and phone of a known text is spoken.
 
     Args:
-        model: "en", or the path of a checkpoint.
+        model: "en", or the path of a checkpoint; or a Hugging Face CTC model of letters or of phones (wav2vec 2.0,
+            HuBERT, WavLM, MMS …) with safetensors weights: a folder, or its name on the hub, with "hf:" before it if
+            need be. Such a model aligns recordings with texts as they are read; it can't stream, follow, make up for
+            imperfect texts or be adapted.
         backend: the runtime of the network: a name, several with commas between of which the first that works is taken,
             "auto", or what says it all: ``RuntimeSettings``, or a file ending in ".json" that their ``save`` wrote.
         precision: of the network: "fp32", "tf32", "fp16", "bf16", "int8", "int4", or "auto".
         device: "cpu", "cuda", "cuda:N", or "auto".
         lexicon: one or more files of pronunciations (``WORD PH PH PH``) that come before the built-in dictionary.
+        target_lang: language of a Hugging Face model's adapter, as its files name it ("fra").
 
     ``runtime`` names what runs, ``settings`` are the :class:`RuntimeSettings` that ask for the same again.
 
@@ -59,8 +68,9 @@ class Aligner:
         device: str = "auto",
         *,
         lexicon: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
+        target_lang: str | None = None,
     ) -> None:
-        self.model = AcousticModel.load(model, _settings(backend, precision, device))
+        self.model = _load_model(model, _settings(backend, precision, device), target_lang)
         self.lexicon = Lexicon([lexicon] if isinstance(lexicon, (str, os.PathLike)) else list(lexicon))
         running = self.model.backend
         self.settings = replace(
@@ -69,7 +79,10 @@ class Aligner:
         self.runtime = f"{running.name} {running.precision} on {running.device}"
         self.calibration = _calibration(self.model)
         self.columns = {label: column for column, label in enumerate(self.model.labels)}
-        self.phone_loop = phone_loop(len(self.model.labels))
+        if isinstance(self.model, CtcModel):
+            self._vocabulary = Vocabulary(self.model.layout)
+        else:
+            self.phone_loop = phone_loop(len(self.model.labels))
         self._warm_up()
 
     def align(
@@ -98,9 +111,10 @@ class Aligner:
         Raises:
             AudioError, TextError: the audio or the text can't be used.
             AlignmentError: the audio is too short for the text; never with ``follow`` or ``imperfect``.
+            ModelError: either of them with a Hugging Face model.
             ValueError: both of them.
         """
-        task = self._task(audio, text, _costs(follow, imperfect), channel, strict)
+        task = self._task(audio, text, self._costs(follow, imperfect), channel, strict)
         return self._alignment(task, self.model.log_posteriors(torch.from_numpy(task.recording.samples)))
 
     def align_batch(
@@ -117,11 +131,15 @@ class Aligner:
         Of a recording or a text that can't be aligned the error stands in its place. For the arguments see
         :meth:`align`.
         """
-        costs = _costs(follow, imperfect)
+        costs = self._costs(follow, imperfect)
         tasks = [_or_error(self._task, audio, text, costs, channel, strict) for audio, text in recordings]
-        samples = [torch.from_numpy(task.recording.samples) for task in tasks if isinstance(task, Task)]
+        ready = [task for task in tasks if not isinstance(task, StreamHMMError)]
+        samples = [torch.from_numpy(task.recording.samples) for task in ready]
         scored = iter(self.model.batch_log_posteriors(samples))
-        return [_or_error(self._alignment, task, next(scored)) if isinstance(task, Task) else task for task in tasks]
+        return [
+            task if isinstance(task, StreamHMMError) else _or_error(self._alignment, task, next(scored))
+            for task in tasks
+        ]
 
     def stream(
         self,
@@ -149,6 +167,7 @@ class Aligner:
 
         Raises:
             TextError: the text can't be used.
+            ModelError: the model is a Hugging Face one.
             ValueError: ``max_lag`` is less than the model's look-ahead, and other arguments that are not as said.
         """
         return AlignmentStream(
@@ -163,9 +182,13 @@ class Aligner:
         )
 
     def adapted(self, adaptation: Adaptation) -> Aligner:
-        """An aligner, and a maker of streams, for the speaker of an adaptation; it shares the model's weights."""
+        """An aligner, and a maker of streams, for the speaker of an adaptation; it shares the model's weights.
+
+        Raises:
+            ModelError: the model is a Hugging Face one.
+        """
         aligner = copy.copy(self)
-        aligner.model = apply(self.model, adaptation)
+        aligner.model = apply(self.own_model("be adapted"), adaptation)
         return aligner
 
     def estimate_adaptation(
@@ -174,32 +197,60 @@ class Aligner:
         """What makes up for the speaker or the channel of recordings with their texts; None where nothing helps.
 
         At least 8 are needed, and a minute of speech is enough. Those that can't be aligned are left out.
+
+        Raises:
+            ModelError: the model is a Hugging Face one.
         """
+        model = self.own_model("be adapted")
         tasks = [_or_error(self._task, audio, text, None, channel, False) for audio, text in recordings]
         kept = [task for task in tasks if isinstance(task, Task)]
-        features = [self.model.log_mel(torch.from_numpy(task.recording.samples)) for task in kept]
-        scored = zip(kept, features, self.model.features_log_posteriors(features), strict=True)
+        features = [model.log_mel(torch.from_numpy(task.recording.samples)) for task in kept]
+        scored = zip(kept, features, model.features_log_posteriors(features), strict=True)
         samples = [_or_error(self._sample, task, frames, posteriors) for task, frames, posteriors in scored]
-        return estimate([sample for sample in samples if isinstance(sample, Sample)], self.model)
+        return estimate([sample for sample in samples if isinstance(sample, Sample)], model)
 
     def examine(self, audio: AudioInput, text: str | Sequence[str]) -> Decoding:
         """The path that :meth:`align` would report, with the evidence for it: what a calibration is fitted on.
 
         Raises:
             AudioError, TextError, AlignmentError: as :meth:`align`.
+            ModelError: the model is a Hugging Face one.
         """
+        model = self.own_model("be calibrated")
         task = self._task(audio, text, None, None, False)
-        return self._decoding(task, self.model.log_posteriors(torch.from_numpy(task.recording.samples)))
+        assert isinstance(task, Task)
+        return self._decoding(task, model.log_posteriors(torch.from_numpy(task.recording.samples)))
+
+    def own_model(self, purpose: str) -> AcousticModel:
+        """The model, if it is one of streamhmm's own. Raises ModelError: it is not, so it can't do what it is for."""
+        if isinstance(self.model, CtcModel):
+            raise ModelError(f'a Hugging Face model can\'t {purpose}; use model="en" (--model en) for that')
+        return self.model
+
+    def _costs(self, follow: bool, imperfect: bool) -> Follow | None:
+        if follow and imperfect:
+            raise ValueError("follow and imperfect do not go together: who follows a speaker allows for all of it")
+        if follow or imperfect:
+            self.own_model("follow a speaker" if follow else "make up for an imperfect text")
+        return Follow() if follow else IMPERFECT if imperfect else None
 
     def _task(
         self, audio: AudioInput, text: str | Sequence[str], costs: Follow | None, channel: int | None, strict: bool
-    ) -> Task:
+    ) -> Task | CtcTask:
+        whole_text = text if isinstance(text, str) else " ".join(text)
+        if isinstance(self.model, CtcModel):
+            spelling = self._vocabulary.spell(tokenize(text), self.lexicon, strict)
+            recording = self._recording(audio, channel)
+            doubts = check_level(recording.samples, recording.name)
+            words = spelling.script.words
+            self._check_length(recording, least_ctc_frames(words), len(words))
+            return CtcTask(recording, whole_text, spelling, doubts)
         script = pronounce(tokenize(text), self.lexicon, strict=strict)
         recording = self._recording(audio, channel)
         doubts = check_level(recording.samples, recording.name)
         if costs is None:
             self._check_length(recording, least_frames(script.words), len(script.words))
-        return Task(recording, text if isinstance(text, str) else " ".join(text), script, costs, doubts)
+        return Task(recording, whole_text, script, costs, doubts)
 
     def _decoding(self, task: Task, log_posteriors: Tensor) -> Decoding:
         return decode(
@@ -207,7 +258,7 @@ class Aligner:
             task.script.words,
             self.columns,
             task.costs,
-            self.model,
+            self.own_model("be decoded"),
             self.phone_loop,
             task.recording.name,
         )
@@ -216,7 +267,10 @@ class Aligner:
         runs = self._decoding(task, log_posteriors).runs
         return Sample(features, log_posteriors, runs.of_frames(runs.pdfs))
 
-    def _alignment(self, task: Task, log_posteriors: Tensor) -> Alignment:
+    def _alignment(self, task: Task | CtcTask, log_posteriors: Tensor) -> Alignment:
+        if isinstance(task, CtcTask):
+            assert isinstance(self.model, CtcModel)
+            return align_ctc(task, log_posteriors, self.model, self._vocabulary)
         return assemble(self._decoding(task, log_posteriors), task, self.model.frame_s, self.calibration)
 
     def _warm_up(self) -> None:
@@ -238,8 +292,7 @@ class Aligner:
         return load_audio(audio, sample_rate=target_rate, channel=channel)
 
     def _check_length(self, recording: Audio, needed: int, words: int) -> None:
-        frames = -(-len(recording.samples) // round(self.model.sample_rate * self.model.frame_s))
-        if frames < needed:
+        if self.model.frames(len(recording.samples)) < needed:
             raise AlignmentError(
                 f"{recording.name}: the audio is too short for the text: it lasts {recording.duration:.2f} s, and "
                 f"{words} word{'' if words == 1 else 's'} can't take less than {needed * self.model.frame_s:.2f} s; "
@@ -247,17 +300,21 @@ class Aligner:
             )
 
 
-def _costs(follow: bool, imperfect: bool) -> Follow | None:
-    if follow and imperfect:
-        raise ValueError("follow and imperfect do not go together: who follows a speaker allows for all of it")
-    return Follow() if follow else IMPERFECT if imperfect else None
-
-
 def _or_error(work: Callable[P, Result], *arguments: P.args, **options: P.kwargs) -> Result | StreamHMMError:
     try:
         return work(*arguments, **options)
     except StreamHMMError as error:
         return error
+
+
+def _load_model(
+    model: str | os.PathLike[str], settings: RuntimeSettings, target_lang: str | None
+) -> AcousticModel | CtcModel:
+    if is_hugging_face(model):
+        return CtcModel.load(model, settings, target_lang)
+    if target_lang is not None:
+        raise ValueError(f"target_lang is for Hugging Face models, got {target_lang!r} with {os.fspath(model)!r}")
+    return AcousticModel.load(model, settings)
 
 
 def _settings(backend: str | RuntimeSettings, precision: str, device: str) -> RuntimeSettings:
@@ -270,7 +327,7 @@ def _settings(backend: str | RuntimeSettings, precision: str, device: str) -> Ru
     return backend
 
 
-def _calibration(model: AcousticModel) -> Calibration:
+def _calibration(model: AcousticModel | CtcModel) -> Calibration:
     if model.calibration is None:
         return UNCALIBRATED
     try:

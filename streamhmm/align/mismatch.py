@@ -62,7 +62,7 @@ def check_words(words: Sequence[Segment], doubts: Tensor, calibration: Calibrati
     doubtful = [word for word, doubt in zip(words, doubts.tolist(), strict=True) if doubt > limit]
     if not doubtful:
         return ()
-    return (f"not in the audio, or said otherwise: {_named(doubtful)}; check the text there",)
+    return (f"not in the audio, or said otherwise: {named(doubtful)}; check the text there",)
 
 
 def check_stretches(contrast: Tensor, frame_s: float, calibration: Calibration) -> tuple[str, ...]:
@@ -114,7 +114,7 @@ def check_durations(words: Sequence[Segment], phone_words: Sequence[int]) -> tup
     long = [word for word, count in pairs if word.duration > LONG_BASE_S + LONG_PHONE_S * count]
     short = [word for word, count in pairs if count >= FEWEST_PHONES and word.duration < SHORT_PHONE_S * count]
     return tuple(
-        f"implausibly {kind}: {_named(found)}; check the text there"
+        f"implausibly {kind}: {named(found)}; check the text there"
         for kind, found in (("long", long), ("short", short))
         if found
     )
@@ -144,5 +144,6 @@ def first_named(names: Sequence[str]) -> str:
     return ", ".join([*names[:MOST_NAMED], *rest])
 
 
-def _named(words: Sequence[Segment]) -> str:
+def named(words: Sequence[Segment]) -> str:
+    """The first of ``words`` with their times."""
     return first_named([f"{word.label!r} at {word.start:.2f} s" for word in words])

@@ -50,17 +50,26 @@ def measure_quality(
     """The figures of one alignment; ``speech`` is (T,) True in words."""
     evidence = decoding.evidence
     path = decoding.scores.gather(1, decoding.runs.of_frames(decoding.runs.pdfs)[:, None])
-    power = float(np.einsum("i,i->", samples, samples, dtype=np.float64)) / len(samples)
-    clipped = np.count_nonzero(samples >= CLIPPED_AT) + np.count_nonzero(samples <= -CLIPPED_AT)
     return Quality(
         log_likelihood=float(path.double().mean()),
         contrast=float(evidence.contrast.double().mean()) if len(evidence.contrast) else math.nan,
         text_score=judgement.text,
         surprise=max(_surprise_of_words(judgement, calibration), _surprise_of_speech(decoding, frame_s, calibration)),
-        level_db=10 * math.log10(power),
+        level_db=level_db(samples),
         snr_db=signal_to_noise_db(samples, speech.numpy()),
-        clipped=clipped / len(samples),
+        clipped=clipped_share(samples),
     )
+
+
+def level_db(samples: NDArray[np.float32]) -> float:
+    """Root mean square of (n,) samples below full scale."""
+    return 10 * math.log10(float(np.einsum("i,i->", samples, samples, dtype=np.float64)) / len(samples))
+
+
+def clipped_share(samples: NDArray[np.float32]) -> float:
+    """Share of (n,) samples at full scale."""
+    clipped = np.count_nonzero(samples >= CLIPPED_AT) + np.count_nonzero(samples <= -CLIPPED_AT)
+    return clipped / len(samples)
 
 
 def _surprise_of_words(judgement: Judgement, calibration: Calibration) -> float:

@@ -68,7 +68,7 @@ class AlignmentStream:
         keep: float,
         strict: bool,
     ) -> None:
-        self._aligner, self._model = aligner, aligner.model
+        self._aligner, self._model = aligner, aligner.own_model("stream")
         self.sample_rate = self._model.sample_rate
         self._follow, self._strict, self._keep = follow, strict, keep
         script = pronounce(tokenize(text), aligner.lexicon, strict=strict)

@@ -1,0 +1,190 @@
+"""CTC networks of Hugging Face's transformers: wav2vec 2.0, HuBERT, WavLM, MMS and others that hear samples."""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from streamhmm.acoustic.backends.runtime import AUTO, RuntimeSettings, pick, require
+from streamhmm.acoustic.ctc_model import CtcLayout
+from streamhmm.acoustic.hub import ADAPTER, EXTRA, RUNTIME, WEIGHTS, local_folder
+from streamhmm.errors import BackendUnavailable, ModelError
+
+SAMPLES = "input_values"
+"""What transformers calls the input of networks that hear samples."""
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+MAY_BE_MISSING = "masked_spec_embed"
+"""A weight that only training uses."""
+
+
+class HuggingFaceNetwork:
+    """A network of transformers on torch; see ``CtcNetwork``."""
+
+    name = "torch"
+    reason = "nothing else runs Hugging Face models"
+
+    def __init__(self, model: Any, layout: CtcLayout, precision: str, device: str) -> None:
+        self.layout, self.precision = layout, precision
+        self.device = torch.device(device)
+        self._model = model.eval().requires_grad_(False).to(self.device, DTYPES[precision])
+
+    @torch.inference_mode()
+    def log_posteriors(self, samples: Tensor, lengths: Sequence[int]) -> Tensor:
+        """Raises ModelError if the network gives another number of frames than its convolutions should."""
+        inputs = samples.to(self.device, DTYPES[self.precision])
+        mask = None
+        if self.layout.can_pad and min(lengths) < samples.shape[1]:
+            mask = torch.arange(samples.shape[1]) < torch.tensor(lengths)[:, None]
+            mask = mask.long().to(self.device)
+        with warnings.catch_warnings():
+            # WavLM's mask is of another type than its position biases, which torch is going to refuse one day.
+            warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask", UserWarning)
+            logits: Tensor = self._model(inputs, attention_mask=mask).logits
+        expected = (samples.shape[1] - self.layout.receptive) // self.layout.stride + 1
+        if logits.shape[1] != expected:
+            raise ModelError(
+                f"the network gives {logits.shape[1]} frames where its convolutions make {expected}: "
+                "layers that change the number of frames can't be used; name another model"
+            )
+        return logits.float().log_softmax(-1).cpu()
+
+
+def load_network(
+    model: str | os.PathLike[str], settings: RuntimeSettings, target_lang: str | None = None
+) -> HuggingFaceNetwork:
+    """The network in a folder, or of a name on the hub.
+
+    Raises:
+        ModelError, BackendUnavailable: as ``CtcModel.load``.
+    """
+    precision, device = _runtime(settings)
+    library = require("transformers", RUNTIME, EXTRA)
+    folder = local_folder(model, target_lang)
+    _check_weights(folder, target_lang)
+    with _quiet(library), _damage_named(folder):
+        config = library.AutoConfig.from_pretrained(folder)
+        _check_kind(folder, config, library)
+        network, report = library.AutoModelForCTC.from_pretrained(
+            folder, use_safetensors=True, local_files_only=True, output_loading_info=True
+        )
+        missing = [name for name in report["missing_keys"] if not name.endswith(MAY_BE_MISSING)]
+        if missing:
+            raise ModelError(
+                f"{folder}: it has no weights of {', '.join(sorted(missing)[:3])}; a network that was only pre-trained "
+                "does not know letters or phones yet: name one that was fine-tuned with CTC"
+            )
+        if network.main_input_name != SAMPLES or not hasattr(config, "conv_stride"):
+            raise ModelError(f"{folder}: a {config.model_type} network does not hear samples; {_KINDS}")
+        if target_lang is not None:
+            network.load_adapter(target_lang, use_safetensors=True, local_files_only=True)
+        listener = library.AutoFeatureExtractor.from_pretrained(folder)
+        tokenizer = library.AutoTokenizer.from_pretrained(folder)
+        if target_lang is not None:
+            tokenizer.set_target_lang(target_lang)
+        layout = _layout(folder, network.config, listener, tokenizer)
+    return HuggingFaceNetwork(network, layout, precision, device)
+
+
+_KINDS = "name a CTC model of wav2vec 2.0, HuBERT, WavLM, MMS or one of their kin"
+
+
+def _runtime(settings: RuntimeSettings) -> tuple[str, str]:
+    """Precision and device. Raises BackendUnavailable, ValueError."""
+    names = [name.strip() for name in settings.backend.split(",")]
+    if not {AUTO, "torch"} & set(names):
+        raise BackendUnavailable(
+            f"backend {settings.backend} does not run Hugging Face models; choose one of: {AUTO}, torch"
+        )
+    for name in names[: next(place for place, name in enumerate(names) if name in (AUTO, "torch"))]:
+        message = f"passed over backend {name}: it does not run Hugging Face models"
+        warnings.warn(message, RuntimeWarning, stacklevel=2)
+    settings.check_options()
+    cards = [f"cuda:{card}" for card in range(torch.cuda.device_count())]
+    device = pick("device", "torch", settings.device, (*(["cuda", *cards] if cards else []), "cpu"))
+    return pick("precision", "torch", settings.precision, tuple(DTYPES)), device
+
+
+def _check_weights(folder: Path, target_lang: str | None) -> None:
+    """Before transformers is asked, which would look for pickles, too."""
+    if not any(folder.glob(WEIGHTS)):
+        raise ModelError(
+            f"{folder}: there is no model.safetensors in it; other files of weights may run code and are not read: "
+            "convert it with transformers (save_pretrained), or name another model"
+        )
+    if target_lang is not None and not (folder / ADAPTER.format(target_lang)).is_file():
+        found = sorted(path.name.split(".")[1] for path in folder.glob(ADAPTER.format("*")))
+        raise ModelError(
+            f"{folder}: there is no {ADAPTER.format(target_lang)} in it; its adapters are: {', '.join(found) or 'none'}"
+        )
+
+
+def _check_kind(folder: Path, config: Any, library: Any) -> None:
+    if type(config) not in library.AutoModelForCTC._model_mapping:
+        raise ModelError(f"{folder}: transformers has no CTC network of type {config.model_type}; {_KINDS}")
+
+
+def _layout(folder: Path, config: Any, listener: Any, tokenizer: Any) -> CtcLayout:
+    blank = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else config.pad_token_id
+    if blank is None or not 0 <= blank < config.vocab_size:
+        raise ModelError(f"{folder}: its vocabulary has no padding token, which is CTC's blank; name another model")
+    labels = [""] * config.vocab_size
+    for token, column in tokenizer.get_vocab().items():
+        if column < config.vocab_size:
+            labels[column] = token
+    delimiter = getattr(tokenizer, "_word_delimiter_token", None)
+    kernels = list(zip(config.conv_kernel, config.conv_stride, strict=True))
+    return CtcLayout(
+        labels=tuple(labels),
+        blank=blank,
+        delimiter=labels.index(delimiter) if delimiter in labels else None,
+        specials=frozenset(
+            column for column, label in enumerate(labels) if not label or label in tokenizer.all_special_tokens
+        ),
+        is_phonetic="Phoneme" in type(tokenizer).__name__,
+        sample_rate=listener.sampling_rate,
+        stride=math.prod(config.conv_stride),
+        receptive=_receptive(kernels),
+        normalises=bool(getattr(listener, "do_normalize", False)),
+        can_pad=getattr(config, "feat_extract_norm", "group") == "layer",
+    )
+
+
+def _receptive(kernels: Sequence[tuple[int, int]]) -> int:
+    samples, step = 1, 1
+    for kernel, stride in kernels:
+        samples, step = samples + (kernel - 1) * step, step * stride
+    return samples
+
+
+@contextmanager
+def _damage_named(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except ModelError:
+        raise
+    except Exception as error:  # transformers, tokenizers and safetensors each raise their own
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ModelError(f"{folder}: not a model that transformers can load ({reason}); get its files again") from error
+
+
+@contextmanager
+def _quiet(library: Any) -> Iterator[None]:
+    """Keeps progress bars and notes of transformers off the terminal for a while."""
+    logging = library.utils.logging
+    level, had_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if had_bars:
+            logging.enable_progress_bar()
