@@ -51,9 +51,11 @@ def local_folder(model: str | os.PathLike[str], target_lang: str | None = None) 
     return _fetched(name.removeprefix(PREFIX), [*_WANTED, *adapters])
 
 
-def files_of(folder: Path) -> list[Path]:
-    """The files that tell one model from another, in order."""
-    return sorted(path for path in folder.iterdir() if path.suffix in (".json", ".safetensors") and path.is_file())
+def files_of(folder: Path, target_lang: str | None = None) -> list[Path]:
+    """The files that tell one model from another, in order; of adapters that of the language only."""
+    found = (path for pattern in _WANTED for path in folder.glob(pattern))
+    adapter = [] if target_lang is None else folder.glob(ADAPTER.format(target_lang))
+    return sorted({*found, *adapter})
 
 
 def _fetched(name: str, patterns: list[str]) -> Path:

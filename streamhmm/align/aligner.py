@@ -313,7 +313,7 @@ def _load_model(
     if is_hugging_face(model):
         return CtcModel.load(model, settings, target_lang)
     if target_lang is not None:
-        raise ValueError(f"target_lang is for Hugging Face models, got {target_lang!r} with {os.fspath(model)!r}")
+        raise ModelError(f"{os.fspath(model)}: target_lang {target_lang} is for Hugging Face models; leave it out")
     return AcousticModel.load(model, settings)
 
 

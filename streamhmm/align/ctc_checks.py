@@ -64,14 +64,16 @@ def check_ctc(
 def unexplained(path: TokenPath, log_posteriors: Tensor, vocabulary: Vocabulary) -> Iterator[tuple[int, int]]:
     """Stretches (first frame, end) between tokens of the text in which the network hears many others."""
     best = log_posteriors.argmax(1)
-    is_new = torch.isin(best, torch.tensor(vocabulary.sounds))
+    is_sound = torch.isin(best, torch.tensor(vocabulary.sounds))
+    is_new = is_sound.clone()
     is_new[1:] &= best[1:] != best[:-1]
-    places = is_new.nonzero()[:, 0]
-    begins, ends = [0, *path.ends.tolist()], [*path.firsts.tolist(), path.frames]
-    found = torch.searchsorted(places, torch.tensor([begins, ends])).T.tolist()
-    for first, last in found:
-        if last - first >= FEWEST_HEARD:
-            yield int(places[first]), int(places[last - 1]) + 1
+    told = torch.nn.functional.pad(is_new.cumsum(0), (1, 0))
+    begins = torch.nn.functional.pad(path.ends, (1, 0))
+    ends = torch.nn.functional.pad(path.firsts, (0, 1), value=path.frames)
+    many = told[ends] - told[begins] >= FEWEST_HEARD
+    for begin, end in zip(begins[many].tolist(), ends[many].tolist(), strict=True):
+        places = is_sound[begin:end].nonzero()[:, 0]
+        yield begin + int(places[0]), begin + int(places[-1]) + 1
 
 
 def measure_ctc(path: TokenPath, samples: NDArray[np.float32], speech: Tensor) -> Quality:

@@ -84,6 +84,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
         channel=options.channel,
         formats=tuple(options.format or ["textgrid"]),
         adapt=options.adapt,
+        target_lang=options.target_lang,
     )
 
 

@@ -61,7 +61,12 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--channel", type=whole_number, metavar="N", help="use this channel, from 1; otherwise all are mixed"
     )
-    parser.add_argument("--model", default="en", help='acoustic model: "en" or a file (default: en)')
+    parser.add_argument(
+        "--model",
+        default="en",
+        help='acoustic model: "en", a file, or a Hugging Face CTC model: a folder or a name on the hub (default: en)',
+    )
+    parser.add_argument("--target-lang", metavar="LANG", help="language of a Hugging Face model's adapter, such as fra")
     parser.add_argument("--backend", default="auto", help="runtime of the network (default: auto)")
     parser.add_argument("--precision", default="auto", help="precision of the network (default: auto)")
 
@@ -84,7 +89,14 @@ def load_aligner(options: argparse.Namespace, device: str) -> Aligner:
     """The aligner that the options name."""
     from streamhmm.align.aligner import Aligner
 
-    return Aligner(options.model, options.backend, options.precision, device, lexicon=options.lexicon)
+    return Aligner(
+        options.model,
+        options.backend,
+        options.precision,
+        device,
+        lexicon=options.lexicon,
+        target_lang=options.target_lang,
+    )
 
 
 def read_text(options: argparse.Namespace) -> str:

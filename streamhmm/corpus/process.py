@@ -27,7 +27,12 @@ def work(connection: Connection, settings: Settings, digest: str, results: str) 
     torch.set_num_threads(1)  # the files are what is shared out; threads on top would wait for one another
     try:
         aligner = Aligner(
-            settings.model, settings.backend, settings.precision, settings.device, lexicon=settings.lexicon
+            settings.model,
+            settings.backend,
+            settings.precision,
+            settings.device,
+            lexicon=settings.lexicon,
+            target_lang=settings.target_lang,
         )
         worker = Worker(aligner, settings, digest, results)
     except StreamHMMError as error:

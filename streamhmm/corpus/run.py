@@ -99,7 +99,7 @@ def align_corpus(
     if not listing.utterances and not listing.problems:
         raise CorpusError(f"{os.fspath(source)}: there are no recordings with texts in it")
     folder = os.fspath(results)
-    digest = settings.digest(_model_file(settings.model))
+    digest = settings.digest(_model_files(settings))
     reserved = [os.path.join(folder, name) for name in REPORTS] + [os.fspath(source)]
     listing = without_clashes(listing, folder, settings.formats, reserved)
     run = _Run(folder, settings, digest, listing, on_progress)
@@ -241,10 +241,19 @@ class _Run:
         self._on_progress(state)
 
 
-def _model_file(model: str) -> str:
+def _model_files(settings: Settings) -> list[str]:
+    from streamhmm.acoustic.hub import files_of, is_hugging_face, local_folder
     from streamhmm.acoustic.shipped import find_model
 
-    path = os.fspath(find_model(model))
+    if is_hugging_face(settings.model):
+        if settings.adapt or settings.follow or settings.imperfect:
+            raise ModelError(
+                "a Hugging Face model can't be adapted, follow a speaker or make up for imperfect texts; "
+                'use model="en" (--model en) for that'
+            )
+        folder = local_folder(settings.model, settings.target_lang)
+        return [os.fspath(path) for path in files_of(folder, settings.target_lang)]
+    path = os.fspath(find_model(settings.model))
     if not os.path.isfile(path):
         raise ModelError(f"{path}: there is no such model file; check the path")
-    return path
+    return [path]

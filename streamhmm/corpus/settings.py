@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from streamhmm import __version__
@@ -32,6 +33,7 @@ class Settings:
     channel: int | None = None
     formats: tuple[str, ...] = ("textgrid",)
     adapt: bool = False
+    target_lang: str | None = None
 
     def __post_init__(self) -> None:
         if self.follow and self.imperfect:
@@ -40,14 +42,14 @@ class Settings:
         if len(set(suffixes)) < len(suffixes):
             raise ValueError(f"formats must have different suffixes, got {', '.join(self.formats)}")
 
-    def digest(self, model_file: str) -> str:
+    def digest(self, model_files: Sequence[str]) -> str:
         """Tells settings apart that may give other results: by content of files, not by their names.
 
         Raises:
-            ModelError, TextError: the model file or a lexicon can't be read.
+            ModelError, TextError: a model file or a lexicon can't be read.
         """
-        files = [_hash(model_file, ModelError), *(_hash(path, TextError) for path in self.lexicon)]
-        how = (self.follow, self.imperfect, self.strict, self.channel, self.adapt)
+        files = [*(_hash(path, ModelError) for path in model_files), *(_hash(path, TextError) for path in self.lexicon)]
+        how = (self.follow, self.imperfect, self.strict, self.channel, self.adapt, self.target_lang)
         options = (__version__, self.backend, self.precision, self.device, *how)
         return bytes_hash(repr((files, options)).encode())
 
