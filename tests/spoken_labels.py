@@ -27,16 +27,13 @@ def sound(runs, labels=LETTERS):
     return np.pad(np.repeat(columns / STEP, STRIDE).astype(np.float32), EDGE, mode="edge")
 
 
-def runs_of(text, *, frames=2, blanks=0, pause=2):
-    """Runs of words and "_" for a long pause: each letter ``frames`` long, ``blanks`` or one between two that need it."""
+def runs_of(text, *, frames=2, pause=2):
+    """Runs of words, each letter ``frames`` long, and a delimiter among blanks after each word."""
     runs = [("<pad>", 3)]
     for word in text.split():
-        if word == "_":
-            runs.append(("<pad>", 40))
-            continue
         for place, letter in enumerate(word):
-            if place and (blanks or letter == word[place - 1]):
-                runs.append(("<pad>", blanks or 1))
+            if place and letter == word[place - 1]:
+                runs.append(("<pad>", 1))
             runs.append((letter, frames))
         runs += [("<pad>", pause), ("|", 1), ("<pad>", pause)]
     return runs

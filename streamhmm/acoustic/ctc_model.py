@@ -154,8 +154,10 @@ class CtcModel:
         return (samples - samples.mean()) / (samples.var(correction=0) + 1e-7).sqrt()
 
     def _seen(self, samples: Tensor, window: Window) -> Tensor:
+        """With the last frame, all that is behind it, too: some networks normalise over all that they see."""
         stride, receptive = self.layout.stride, self.layout.receptive
-        return samples[window.begin * stride : (window.end - 1) * stride + receptive]
+        is_last = window.end == self.frames(len(samples))
+        return samples[window.begin * stride : None if is_last else (window.end - 1) * stride + receptive]
 
     def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
         """Indices of windows that go through together: of similar length, or one by one."""

@@ -28,7 +28,8 @@ class Alignment(formats.Tiers):
     Attributes:
         words: one :class:`~streamhmm.Segment` for each word of the text, in the user's own spelling. With ``follow``
             one for each time that a word is read, in order of time.
-        phones: the phones (ARPAbet without stress) of the pronunciation that was heard.
+        phones: the phones (ARPAbet without stress) of the pronunciation that was heard; of a Hugging Face model the
+            tokens, letters or phones as it writes them.
         phone_words: for each phone the index of its word in ``words``.
         duration: length of the recording in seconds.
         audio, text: the recording's name and the text as given.
@@ -39,7 +40,8 @@ class Alignment(formats.Tiers):
         offscript: stretches of speech that is not in the text, from the first sound to the last.
 
     A segment's ``score`` is the probability that it is what was spoken, as it was for one wrong word in thirteen
-    planted in training speech. ``start_sd`` and ``end_sd`` tell how far the times may be off.
+    planted in training speech; of a Hugging Face model it is the mean posterior of its tokens, and None for words that
+    it has no letters for. ``start_sd`` and ``end_sd`` tell how far the times may be off, where that is known.
     """
 
     quality: Quality | None = None

@@ -9,6 +9,7 @@ from streamhmm.cli.options import (
     add_freedom,
     add_model,
     add_output,
+    add_target_lang,
     add_text,
     check_text_and_output,
     interrupt_ends_at_once,
@@ -32,6 +33,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     add_output(align)
     add_freedom(align)
     add_model(align)
+    add_target_lang(align)
     align.add_argument("--adaptation", metavar="FILE", help="of the speaker, as corpus --adapt wrote it")
     align.add_argument("--device", default="auto", help="cpu or auto (default: auto)")
     align.set_defaults(run=run, parser=align)
@@ -45,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     if options.audio == STDIN and options.text_file == STDIN:
         options.parser.error("standard input can hold the audio or the text, not both")
     text = read_text(options)
-    aligner = load_aligner(options, options.device)
+    aligner = load_aligner(options, options.device, options.target_lang)
     if options.adaptation is not None:
         from streamhmm.align.adaptation import Adaptation
 

@@ -8,7 +8,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from streamhmm.cli.options import add_freedom, add_model, whole_number
+from streamhmm.cli.options import add_freedom, add_model, add_target_lang, whole_number
 from streamhmm.cli.output import write
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     corpus.add_argument("--jobs", type=whole_number, metavar="N", help="processes (default: one a core)")
     add_freedom(corpus)
     add_model(corpus)
+    add_target_lang(corpus)
     corpus.add_argument("--device", default="auto", help="cpu or auto (default: auto)")
     corpus.set_defaults(run=run, parser=corpus)
 

@@ -66,9 +66,13 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         default="en",
         help='acoustic model: "en", a file, or a Hugging Face CTC model: a folder or a name on the hub (default: en)',
     )
-    parser.add_argument("--target-lang", metavar="LANG", help="language of a Hugging Face model's adapter, such as fra")
     parser.add_argument("--backend", default="auto", help="runtime of the network (default: auto)")
     parser.add_argument("--precision", default="auto", help="precision of the network (default: auto)")
+
+
+def add_target_lang(parser: argparse.ArgumentParser) -> None:
+    """Add the language of models that have several."""
+    parser.add_argument("--target-lang", metavar="LANG", help="language of a Hugging Face model's adapter, such as fra")
 
 
 def check_text_and_output(options: argparse.Namespace) -> None:
@@ -85,7 +89,7 @@ def check_text_and_output(options: argparse.Namespace) -> None:
             options.parser.error(str(error))
 
 
-def load_aligner(options: argparse.Namespace, device: str) -> Aligner:
+def load_aligner(options: argparse.Namespace, device: str, target_lang: str | None = None) -> Aligner:
     """The aligner that the options name."""
     from streamhmm.align.aligner import Aligner
 
@@ -95,7 +99,7 @@ def load_aligner(options: argparse.Namespace, device: str) -> Aligner:
         options.precision,
         device,
         lexicon=options.lexicon,
-        target_lang=options.target_lang,
+        target_lang=target_lang,
     )
 
 
