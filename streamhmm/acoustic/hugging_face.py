@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import warnings
@@ -66,10 +67,11 @@ def load_network(
         ModelError, BackendUnavailable: as ``CtcModel.load``.
     """
     precision, device = _runtime(settings)
-    library = require("transformers", RUNTIME, EXTRA)
+    with _no_notes():
+        library = require("transformers", RUNTIME, EXTRA)
     folder = local_folder(model, target_lang)
     _check_weights(folder, target_lang)
-    with _quiet(library), _damage_named(folder):
+    with _no_notes(), _no_bars(library), _damage_named(folder):
         config = library.AutoConfig.from_pretrained(folder)
         _check_kind(folder, config, library)
         network, report = library.AutoModelForCTC.from_pretrained(
@@ -176,15 +178,23 @@ def _damage_named(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _quiet(library: Any) -> Iterator[None]:
-    """Keeps progress bars and notes of transformers off the terminal for a while."""
-    logging = library.utils.logging
-    level, had_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+def _no_notes() -> Iterator[None]:
+    """Keeps what transformers and the libraries that it looks for have to say off the terminal for a while."""
+    before = logging.root.manager.disable
+    logging.disable(max(before, logging.WARNING))
     try:
         yield
     finally:
-        logging.set_verbosity(level)
+        logging.disable(before)
+
+
+@contextmanager
+def _no_bars(library: Any) -> Iterator[None]:
+    """Keeps progress bars of transformers off the terminal for a while."""
+    had_bars = library.utils.logging.is_progress_bar_enabled()
+    library.utils.logging.disable_progress_bar()
+    try:
+        yield
+    finally:
         if had_bars:
-            logging.enable_progress_bar()
+            library.utils.logging.enable_progress_bar()

@@ -48,6 +48,7 @@ def work(connection: Connection, settings: Settings, digest: str, results: str) 
 
 def _leave(number: int, frame: object) -> None:
     """Ends the process as an error does, so that no half-written file stays."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would fall into what Python does at its end
     raise SystemExit(128 + number)
 
 
