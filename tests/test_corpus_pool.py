@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+
 import corpus_workers
 import pytest
 
-from streamhmm.corpus import Part, Utterance
+from streamhmm.corpus import Part, Utterance, process
 from streamhmm.corpus.messages import Adapted, Failed, Finished
 from streamhmm.corpus.pool import Pool
 from streamhmm.corpus.tasks import AdaptTask, AlignTask
@@ -87,3 +89,13 @@ def test_workers_that_can_not_start(target, error, message):
             list(pool.run([task("a")]))
     finally:
         pool.close()
+
+
+def test_a_worker_that_is_told_to_end_again_while_it_ends_goes_on_ending():
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(SystemExit, match="143"):
+            process._leave(signal.SIGTERM, None)
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -225,7 +225,16 @@ def test_names_that_can_only_be_of_hugging_face(folder, tmp_path, monkeypatch):
     (tmp_path / "out/model").write_bytes(b"")
     for name in (folder, str(folder), NOBODY, "hf:model", "hf:out/model"):
         assert is_hugging_face(name)
-    for name in ("en", "model.safetensors", "out/model", "out/x.safetensors", "a/b/c", "out/x.onnx", tmp_path):
+    for name in (
+        "en",
+        "model.safetensors",
+        "out/model",
+        "out/x.safetensors",
+        "a/b/c",
+        "out/x.onnx",
+        "out/x.ts",
+        tmp_path,
+    ):
         assert not is_hugging_face(name)
     assert local_folder(folder) == folder
 

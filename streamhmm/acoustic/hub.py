@@ -15,7 +15,8 @@ PREFIX = "hf:"
 CONFIG, WEIGHTS = "config.json", "model*.safetensors"
 ADAPTER = "adapter.{}.safetensors"
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
-_FILES = (".safetensors", ".onnx", ".json")
+_FILES = (".safetensors", ".onnx", ".ts", ".pt", ".pt2", ".engine", ".plan", ".json")
+"""Names that end so are of files, whether they are there or not."""
 _WANTED = (
     "*config.json",  # of the model, of the feature extractor, of the tokenizer
     "vocab.json",

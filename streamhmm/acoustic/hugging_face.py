@@ -1,4 +1,8 @@
-"""CTC networks of Hugging Face's transformers: wav2vec 2.0, HuBERT, WavLM, MMS and others that hear samples."""
+"""CTC networks of Hugging Face's transformers: wav2vec 2.0, HuBERT, WavLM, MMS and others that hear samples.
+
+Tokenizer and feature extractor are loaded by themselves: of processors some want a language model's library, which
+alignment has no use for. On CUDA nothing of this has run yet.
+"""
 
 from __future__ import annotations
 

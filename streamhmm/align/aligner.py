@@ -78,10 +78,10 @@ class Aligner:
         )
         self.runtime = f"{running.name} {running.precision} on {running.device}"
         self.calibration = _calibration(self.model)
-        self.columns = {label: column for column, label in enumerate(self.model.labels)}
         if isinstance(self.model, CtcModel):
             self._vocabulary = Vocabulary(self.model.layout)
         else:
+            self.columns = {label: column for column, label in enumerate(self.model.labels)}
             self.phone_loop = phone_loop(len(self.model.labels))
         self._warm_up()
 
