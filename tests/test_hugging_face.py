@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 import torch
@@ -22,6 +23,7 @@ from streamhmm.corpus import run as corpus_run
 from streamhmm.corpus.worker import Worker
 from streamhmm.errors import BackendUnavailable, ModelError
 from streamhmm.formats import load
+from streamhmm.plots import phone_posteriors
 
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
 
@@ -156,6 +158,13 @@ def test_a_random_model_is_told_to_be_wrong(folder):
     alignment = sh.Aligner(folder).align((noise(3.0).numpy(), RATE), "hello there")
     assert [word.label for word in alignment.words] == ["hello", "there"]
     assert any("does not seem to be what is spoken" in warning for warning in alignment.warnings)
+
+
+def test_posteriors_can_be_drawn(folder):
+    model, samples = CtcModel.load(folder), noise(0.5)
+    drawn = phone_posteriors(samples.numpy(), model, 2.0)
+    assert (drawn.labels, drawn.frame_s, drawn.start_s) == (LETTERS, FRAME_S, 2.0 + OFFSET_S)
+    np.testing.assert_allclose(drawn.probabilities, model.log_posteriors(samples).exp(), atol=1e-6)
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])

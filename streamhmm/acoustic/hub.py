@@ -20,6 +20,7 @@ _FILES = (".safetensors", ".onnx", ".ts", ".pt", ".pt2", ".engine", ".plan", ".j
 _WANTED = (
     "*config.json",  # of the model, of the feature extractor, of the tokenizer
     "vocab.json",
+    "tokenizer.json",
     "special_tokens_map.json",
     "added_tokens.json",
     WEIGHTS,

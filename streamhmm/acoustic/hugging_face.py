@@ -11,7 +11,7 @@ import math
 import os
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,10 @@ from streamhmm.errors import BackendUnavailable, ModelError
 SAMPLES = "input_values"
 """What transformers calls the input of networks that hear samples."""
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+FROM_FILES = {"local_files_only": True, "trust_remote_code": False}
 MAY_BE_MISSING = "masked_spec_embed"
 """A weight that only training uses."""
+_KINDS = "name a CTC model of wav2vec 2.0, HuBERT, WavLM, MMS or one of their kin"
 
 
 class HuggingFaceNetwork:
@@ -49,9 +51,7 @@ class HuggingFaceNetwork:
         if self.layout.can_pad and min(lengths) < samples.shape[1]:
             mask = torch.arange(samples.shape[1]) < torch.tensor(lengths)[:, None]
             mask = mask.long().to(self.device)
-        with warnings.catch_warnings():
-            # WavLM's mask is of another type than its position biases, which torch is going to refuse one day.
-            warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask", UserWarning)
+        with nullcontext() if mask is None else _mismatch_ignored():
             logits: Tensor = self._model(inputs, attention_mask=mask).logits
         expected = (samples.shape[1] - self.layout.receptive) // self.layout.stride + 1
         if logits.shape[1] != expected:
@@ -76,30 +76,33 @@ def load_network(
     folder = local_folder(model, target_lang)
     _check_weights(folder, target_lang)
     with _no_notes(), _no_bars(library), _damage_named(folder):
-        config = library.AutoConfig.from_pretrained(folder)
-        _check_kind(folder, config, library)
-        network, report = library.AutoModelForCTC.from_pretrained(
-            folder, use_safetensors=True, local_files_only=True, output_loading_info=True
-        )
-        missing = [name for name in report["missing_keys"] if not name.endswith(MAY_BE_MISSING)]
-        if missing:
-            raise ModelError(
-                f"{folder}: it has no weights of {', '.join(sorted(missing)[:3])}; a network that was only pre-trained "
-                "does not know letters or phones yet: name one that was fine-tuned with CTC"
-            )
-        if network.main_input_name != SAMPLES or not hasattr(config, "conv_stride"):
-            raise ModelError(f"{folder}: a {config.model_type} network does not hear samples; {_KINDS}")
-        if target_lang is not None:
-            network.load_adapter(target_lang, use_safetensors=True, local_files_only=True)
-        listener = library.AutoFeatureExtractor.from_pretrained(folder)
-        tokenizer = library.AutoTokenizer.from_pretrained(folder)
+        network = _load(library, folder, target_lang)
+        listener = library.AutoFeatureExtractor.from_pretrained(folder, **FROM_FILES)
+        tokenizer = library.AutoTokenizer.from_pretrained(folder, **FROM_FILES)
         if target_lang is not None:
             tokenizer.set_target_lang(target_lang)
         layout = _layout(folder, network.config, listener, tokenizer)
     return HuggingFaceNetwork(network, layout, precision, device)
 
 
-_KINDS = "name a CTC model of wav2vec 2.0, HuBERT, WavLM, MMS or one of their kin"
+def _load(library: Any, folder: Path, target_lang: str | None) -> Any:
+    config = library.AutoConfig.from_pretrained(folder, **FROM_FILES)
+    if type(config) not in library.MODEL_FOR_CTC_MAPPING:
+        raise ModelError(f"{folder}: transformers has no CTC network of type {config.model_type}; {_KINDS}")
+    network, report = library.AutoModelForCTC.from_pretrained(
+        folder, use_safetensors=True, output_loading_info=True, **FROM_FILES
+    )
+    missing = sorted(name for name in report["missing_keys"] if not name.endswith(MAY_BE_MISSING))
+    if missing:
+        raise ModelError(
+            f"{folder}: it has no weights of {', '.join(missing[:3])}; a network that was only pre-trained does not "
+            "know letters or phones yet: name one that was fine-tuned with CTC"
+        )
+    if network.main_input_name != SAMPLES or not hasattr(config, "conv_stride"):
+        raise ModelError(f"{folder}: a {config.model_type} network does not hear samples; {_KINDS}")
+    if target_lang is not None:
+        network.load_adapter(target_lang, use_safetensors=True, local_files_only=True)
+    return network
 
 
 def _runtime(settings: RuntimeSettings) -> tuple[str, str]:
@@ -130,11 +133,6 @@ def _check_weights(folder: Path, target_lang: str | None) -> None:
         raise ModelError(
             f"{folder}: there is no {ADAPTER.format(target_lang)} in it; its adapters are: {', '.join(found) or 'none'}"
         )
-
-
-def _check_kind(folder: Path, config: Any, library: Any) -> None:
-    if type(config) not in library.AutoModelForCTC._model_mapping:
-        raise ModelError(f"{folder}: transformers has no CTC network of type {config.model_type}; {_KINDS}")
 
 
 def _layout(folder: Path, config: Any, listener: Any, tokenizer: Any) -> CtcLayout:
@@ -179,6 +177,14 @@ def _damage_named(folder: Path) -> Iterator[None]:
     except Exception as error:  # transformers, tokenizers and safetensors each raise their own
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(f"{folder}: not a model that transformers can load ({reason}); get its files again") from error
+
+
+@contextmanager
+def _mismatch_ignored() -> Iterator[None]:
+    """WavLM's mask is of another type than its position biases, which torch still allows."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask", UserWarning)
+        yield
 
 
 @contextmanager

@@ -32,7 +32,7 @@ class AcousticModel:
     Attributes:
         labels: names of the V columns: 39 phones in alphabetical order, then "SIL", whose column is ``silence``.
         log_prior: (V,) log relative frequency of the labels in training.
-        sample_rate: 16000. ``frame_s``: 0.01.
+        sample_rate: 16000. ``frame_s``: 0.01, from ``offset_s``, 0, on.
         lookahead_s: audio needed after the end of a frame before its scores come out, at most.
         backend: the network on its runtime; its ``name``, ``precision`` and ``device`` tell what runs.
         settings: what was asked for.
@@ -43,6 +43,7 @@ class AcousticModel:
 
     sample_rate = SAMPLE_RATE
     frame_s = HOP / SAMPLE_RATE
+    offset_s = 0.0
 
     def __init__(self, checkpoint: Checkpoint | ExportedModel, settings: RuntimeSettings | None = None) -> None:
         self.labels = checkpoint.labels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -43,7 +44,7 @@ def align_ctc(task: CtcTask, log_posteriors: Tensor, model: CtcModel, vocabulary
     phones = _phones(path, log_posteriors, model, vocabulary, recording.duration)
     phone_words = tuple(token.word for token in path.tokens)
     found = word_segments([word.label for word in script.words], phones, phone_words, path.word_posteriors())
-    words = tuple(replace(word, score=None) if word.score != word.score else word for word in found)
+    words = tuple(replace(word, score=None) if math.isnan(word.score or 0.0) else word for word in found)
     speech = path.within_words()
     return Alignment(
         words=words,

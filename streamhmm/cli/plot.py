@@ -107,10 +107,12 @@ def _draw(tiers: Tiers, options: argparse.Namespace) -> int:
 
 def _posteriors(options: argparse.Namespace, start_s: float, end_s: float) -> Posteriors:
     from streamhmm.acoustic import AcousticModel
+    from streamhmm.acoustic.ctc_model import CtcModel
+    from streamhmm.acoustic.hub import is_hugging_face
     from streamhmm.audio.excerpt import load_excerpt
     from streamhmm.plots import phone_posteriors
 
-    model = AcousticModel.load(options.model)
+    model = (CtcModel if is_hugging_face(options.model) else AcousticModel).load(options.model)
     first_s = max(0.0, start_s - CONTEXT_S)
     excerpt = load_excerpt(options.audio, first_s, end_s + CONTEXT_S, sample_rate=model.sample_rate)
     return phone_posteriors(excerpt.samples, model, first_s)

@@ -12,6 +12,7 @@ from streamhmm.segment import Segment
 
 if TYPE_CHECKING:
     from streamhmm.acoustic import AcousticModel
+    from streamhmm.acoustic.ctc_model import CtcModel
     from streamhmm.plots.canvas import Axes
 
 _HEARD = 0.4
@@ -28,12 +29,12 @@ class Posteriors(NamedTuple):
     start_s: float = 0.0
 
 
-def phone_posteriors(samples: NDArray[np.float32], model: AcousticModel, start_s: float = 0.0) -> Posteriors:
+def phone_posteriors(samples: NDArray[np.float32], model: AcousticModel | CtcModel, start_s: float = 0.0) -> Posteriors:
     """The posteriors of (N,) samples at the model's rate, the first of which is at ``start_s``."""
     import torch
 
     probabilities = model.log_posteriors(torch.from_numpy(np.array(samples, dtype=np.float32))).exp().numpy()
-    return Posteriors(probabilities, tuple(model.labels), model.frame_s, start_s)
+    return Posteriors(probabilities, tuple(model.labels), model.frame_s, start_s + model.offset_s)
 
 
 def draw_posteriors(
