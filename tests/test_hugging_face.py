@@ -191,6 +191,17 @@ def test_runtimes_that_are_not_there(settings, message, folder):
         CtcModel.load(folder, settings)
 
 
+def test_cards_are_taken_where_there_are_some(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert hugging_face._runtime(RuntimeSettings()) == ("fp32", "cuda")
+    assert hugging_face._runtime(RuntimeSettings("torch", "fp16", "cuda:1")) == ("fp16", "cuda:1")
+    assert hugging_face._runtime(RuntimeSettings(device="cpu")) == ("fp32", "cpu")
+    with pytest.raises(
+        BackendUnavailable, match="can't run on device cuda:2; choose one of: auto, cuda, cuda:0, cuda:1"
+    ):
+        hugging_face._runtime(RuntimeSettings(device="cuda:2"))
+
+
 def test_of_several_backends_the_first_that_works_is_taken(folder):
     with pytest.warns(RuntimeWarning, match="passed over backend onnx: it does not run Hugging Face models"):
         aligner = sh.Aligner(folder, backend="onnx, torch")
