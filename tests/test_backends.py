@@ -10,21 +10,41 @@ import torch
 from test_network import noise, random_checkpoint, whole
 
 from streamhmm.acoustic import AcousticModel, RuntimeSettings
-from streamhmm.acoustic.backends import MODULES, open_backend
+from streamhmm.acoustic.backends import MODULES, Backend, open_backend
+from streamhmm.acoustic.checkpoint import Checkpoint
 from streamhmm.acoustic.features import N_MELS
 from streamhmm.errors import BackendUnavailable
 
-CASES = [("torch", "fp32", 1e-5), ("onnx", "fp32", 1e-4)]
+CASES = [
+    ("torch", "fp32", 1e-5),
+    ("torch", "bf16", 0.03),
+    ("torch-compile", "fp32", 1e-4),  # bf16 and int8 would each take as long to compile
+    ("torchscript", "fp32", 1e-4),
+    ("torchscript", "bf16", 0.03),
+    ("onnx", "fp32", 1e-4),
+    ("openvino", "fp32", 1e-4),
+    ("openvino", "bf16", 0.03),
+]
 """Backend, precision, and how far its log-posteriors may be from those of the network itself."""
+_NOT_EVERYWHERE = ("openvino", "bf16")
 RUN_HERE = [name for name in MODULES if name != "tensorrt"]
 """Backends that need no card."""
+
+
+def opened(checkpoint: Checkpoint, name: str, precision: str) -> Backend:
+    try:
+        return open_backend(checkpoint, RuntimeSettings(name, precision))
+    except BackendUnavailable as error:
+        if (name, precision) != _NOT_EVERYWHERE:
+            raise
+        pytest.skip(str(error))
 
 
 @pytest.mark.parametrize(("name", "precision", "tolerance"), CASES)
 @pytest.mark.parametrize("batch", [1, 3])
 def test_every_runtime_gives_what_the_network_gives(name: str, precision: str, tolerance: float, batch: int) -> None:
     checkpoint = random_checkpoint()
-    backend = open_backend(checkpoint, RuntimeSettings(name, precision))
+    backend = opened(checkpoint, name, precision)
     assert (backend.name, backend.precision) == (name, precision)
     features = torch.randn(batch, 61, N_MELS, generator=torch.Generator().manual_seed(3))
     expected = whole(checkpoint.network, features)
@@ -37,9 +57,20 @@ def test_every_runtime_gives_what_the_network_gives(name: str, precision: str, t
         torch.testing.assert_close(found, expected, atol=tolerance, rtol=0)
 
 
+@pytest.mark.parametrize(("name", "precision", "tolerance"), CASES)
+def test_loud_neighbours_change_nothing(name: str, precision: str, tolerance: float) -> None:
+    """Neither in the batch nor later in the chunk: a scale common to them would be 100 times coarser."""
+    backend = opened(random_checkpoint(), name, precision)
+    features = torch.randn(1, 30, N_MELS, generator=torch.Generator().manual_seed(3))
+    alone, _ = backend.log_posteriors(features, None)
+    loud = torch.cat((features, 100 * features))
+    beside, _ = backend.log_posteriors(torch.cat((loud, loud.flip(0)), dim=1), None)
+    torch.testing.assert_close(beside[:1, : alone.shape[1]], alone, atol=tolerance, rtol=0)
+
+
 @pytest.mark.parametrize(("name", "precision"), [case[:2] for case in CASES])
 def test_a_cache_can_be_used_again(name: str, precision: str) -> None:
-    backend = open_backend(random_checkpoint(), RuntimeSettings(name, precision))
+    backend = opened(random_checkpoint(), name, precision)
     _, cache = backend.log_posteriors(torch.randn(1, 20, N_MELS), None)
     features = torch.randn(1, 12, N_MELS)
     first, _ = backend.log_posteriors(features, cache)

@@ -66,7 +66,18 @@ MAY_IMPORT = {
     "__init__": COMPOSED | {"align", "corpus", "metrics"},
     "__main__": {"cli"},
 }
-ONE_FILE_EACH = ("onnxruntime", "tensorrt", "sounddevice", "transformers", "ray", "praatio", "pysubs2", "matplotlib")
+ONE_FILE_EACH = (
+    "onnxruntime",
+    "openvino",
+    "tensorrt",
+    "torchao",
+    "sounddevice",
+    "transformers",
+    "ray",
+    "praatio",
+    "pysubs2",
+    "matplotlib",
+)
 
 
 class Imported(NamedTuple):

@@ -14,7 +14,10 @@ from streamhmm.errors import BackendUnavailable
 
 MODULES = {
     "torch": "torch_eager",
+    "torch-compile": "torch_compile",
+    "torchscript": "torchscript",
     "onnx": "onnx_runtime",
+    "openvino": "openvino_runtime",
     "tensorrt": "tensorrt_runtime",
 }
 """Names of backends, and the modules here whose ``open_runtime`` opens them."""
