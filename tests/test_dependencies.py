@@ -55,6 +55,7 @@ MAY_IMPORT = {
     "models": BASE | CORE,
     "acoustic": BASE,
     "acoustic/training": BASE | {"graph", "ops"},  # by the engine's likelihood and paths
+    "acoustic/compress": BASE | {"__init__", "graph", "ops"},
     "audio": BASE,
     "text": BASE,
     "formats": BASE,
@@ -111,7 +112,8 @@ def _imports_below(node: ast.AST, home: tuple[str, ...], at_import: bool) -> Ite
 def unit_of(source: Path) -> str:
     """The part of the package that a file belongs to: a folder or a module directly below ``streamhmm``."""
     inside = source.relative_to(PACKAGE).with_suffix("")
-    return "acoustic/training" if inside.is_relative_to("acoustic/training") else inside.parts[0]
+    nested = ("acoustic/training", "acoustic/compress")
+    return next((unit for unit in nested if inside.is_relative_to(unit)), inside.parts[0])
 
 
 def units_imported(source: Path) -> set[str]:

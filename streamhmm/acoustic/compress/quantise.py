@@ -1,0 +1,150 @@
+"""Networks with 8 or 4 bit weights as ONNX files, by ONNX Runtime's tools.
+
+Only the products of matrices are quantised: they are 97 % of the weights and most of the time. Convolutions, norms and
+the residual sums stay float32; integer convolutions are no faster here and quadruple the error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from streamhmm.acoustic.backends.runtime import require
+from streamhmm.acoustic.checkpoint import Checkpoint
+from streamhmm.acoustic.compress.integer_kernels import use_integer_kernels
+from streamhmm.acoustic.compress.steps import calibration_steps
+from streamhmm.acoustic.exported import INPUTS, export_onnx
+
+CALIBRATIONS = {"minmax": "MinMax", "entropy": "Entropy", "percentile": "Percentile"}
+"""How ranges are found, and what ONNX Runtime calls it."""
+PERCENTILE = 99.999
+BLOCK = 32
+"""Weights that share a scale where they have 4 bits."""
+
+
+def quantise_static(
+    checkpoint: Checkpoint, features: Sequence[Tensor], *, calibration: str = "minmax", pairs: bool = False
+) -> Any:
+    """An ``onnx.ModelProto`` with 8 bit weights, a scale each output, and 8 bit activations of ranges found beforehand.
+
+    What it gives depends on nothing but the frames: not on how they are cut, nor on what is in the batch beside them.
+
+    Args:
+        features: (T, 80) of the utterances to find the ranges on.
+        calibration: a name in ``CALIBRATIONS``.
+        pairs: leave pairs of QuantizeLinear and DequantizeLinear, as OpenVINO and TensorRT want them.
+
+    Raises:
+        BackendUnavailable: onnxruntime or the exporter is not installed.
+    """
+    if calibration not in CALIBRATIONS:
+        raise ValueError(f"calibration must be one of {', '.join(CALIBRATIONS)}, got {calibration!r}")
+    quantization = _tools()
+    inputs: Iterator[dict[str, npt.NDArray[np.float32]]] = (
+        dict(zip(INPUTS, (tensor.numpy() for tensor in step), strict=True))
+        for step in calibration_steps(checkpoint.network, features)
+    )
+
+    class Reader(quantization.CalibrationDataReader):  # type: ignore[name-defined,misc]
+        def get_next(self) -> dict[str, npt.NDArray[np.float32]] | None:
+            return next(inputs, None)
+
+    with _exported(checkpoint) as (source, target), _quiet():
+        quantization.quantize_static(
+            source,
+            target,
+            Reader(),
+            op_types_to_quantize=["MatMul"],
+            per_channel=True,
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8,
+            calibrate_method=getattr(quantization.CalibrationMethod, CALIBRATIONS[calibration]),
+            extra_options={
+                "OpTypesToExcludeOutputQuantization": ["MatMul"],
+                "QDQOpTypePerChannelSupportToAxis": {"MatMul": 1},
+                "QuantizeBias": False,
+                "CalibPercentile": PERCENTILE,
+            },
+        )
+        model = _loaded(target)
+    if not pairs:
+        use_integer_kernels(model)
+    return model
+
+
+def quantise_dynamic(checkpoint: Checkpoint) -> Any:
+    """An ``onnx.ModelProto`` with 8 bit weights, and activations whose range is that of each chunk and batch.
+
+    No calibration; but what it gives depends a little on how audio is cut, and on what is in the batch beside it.
+    """
+    quantization = _tools()
+    with _exported(checkpoint) as (source, target), _quiet():
+        quantization.quantize_dynamic(
+            source,
+            target,
+            per_channel=True,
+            weight_type=quantization.QuantType.QInt8,
+            op_types_to_quantize=["MatMul"],
+        )
+        return _loaded(target)
+
+
+def quantise_weights(checkpoint: Checkpoint, block: int = BLOCK) -> Any:
+    """An ``onnx.ModelProto`` with 4 bit weights, ``block`` of which share a scale, and float32 activations."""
+    nbits = require("onnxruntime.quantization.matmul_nbits_quantizer", "onnx", "onnx")
+    with _exported(checkpoint) as (source, _), _quiet():
+        quantizer = nbits.MatMulNBitsQuantizer(_loaded(source), bits=4, block_size=block, is_symmetric=True)
+        quantizer.process()
+        return _without_notes(quantizer.model.model)
+
+
+def _tools() -> Any:
+    require("onnx", "onnx", "onnx")
+    return require("onnxruntime.quantization", "onnx", "onnx")
+
+
+@contextlib.contextmanager
+def _exported(checkpoint: Checkpoint) -> Iterator[tuple[Path, Path]]:
+    """The exported network, and where its quantised form may be written."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "float.onnx"
+        export_onnx(checkpoint.network, path)
+        yield path, Path(folder) / "quantised.onnx"
+
+
+def _loaded(path: Path) -> Any:
+    return _without_notes(require("onnx", "onnx", "onnx").load(path))
+
+
+def _without_notes(model: Any) -> Any:
+    """The graph without what the exporter and the tools note on each node: a tenth of a quantised file."""
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    del model.graph.value_info[:]
+    del model.graph.metadata_props[:]
+    return model
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The tools print, and warn through the root logger."""
+    threads = torch.get_num_threads()
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logging.disable(before)
+        torch.set_num_threads(threads)
