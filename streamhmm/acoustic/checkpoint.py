@@ -90,9 +90,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
             f"{path}: format version {found}, this streamhmm reads {FORMAT_VERSION}; install another release"
         )
     try:
-        architecture = header["architecture"]
-        config = NetworkConfig(**{**architecture, "dilations": tuple(architecture["dilations"])})
-        network = AcousticNetwork(config).eval()
+        network = AcousticNetwork(NetworkConfig.from_json(header["architecture"])).eval()
         labels = tuple(header["labels"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ModelError(f"{path}: the header is damaged ({error}); get the model file again") from error

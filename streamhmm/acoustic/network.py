@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,14 +19,31 @@ Step = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Sizes of the network. ``dilations`` has one entry per residual block, in steps of 20 ms."""
+    """Sizes of the network. ``dilations`` has one entry per residual block, in steps of 20 ms.
+
+    ``hidden`` is the size of each block's MLP: one for all, or one a block.
+    """
 
     n_labels: int = 40
     width: int = 192
-    hidden: int = 384
+    hidden: int | tuple[int, ...] = 384
     kernel: int = 5
     dilations: tuple[int, ...] = (1, 2, 4, 1, 2, 4, 1)
     dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.hidden, tuple) and len(self.hidden) != len(self.dilations):
+            raise ValueError(f"hidden must have {len(self.dilations)} sizes, one a dilation, got {len(self.hidden)}")
+
+    @classmethod
+    def from_json(cls, sizes: Mapping[str, Any]) -> NetworkConfig:
+        """From what ``dataclasses.asdict`` gave, after its way through JSON."""
+        return cls(**{name: tuple(size) if isinstance(size, list) else size for name, size in dict(sizes).items()})
+
+    @property
+    def hidden_sizes(self) -> tuple[int, ...]:
+        """``hidden`` of each block."""
+        return self.hidden if isinstance(self.hidden, tuple) else (self.hidden,) * len(self.dilations)
 
     @property
     def pasts(self) -> list[int]:
@@ -110,7 +127,8 @@ class Trunk(nn.Module):
         super().__init__()
         self.config = config
         self.input = nn.Linear((2 + PAST_FRAMES + FUTURE_FRAMES) * N_MELS, config.width)
-        self.blocks = nn.ModuleList(Block(config, dilation) for dilation in config.dilations)
+        sizes = zip(config.dilations, config.hidden_sizes, strict=True)
+        self.blocks = nn.ModuleList(Block(config, dilation, hidden) for dilation, hidden in sizes)
         self.norm = nn.LayerNorm(config.width)
         self.output = nn.Linear(config.width, 2 * config.n_labels)
 
@@ -136,14 +154,14 @@ def windows(frames: Tensor) -> Tensor:
 class Block(nn.Module):
     """x + MLP(norm(causal depthwise convolution of x)), channels last, for x of (B, K, width)."""
 
-    def __init__(self, config: NetworkConfig, dilation: int) -> None:
+    def __init__(self, config: NetworkConfig, dilation: int, hidden: int) -> None:
         super().__init__()
         self.depthwise = nn.Conv2d(
             config.width, config.width, (1, config.kernel), dilation=(1, dilation), groups=config.width
         )
         self.norm = nn.LayerNorm(config.width)
-        self.expand = nn.Linear(config.width, config.hidden)
-        self.project = nn.Linear(config.hidden, config.width)
+        self.expand = nn.Linear(config.width, hidden)
+        self.project = nn.Linear(hidden, config.width)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:

@@ -76,7 +76,11 @@ def _quantised(options: argparse.Namespace, checkpoint: Any, features: Any) -> t
 
     if options.method == "static":
         notes = {"calibration": options.calibration, "pairs": options.pairs}
-        return quantise_static(checkpoint, features, calibration=options.calibration, pairs=options.pairs), "int8", notes
+        return (
+            quantise_static(checkpoint, features, calibration=options.calibration, pairs=options.pairs),
+            "int8",
+            notes,
+        )
     if options.method == "dynamic":
         return quantise_dynamic(checkpoint), "int8", {}
     return quantise_weights(checkpoint), "int4", {}

@@ -27,6 +27,8 @@ def fine_tune(
     initial: str = "en",
     epochs: int = EPOCHS,
     threads: int = 1,
+    learning_rate: float = LEARNING_RATE,
+    keep_zeros: bool = False,
     resume: bool = False,
     console: Console | None = None,
 ) -> Path | None:
@@ -34,6 +36,7 @@ def fine_tune(
 
     A tenth of its speakers or utterances is held out; the epoch under which their labels are likeliest is written to
     ``output``, if they are likelier than under the initial model. Manifests and checkpoint go to ``output``.training.
+    With ``keep_zeros`` a pruned model stays pruned.
 
     Returns:
         ``output``, or None where nothing is better than the initial model; nothing is written then.
@@ -57,20 +60,21 @@ def fine_tune(
         (os.fspath(data.dev),),
         initial=initial,
         fine_tune=True,
+        keep_zeros=keep_zeros,
         network=network,
-        schedule=_schedule(data, epochs, threads),
+        schedule=_schedule(data, epochs, threads, learning_rate),
     )
     return train_as(config, resume, console)
 
 
-def _schedule(data: TrainingSet, epochs: int, threads: int) -> Schedule:
+def _schedule(data: TrainingSet, epochs: int, threads: int, learning_rate: float) -> Schedule:
     """Ten steps an epoch at least where the corpus is small."""
     batch = max(1, min(BATCH, int(data.train_s / ROW_S / 10)))
     return Schedule(
         epochs=epochs,
         batch=batch,
         row_s=ROW_S,
-        learning_rate=LEARNING_RATE,
+        learning_rate=learning_rate,
         warmup_steps=20,
         average=0.98,
         patience=epochs,

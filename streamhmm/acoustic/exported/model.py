@@ -125,7 +125,7 @@ def _model(path: Path, form: str, values: dict[str, Any]) -> ExportedModel:
         path=path,
         form=form,
         precision=values["precision"],
-        config=_config(values["architecture"]),
+        config=NetworkConfig.from_json(values["architecture"]),
         source=values["source"],
         log_prior=_unpacked(values["log_prior"]),
         labels=tuple(values["labels"]),
@@ -144,13 +144,6 @@ def _checked(model: ExportedModel) -> ExportedModel:
         if tensor is not None and (tuple(tensor.shape) != wanted[name] or not bool(tensor.isfinite().all())):
             raise ValueError(f"{name} has shape {tuple(tensor.shape)} or is not finite")
     return model
-
-
-def _config(architecture: dict[str, Any]) -> NetworkConfig:
-    sizes: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in architecture.items()
-    }
-    return NetworkConfig(**sizes)
 
 
 def _damaged(path: Path, error: Exception) -> ModelError:

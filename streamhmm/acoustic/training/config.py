@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
+from types import UnionType
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from streamhmm.acoustic.labels import LABELS
@@ -79,7 +80,8 @@ class TrainingConfig:
 
     ``initial`` is a shipped model's name or a file. With ``fine_tune`` its prior, calibration and usual features stay,
     epochs are chosen by the likelihood of the dev sets, and nothing is written unless it is better than the initial
-    model's: what its own labels say of boundaries could never be better than itself.
+    model's: what its own labels say of boundaries could never be better than itself. With ``keep_zeros`` weights that
+    are zero in the initial model stay zero.
     """
 
     output: str
@@ -88,6 +90,7 @@ class TrainingConfig:
     dev: tuple[str, ...]
     initial: str | None = None
     fine_tune: bool = False
+    keep_zeros: bool = False
     network: NetworkConfig = field(default_factory=NetworkConfig)
     schedule: Schedule = field(default_factory=Schedule)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
@@ -132,6 +135,10 @@ def _section(kind: type[Section], table: dict[str, Any], prefix: str) -> Section
 
 def _value(value: Any, kind: Any, name: str) -> Any:
     """A TOML value as the type of its field: arrays become tuples, tables dataclasses."""
+    if get_origin(kind) is UnionType:
+        fitting = [part for part in get_args(kind) if (get_origin(part) is tuple) == isinstance(value, list)]
+        if len(fitting) == 1:
+            return _value(value, fitting[0], name)
     parts = get_args(kind)
     if get_origin(kind) is tuple:
         if not isinstance(value, list) or (parts[-1] is not ... and len(value) != len(parts)):

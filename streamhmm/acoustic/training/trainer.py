@@ -79,6 +79,7 @@ class Trainer:
         self.features = {warp: LogMel(warp) for warp in (1.0, *config.augment.formant_warps)}
         self.network = AcousticNetwork(config.network)
         self.initial = self._start_from(config.initial) if config.initial else None
+        self.masks = [weight != 0 for weight in self.network.parameters()] if config.keep_zeros else []
         keep_convolutions_in_float32(self.network)
         self.average = AcousticNetwork(config.network).eval().requires_grad_(False)
         self.average.load_state_dict(self.network.state_dict())
@@ -166,6 +167,8 @@ class Trainer:
         self.label_counts += torch.bincount(labels[labels != MASKED], minlength=len(LABELS))
         keep = min(schedule.average, self.step / (self.step + 10))
         with torch.no_grad():
+            for weight, mask in zip(self.network.parameters(), self.masks, strict=False):
+                weight *= mask
             for averaged, current in zip(self.average.parameters(), self.network.parameters(), strict=True):
                 averaged.lerp_(current, 1 - keep)
         return float(loss.detach())
