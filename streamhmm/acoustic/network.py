@@ -38,7 +38,10 @@ class NetworkConfig:
     @classmethod
     def from_json(cls, sizes: Mapping[str, Any]) -> NetworkConfig:
         """From what ``dataclasses.asdict`` gave, after its way through JSON."""
-        return cls(**{name: tuple(size) if isinstance(size, list) else size for name, size in dict(sizes).items()})
+        values: dict[str, Any] = {
+            name: tuple(size) if isinstance(size, list) else size for name, size in dict(sizes).items()
+        }
+        return cls(**values)
 
     @property
     def hidden_sizes(self) -> tuple[int, ...]:

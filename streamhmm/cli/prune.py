@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from streamhmm.cli.options import whole_number
@@ -152,7 +153,7 @@ def _sensitivity_table(found: list[Sensitivity]) -> str:
     return _table(("layer", "pruned", "divergence, nats", "mean difference", "same label", "moved > 20 ms"), cells)
 
 
-def _table(header: tuple[str, ...], cells: list[tuple[str, ...]]) -> str:
+def _table(header: tuple[str, ...], cells: Sequence[tuple[str, ...]]) -> str:
     from rich.console import Console
     from rich.table import Table
 

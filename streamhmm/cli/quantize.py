@@ -18,8 +18,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     quantize = commands.add_parser(
         "quantize",
         help="make a smaller, faster ONNX file of a model, of 8 or 4 bits",
-        description="Quantise a model. static: 8 bits, ranges found on the corpus beforehand; dynamic: 8 bits, the range "
-        "of each chunk; weights4: weights of 4 bits. The file is a model: --model OUT.onnx.",
+        description="Quantise a model. static: 8 bits, ranges found on the corpus beforehand; dynamic: 8 bits, the "
+        "range of each chunk; weights4: weights of 4 bits. The file is a model: --model OUT.onnx.",
     )
     quantize.add_argument("model", metavar="MODEL", help='what to quantise: "en" or a .safetensors file')
     quantize.add_argument("-o", "--output", metavar="OUT.onnx", required=True, help="the file to write")
@@ -39,7 +39,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     quantize.add_argument(
         "--pairs",
         action="store_true",
-        help="pairs of QuantizeLinear and DequantizeLinear, for OpenVINO and TensorRT, instead of ONNX Runtime's kernels",
+        help="pairs of QuantizeLinear and DequantizeLinear, for OpenVINO and TensorRT, not ONNX Runtime's kernels",
     )
     quantize.set_defaults(run=run, parser=quantize)
 

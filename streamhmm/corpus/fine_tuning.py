@@ -47,11 +47,7 @@ def fine_tune(
         OutputError: nothing can be written there.
     """
     network = load_checkpoint(find_model(initial)).network.config
-    folder = Path(f"{os.fspath(output)}.training")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder}: {why_not_written(error, os.fspath(folder))}") from error
+    folder = training_folder(output)
     data = write_training_set(source, results, folder)
     config = TrainingConfig(
         os.fspath(output),
@@ -67,12 +63,20 @@ def fine_tune(
     return train_as(config, resume, console)
 
 
+def training_folder(output: str | os.PathLike[str]) -> Path:
+    """Where manifests and checkpoint of a model go, made if need be. Raises OutputError."""
+    folder = Path(f"{os.fspath(output)}.training")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: {why_not_written(error, os.fspath(folder))}") from error
+    return folder
+
+
 def _schedule(data: TrainingSet, epochs: int, threads: int, learning_rate: float) -> Schedule:
-    """Ten steps an epoch at least where the corpus is small."""
-    batch = max(1, min(BATCH, int(data.train_s / ROW_S / 10)))
     return Schedule(
         epochs=epochs,
-        batch=batch,
+        batch=batch_size(data),
         row_s=ROW_S,
         learning_rate=learning_rate,
         warmup_steps=20,
@@ -80,3 +84,8 @@ def _schedule(data: TrainingSet, epochs: int, threads: int, learning_rate: float
         patience=epochs,
         threads=threads,
     )
+
+
+def batch_size(data: TrainingSet) -> int:
+    """Rows of a step: ten steps an epoch at least where the corpus is small."""
+    return max(1, min(BATCH, int(data.train_s / ROW_S / 10)))

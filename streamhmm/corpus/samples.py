@@ -83,10 +83,18 @@ def _is_training_manifest(path: str) -> bool:
         return False
 
 
-@torch.inference_mode()
 def _features(utterance: Utterance) -> Tensor:
-    extractor = LogMel()
     audio = load_audio(utterance.audio, sample_rate=SAMPLE_RATE, channel=utterance.channel)
-    samples = torch.as_tensor(part_of(audio, utterance.parts[0], utterance).samples)
+    return _log_mel(torch.as_tensor(part_of(audio, utterance.parts[0], utterance).samples))
+
+
+def features_of(path: str) -> Tensor:
+    """(T, 80) features of a recording. Raises AudioError."""
+    return _log_mel(torch.as_tensor(load_audio(path, sample_rate=SAMPLE_RATE).samples))
+
+
+@torch.inference_mode()
+def _log_mel(samples: Tensor) -> Tensor:
+    extractor = LogMel()
     frames, cache = extractor(samples)
     return torch.cat((frames, extractor.finish(cache)))

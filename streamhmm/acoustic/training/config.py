@@ -82,6 +82,8 @@ class TrainingConfig:
     epochs are chosen by the likelihood of the dev sets, and nothing is written unless it is better than the initial
     model's: what its own labels say of boundaries could never be better than itself. With ``keep_zeros`` weights that
     are zero in the initial model stay zero.
+
+    ``teacher`` is a model, too: what it makes of each frame counts ``teacher_weight``, the labels the rest.
     """
 
     output: str
@@ -91,6 +93,8 @@ class TrainingConfig:
     initial: str | None = None
     fine_tune: bool = False
     keep_zeros: bool = False
+    teacher: str | None = None
+    teacher_weight: float = 0.7
     network: NetworkConfig = field(default_factory=NetworkConfig)
     schedule: Schedule = field(default_factory=Schedule)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
@@ -100,6 +104,8 @@ class TrainingConfig:
             raise ValueError("needs at least one [[train]] table and one dev manifest")
         if self.fine_tune and self.initial is None:
             raise ValueError("fine_tune needs an initial model")
+        if not 0 <= self.teacher_weight <= 1:
+            raise ValueError(f"teacher_weight must be from 0 to 1, got {self.teacher_weight}")
         if self.network.n_labels != len(LABELS):
             raise ValueError(f"network.n_labels must be {len(LABELS)}, got {self.network.n_labels}")
 

@@ -31,6 +31,7 @@ from streamhmm.acoustic.training.full_sum import full_sum
 from streamhmm.acoustic.training.manifest import Utterance
 from streamhmm.acoustic.training.measuring import DevResult, dev_error, dev_loss, mean_loss, said
 from streamhmm.acoustic.training.targets import MASKED, FrameTargets
+from streamhmm.acoustic.training.teaching import divergence
 from streamhmm.errors import ModelError, OutputError, TextError
 
 
@@ -80,6 +81,7 @@ class Trainer:
         self.network = AcousticNetwork(config.network)
         self.initial = self._start_from(config.initial) if config.initial else None
         self.masks = [weight != 0 for weight in self.network.parameters()] if config.keep_zeros else []
+        self.teacher = load_checkpoint(find_model(config.teacher)) if config.teacher else None
         keep_convolutions_in_float32(self.network)
         self.average = AcousticNetwork(config.network).eval().requires_grad_(False)
         self.average.load_state_dict(self.network.state_dict())
@@ -151,6 +153,7 @@ class Trainer:
         with torch.no_grad():
             warps = draw_warps(len(samples), self.config.augment, generator)
             features = torch.stack([self._whole_features(*pair) for pair in zip(samples, warps, strict=True)])
+            taught = whole_log_posteriors(self.teacher.network, features) if self.teacher else None
             features = mask_features(features, self.config.augment, generator)
         self.network.train()
         for group in self.optimiser.param_groups:
@@ -158,6 +161,8 @@ class Trainer:
         with torch.autocast("cpu", torch.bfloat16, enabled=schedule.bfloat16):
             posteriors = whole_log_posteriors(self.network, features)
         loss = full_sum(posteriors.float(), targets)
+        if taught is not None:
+            loss = torch.lerp(loss, divergence(taught, posteriors.float()), self.config.teacher_weight)
         self.optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
@@ -168,7 +173,7 @@ class Trainer:
         keep = min(schedule.average, self.step / (self.step + 10))
         with torch.no_grad():
             for weight, mask in zip(self.network.parameters(), self.masks, strict=False):
-                weight *= mask
+                weight.mul_(mask)
             for averaged, current in zip(self.average.parameters(), self.network.parameters(), strict=True):
                 averaged.lerp_(current, 1 - keep)
         return float(loss.detach())
@@ -212,6 +217,10 @@ class Trainer:
         if self.config.fine_tune and self.initial is not None:
             notes["initial"] = {"model": self.config.initial, "training": self.initial.training}
             model = replace(model, calibration=self.initial.calibration, label_means=self.initial.label_means)
+        if self.teacher is not None:
+            weight, source = self.config.teacher_weight, self.teacher.fingerprint
+            notes["teacher"] = {"model": self.config.teacher, "source": source, "weight": weight}
+            model = replace(model, label_means=self.teacher.label_means)
         save_checkpoint(model, self.config.output)
 
     @property
