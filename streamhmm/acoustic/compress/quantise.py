@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
 
 from streamhmm.acoustic.backends.runtime import require
@@ -101,8 +100,9 @@ def quantise_dynamic(checkpoint: Checkpoint) -> Any:
 
 def quantise_weights(checkpoint: Checkpoint, block: int = BLOCK) -> Any:
     """An ``onnx.ModelProto`` with 4 bit weights, ``block`` of which share a scale, and float32 activations."""
-    nbits = require("onnxruntime.quantization.matmul_nbits_quantizer", "onnx", "onnx")
+    _tools()
     with _exported(checkpoint) as (source, _), _quiet():
+        nbits = require("onnxruntime.quantization.matmul_nbits_quantizer", "onnx", "onnx")
         quantizer = nbits.MatMulNBitsQuantizer(_loaded(source), bits=4, block_size=block, is_symmetric=True)
         quantizer.process()
         return _without_notes(quantizer.model.model)
@@ -138,13 +138,14 @@ def _without_notes(model: Any) -> Any:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """The tools print, and warn through the root logger."""
-    threads = torch.get_num_threads()
-    before = logging.root.manager.disable
+    """The tools print, warn through the root logger, and one sets it up when it is imported."""
+    root = logging.getLogger()
+    disabled, level, handlers = root.manager.disable, root.level, root.handlers[:]
     logging.disable(logging.WARNING)
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             yield
     finally:
-        logging.disable(before)
-        torch.set_num_threads(threads)
+        logging.disable(disabled)
+        root.setLevel(level)
+        root.handlers[:] = handlers
