@@ -1,6 +1,5 @@
 """The command line: ``streamhmm align``, ``corpus``, ``live``, ``compare``, ``plot``, ``convert``, ``train``,
-``export``,
-``quantize``, ``prune``, ``distill``.
+``export``, ``quantize``, ``prune``, ``distill``.
 
 Exit codes: 0 done, 1 some input failed (named on standard error), 2 wrong usage.
 """

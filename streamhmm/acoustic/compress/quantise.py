@@ -23,6 +23,8 @@ from streamhmm.acoustic.checkpoint import Checkpoint
 from streamhmm.acoustic.compress.integer_kernels import use_integer_kernels
 from streamhmm.acoustic.compress.steps import calibration_steps
 from streamhmm.acoustic.exported import INPUTS, export_onnx
+from streamhmm.acoustic.exported.onnx_conversions import to_dynamic_int8
+from streamhmm.acoustic.exported.quiet import quiet
 
 CALIBRATIONS = {"minmax": "MinMax", "entropy": "Entropy", "percentile": "Percentile"}
 """How ranges are found, and what ONNX Runtime calls it."""
@@ -58,7 +60,7 @@ def quantise_static(
         def get_next(self) -> dict[str, npt.NDArray[np.float32]] | None:
             return next(inputs, None)
 
-    with _exported(checkpoint) as (source, target), _quiet():
+    with _exported(checkpoint) as (source, target), _silent():
         quantization.quantize_static(
             source,
             target,
@@ -86,22 +88,16 @@ def quantise_dynamic(checkpoint: Checkpoint) -> Any:
 
     No calibration; but what it gives depends a little on how audio is cut, and on what is in the batch beside it.
     """
-    quantization = _tools()
-    with _exported(checkpoint) as (source, target), _quiet():
-        quantization.quantize_dynamic(
-            source,
-            target,
-            per_channel=True,
-            weight_type=quantization.QuantType.QInt8,
-            op_types_to_quantize=["MatMul"],
-        )
+    _tools()
+    with _exported(checkpoint) as (source, target):
+        to_dynamic_int8(source, target)
         return _loaded(target)
 
 
 def quantise_weights(checkpoint: Checkpoint, block: int = BLOCK) -> Any:
     """An ``onnx.ModelProto`` with 4 bit weights, ``block`` of which share a scale, and float32 activations."""
     _tools()
-    with _exported(checkpoint) as (source, _), _quiet():
+    with _exported(checkpoint) as (source, _), _silent():
         nbits = require("onnxruntime.quantization.matmul_nbits_quantizer", "onnx", "onnx")
         quantizer = nbits.MatMulNBitsQuantizer(_loaded(source), bits=4, block_size=block, is_symmetric=True)
         quantizer.process()
@@ -127,25 +123,20 @@ def _loaded(path: Path) -> Any:
 
 
 def _without_notes(model: Any) -> Any:
-    """The graph without what the exporter and the tools note on each node: a tenth of a quantised file."""
-    for node in model.graph.node:
-        del node.metadata_props[:]
-        node.doc_string = ""
+    """The graph without what the tools note in it."""
     del model.graph.value_info[:]
     del model.graph.metadata_props[:]
     return model
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def _silent() -> Iterator[None]:
     """The tools print, warn through the root logger, and one sets it up when it is imported."""
     root = logging.getLogger()
-    disabled, level, handlers = root.manager.disable, root.level, root.handlers[:]
-    logging.disable(logging.WARNING)
+    level, handlers = root.level, root.handlers[:]
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
+        with quiet(), contextlib.redirect_stdout(io.StringIO()):
             yield
     finally:
-        logging.disable(disabled)
         root.setLevel(level)
         root.handlers[:] = handlers

@@ -13,6 +13,7 @@ from streamhmm.acoustic.exported.model import ExportedModel
 from streamhmm.acoustic.exported.onnx_graph import onnx_file
 from streamhmm.acoustic.exported.onnx_header import save_onnx
 from streamhmm.acoustic.exported.quiet import quiet
+from streamhmm.acoustic.shipped import shipped_int8
 
 KEPT_IN_FP32 = ["LogSoftmax"]
 """Half precision would round log-posteriors of −10 to steps of 0.008."""
@@ -21,12 +22,15 @@ KEPT_IN_FP32 = ["LogSoftmax"]
 def onnx_file_in(model: Checkpoint | ExportedModel, precision: str) -> Path:
     """The network's step as an ONNX file of a precision: "fp32", "fp16", "int8", or what the model's own file has.
 
-    Inputs and outputs are float32 in each. "int8" quantises the weights of the matrix products once and their inputs
-    as they come (dynamic quantisation: results depend a little on how the audio is cut).
+    Inputs and outputs are float32 in each. "int8" is what was shipped with the network. For others it quantises the
+    weights of the matrix products once and their inputs as they come (dynamic quantisation: results depend a little on
+    how the audio is cut; `streamhmm quantize` makes files where they do not).
 
     Raises:
         BackendUnavailable: a library that converts is not installed.
     """
+    if precision == "int8" and isinstance(model, Checkpoint) and (shipped := shipped_int8(model)):
+        return shipped
     plain = onnx_file(model)
     own = model.precision if isinstance(model, ExportedModel) else "fp32"
     if precision == own:
