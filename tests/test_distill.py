@@ -54,7 +54,7 @@ def test_student_follows_its_teacher_as_far_as_it_is_told(
     last = torch.load(tmp_path / "work" / "last.pt", weights_only=True)
     student.network.load_state_dict(last["network"])
     heard = student.network(torch.randn(1, 80, 80))[0].argmax(-1)
-    assert bool((heard == 7).all()) == follows
+    assert (float((heard == 7).double().mean()) > 0.3) == follows
     notes = {"model": f"{tmp_path.as_posix()}/teacher.safetensors", "source": teacher.fingerprint, "weight": weight}
     assert student.training["teacher"] == notes
     assert student.label_means is not None

@@ -29,6 +29,7 @@ def fine_tune(
     threads: int = 1,
     learning_rate: float = LEARNING_RATE,
     keep_zeros: bool = False,
+    fake_quantise: bool = False,
     resume: bool = False,
     console: Console | None = None,
 ) -> Path | None:
@@ -36,7 +37,8 @@ def fine_tune(
 
     A tenth of its speakers or utterances is held out; the epoch under which their labels are likeliest is written to
     ``output``, if they are likelier than under the initial model. Manifests and checkpoint go to ``output``.training.
-    With ``keep_zeros`` a pruned model stays pruned.
+    With ``keep_zeros`` a pruned model stays pruned; with ``fake_quantise`` it learns to
+    say with 8 bits what the initial model says.
 
     Returns:
         ``output``, or None where nothing is better than the initial model; nothing is written then.
@@ -57,8 +59,10 @@ def fine_tune(
         initial=initial,
         fine_tune=True,
         keep_zeros=keep_zeros,
+        fake_quantise=fake_quantise,
+        teacher=initial if fake_quantise else None,
         network=network,
-        schedule=_schedule(data, epochs, threads, learning_rate),
+        schedule=_schedule(data, epochs, threads, learning_rate, not fake_quantise),
     )
     return train_as(config, resume, console)
 
@@ -73,7 +77,7 @@ def training_folder(output: str | os.PathLike[str]) -> Path:
     return folder
 
 
-def _schedule(data: TrainingSet, epochs: int, threads: int, learning_rate: float) -> Schedule:
+def _schedule(data: TrainingSet, epochs: int, threads: int, learning_rate: float, bfloat16: bool) -> Schedule:
     return Schedule(
         epochs=epochs,
         batch=batch_size(data),
@@ -83,6 +87,7 @@ def _schedule(data: TrainingSet, epochs: int, threads: int, learning_rate: float
         average=0.98,
         patience=epochs,
         threads=threads,
+        bfloat16=bfloat16,
     )
 
 

@@ -34,7 +34,12 @@ BLOCK = 32
 
 
 def quantise_static(
-    checkpoint: Checkpoint, features: Sequence[Tensor], *, calibration: str = "minmax", pairs: bool = False
+    checkpoint: Checkpoint,
+    features: Sequence[Tensor],
+    *,
+    calibration: str = "minmax",
+    ranges: Sequence[Sequence[float]] | None = None,
+    pairs: bool = False,
 ) -> Any:
     """An ``onnx.ModelProto`` with 8 bit weights, a scale each output, and 8 bit activations of ranges found beforehand.
 
@@ -43,6 +48,8 @@ def quantise_static(
     Args:
         features: (T, 80) of the utterances to find the ranges on.
         calibration: a name in ``CALIBRATIONS``.
+        ranges: least and largest input of each matrix in the order in which they are computed, as quantisation-aware
+            training learns them, instead of those found.
         pairs: leave pairs of QuantizeLinear and DequantizeLinear, as OpenVINO and TensorRT want them.
 
     Raises:
@@ -61,6 +68,7 @@ def quantise_static(
             return next(inputs, None)
 
     with _exported(checkpoint) as (source, target), _silent():
+        overrides = {} if ranges is None else _overrides(_loaded(source), ranges)
         quantization.quantize_static(
             source,
             target,
@@ -75,12 +83,22 @@ def quantise_static(
                 "QDQOpTypePerChannelSupportToAxis": {"MatMul": 1},
                 "QuantizeBias": False,
                 "CalibPercentile": PERCENTILE,
+                "TensorQuantOverrides": overrides,
             },
         )
         model = _loaded(target)
     if not pairs:
         use_integer_kernels(model)
     return model
+
+
+def _overrides(model: Any, ranges: Sequence[Sequence[float]]) -> dict[str, list[dict[str, Any]]]:
+    """Given ranges of the matrices' inputs, as ONNX Runtime's tools take them; zero is always among the values."""
+    products = [node for node in model.graph.node if node.op_type == "MatMul"]
+    return {
+        product.input[0]: [{"rmin": min(0.0, least), "rmax": max(0.0, largest)}]
+        for product, (least, largest) in zip(products, ranges, strict=True)
+    }
 
 
 def quantise_dynamic(checkpoint: Checkpoint) -> Any:

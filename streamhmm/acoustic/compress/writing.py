@@ -36,11 +36,13 @@ def write_quantised(
     notes: Mapping[str, Any],
     held_out: Sequence[Tensor],
     output: str | os.PathLike[str],
+    reference: Checkpoint | None = None,
 ) -> Written:
-    """Write an ``onnx.ModelProto`` as a model file, with notes, versions, and its agreement with the checkpoint.
+    """Write an ``onnx.ModelProto`` as a model file, with notes, versions, and its agreement with the float network.
 
     Args:
         held_out: (T, 80) features of the utterances to measure on.
+        reference: what to compare with, if it is not the checkpoint.
 
     Raises:
         OutputError: the file can't be written.
@@ -51,7 +53,7 @@ def write_quantised(
         write_onnx_header(model, checkpoint, precision)
         save_onnx(model, trial)
         found = agreement(
-            open_backend(checkpoint, RuntimeSettings("torch", "fp32")),
+            open_backend(reference or checkpoint, RuntimeSettings("torch", "fp32")),
             open_backend(load_model(trial), RuntimeSettings("onnx")),
             held_out,
         )

@@ -83,6 +83,8 @@ class TrainingConfig:
     model's: what its own labels say of boundaries could never be better than itself. With ``keep_zeros`` weights that
     are zero in the initial model stay zero.
 
+    With ``fake_quantise`` the network computes as its static INT8 form would, whose ranges the written model notes.
+
     ``teacher`` is a model, too: what it makes of each frame counts ``teacher_weight``, the labels the rest.
     """
 
@@ -93,6 +95,7 @@ class TrainingConfig:
     initial: str | None = None
     fine_tune: bool = False
     keep_zeros: bool = False
+    fake_quantise: bool = False
     teacher: str | None = None
     teacher_weight: float = 0.7
     network: NetworkConfig = field(default_factory=NetworkConfig)

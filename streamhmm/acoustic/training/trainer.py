@@ -27,12 +27,16 @@ from streamhmm.acoustic.training.augment import augment_audio, draw_warps, mask_
 from streamhmm.acoustic.training.autocast import keep_convolutions_in_float32
 from streamhmm.acoustic.training.config import TrainingConfig, read_config
 from streamhmm.acoustic.training.dataset import epoch_rows, load_items, load_samples, read_labelled, to_float
+from streamhmm.acoustic.training.fake_quantise import FakeQuantisation
 from streamhmm.acoustic.training.full_sum import full_sum
 from streamhmm.acoustic.training.manifest import Utterance
 from streamhmm.acoustic.training.measuring import DevResult, dev_error, dev_loss, mean_loss, said
 from streamhmm.acoustic.training.targets import MASKED, FrameTargets
 from streamhmm.acoustic.training.teaching import divergence
 from streamhmm.errors import ModelError, OutputError, TextError
+
+RANGE_ITEMS = 64
+"""From about so many recordings the ranges of fake quantisation are first taken."""
 
 
 def train(
@@ -85,6 +89,7 @@ class Trainer:
         keep_convolutions_in_float32(self.network)
         self.average = AcousticNetwork(config.network).eval().requires_grad_(False)
         self.average.load_state_dict(self.network.state_dict())
+        self.fake = self._fake_quantisation() if config.fake_quantise else None
         schedule = config.schedule
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay
@@ -105,6 +110,16 @@ class Trainer:
             raise ModelError(f"{initial}: a {network.config}; set [network] to it, or leave initial out")
         self.network.load_state_dict(network.state_dict())
         return checkpoint
+
+    @torch.no_grad()
+    def _fake_quantisation(self) -> FakeQuantisation:
+        """Attached to both networks, its ranges those of some recordings."""
+        fake = FakeQuantisation(self.network)
+        for network in (self.network, self.average):
+            fake.attach(network)
+        for item in self.items[:: max(1, len(self.items) // RANGE_ITEMS)]:
+            whole_log_posteriors(self.average, self._whole_features(to_float(item.samples))[None])
+        return fake
 
     def run(self) -> None:
         """Train until the last epoch, or until boundaries on the dev sets have stopped getting better."""
@@ -156,6 +171,8 @@ class Trainer:
             taught = whole_log_posteriors(self.teacher.network, features) if self.teacher else None
             features = mask_features(features, self.config.augment, generator)
         self.network.train()
+        if self.fake is not None:
+            self.fake.train()
         for group in self.optimiser.param_groups:
             group["lr"] = schedule.learning_rate * self._rate_factor()
         with torch.autocast("cpu", torch.bfloat16, enabled=schedule.bfloat16):
@@ -186,6 +203,8 @@ class Trainer:
 
     @torch.inference_mode()
     def _dev_results(self) -> dict[str, DevResult]:
+        if self.fake is not None:
+            self.fake.eval()
         if self.config.fine_tune:
             masks = self.config.train[0].masks
             return {name: dev_loss(utterances, self._dev_posteriors, masks) for name, utterances in self.dev.items()}
@@ -217,6 +236,8 @@ class Trainer:
         if self.config.fine_tune and self.initial is not None:
             notes["initial"] = {"model": self.config.initial, "training": self.initial.training}
             model = replace(model, calibration=self.initial.calibration, label_means=self.initial.label_means)
+        if self.fake is not None:
+            notes["ranges"] = self.fake.ranges()
         if self.teacher is not None:
             weight, source = self.config.teacher_weight, self.teacher.fingerprint
             notes["teacher"] = {"model": self.config.teacher, "source": source, "weight": weight}
@@ -227,11 +248,14 @@ class Trainer:
     def _state_path(self) -> Path:
         return Path(self.config.work_dir) / "last.pt"
 
+    def _parts(self) -> dict[str, Any]:
+        parts: dict[str, Any] = {"network": self.network, "average": self.average, "optimiser": self.optimiser}
+        return parts if self.fake is None else {**parts, "fake": self.fake}
+
     def state(self) -> dict[str, Any]:
         """All that a resumed run needs."""
-        modules: dict[str, Any] = {"network": self.network, "average": self.average, "optimiser": self.optimiser}
         counters = ("epoch", "step", "epochs_since_best", "best_loss", "has_written", "seconds", "label_counts")
-        state = {name: module.state_dict() for name, module in modules.items()}
+        state = {name: part.state_dict() for name, part in self._parts().items()}
         return state | {name: getattr(self, name) for name in counters} | {"random": torch.get_rng_state()}
 
     def restore(self) -> None:
@@ -244,8 +268,8 @@ class Trainer:
             raise ModelError(f"{self._state_path}: nothing to resume from; start without --resume")
         try:
             state = torch.load(self._state_path, weights_only=True)
-            for name in ("network", "average", "optimiser"):
-                getattr(self, name).load_state_dict(state.pop(name))
+            for name, part in self._parts().items():
+                part.load_state_dict(state.pop(name))
             torch.set_rng_state(state.pop("random"))
         except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError) as error:
             message = f"{self._state_path}: damaged, or of another [network]; start without --resume"
