@@ -23,7 +23,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "quantize",
         help="make a smaller, faster ONNX file of a model, of 8 or 4 bits",
         description="Quantise a model. static: 8 bits, ranges found on the corpus beforehand; dynamic: 8 bits, the "
-        "range of each chunk; aware: static after fine-tuning that rounds as it will; weights4: weights of 4 bits. The file is a model: --model OUT.onnx.",
+        "range of each chunk; aware: static after fine-tuning that rounds as it will; weights4: weights of "
+        "4 bits. The file is a model: --model OUT.onnx.",
     )
     quantize.add_argument("model", metavar="MODEL", help='what to quantise: "en" or a .safetensors file')
     quantize.add_argument("-o", "--output", metavar="OUT.onnx", required=True, help="the file to write")

@@ -96,7 +96,7 @@ def _overrides(model: Any, ranges: Sequence[Sequence[float]]) -> dict[str, list[
     """Given ranges of the matrices' inputs, as ONNX Runtime's tools take them; zero is always among the values."""
     products = [node for node in model.graph.node if node.op_type == "MatMul"]
     return {
-        product.input[0]: [{"rmin": min(0.0, least), "rmax": max(0.0, largest)}]
+        product.input[0]: [{"rmin": np.float32(min(0.0, least)), "rmax": np.float32(max(0.0, largest))}]
         for product, (least, largest) in zip(products, ranges, strict=True)
     }
 
