@@ -180,6 +180,16 @@ def test_command_says_what_each_layer_does(model: Path, tmp_path: Path, capsys: 
     assert said.err == ""
 
 
+def test_command_draws_what_each_layer_does(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed (the extra plot)")
+    figure = tmp_path / "found.svg"
+    arguments = ["prune", str(model), "--sensitivity", str(corpus(tmp_path / "in")), "--method", "structured"]
+    assert cli.main([*arguments, "--plot", str(figure)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(figure)
+    drawn = figure.read_text()
+    assert all(f"<!-- {text} -->" in drawn for text in ("blocks.0", "blocks.2", "25% pruned", "75% pruned"))
+
+
 def test_fine_tuned_zeros_stay(tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source, results = corpus_of(tmp_path, 12)
     output = tmp_path / "small.safetensors"
@@ -202,6 +212,8 @@ def test_fine_tuned_zeros_stay(tmp_path: Path, model: Path, capsys: pytest.Captu
     [
         ([], "give -o, the model to write, or --sensitivity, recordings to measure on"),
         (["--sensitivity", "x", "--corpus", "a", "b"], "--corpus needs -o, the model to write"),
+        (["-o", "a", "--plot", "a.png"], "--plot needs --sensitivity, recordings to measure on"),
+        (["--sensitivity", "x", "--plot", "a.gif"], "--plot: the suffix of 'a.gif' must be one of .png, .svg, .pdf"),
         (["--amount", "1"], "argument --amount: must be from 0 up to, not including, 1, got '1'"),
         (["--amount", "half"], "argument --amount: must be from 0 up to, not including, 1, got 'half'"),
     ],

@@ -44,6 +44,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     prune.add_argument(
         "--count", type=whole_number, default=COUNT, metavar="N", help=f"recordings for it (default: {COUNT})"
     )
+    prune.add_argument("--plot", metavar="FIG", help="draw it into a .png, .svg or .pdf, too")
     prune.add_argument(
         "--corpus", nargs=2, metavar=("IN", "OUT"), help="fine-tune on a corpus, and what streamhmm corpus made of it"
     )
@@ -57,17 +58,33 @@ def run(options: argparse.Namespace) -> int:
     """Prune, measure, or both; returns the exit code."""
     if options.output is None and options.sensitivity is None:
         options.parser.error("give -o, the model to write, or --sensitivity, recordings to measure on")
+    if options.plot is not None and options.sensitivity is None:
+        options.parser.error("--plot needs --sensitivity, recordings to measure on")
     if options.output is None and options.corpus is not None:
         options.parser.error("--corpus needs -o, the model to write")
+    if options.plot is not None:
+        _check_format(options)
     from streamhmm.acoustic.checkpoint import load_checkpoint
     from streamhmm.acoustic.shipped import find_model
 
     checkpoint = load_checkpoint(find_model(options.model))
     if options.sensitivity is not None:
-        write(_sensitivity(options, checkpoint))
+        found = _sensitivity(options, checkpoint)
+        write(_sensitivity_table(found))
+        if options.plot is not None:
+            _plot(options, found)
     if options.output is not None:
         _prune(options, checkpoint)
     return 0
+
+
+def _check_format(options: argparse.Namespace) -> None:
+    from streamhmm.plots import figure_format
+
+    try:
+        figure_format(options.plot)
+    except ValueError as error:
+        options.parser.error(f"--plot: {error}")
 
 
 def _prune(options: argparse.Namespace, checkpoint: Checkpoint) -> None:
@@ -105,7 +122,7 @@ def _fine_tune(options: argparse.Namespace) -> None:
         write("fine-tuning made nothing better on what was held out; the model is as it was pruned\n")
 
 
-def _sensitivity(options: argparse.Namespace, checkpoint: Checkpoint) -> str:
+def _sensitivity(options: argparse.Namespace, checkpoint: Checkpoint) -> list[Sensitivity]:
     from rich.console import Console
     from rich.progress import Progress
 
@@ -116,13 +133,19 @@ def _sensitivity(options: argparse.Namespace, checkpoint: Checkpoint) -> str:
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("")
-        found = sensitivity(
+        return sensitivity(
             checkpoint,
             samples.used,
             options.method,
             on_progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
-    return _sensitivity_table(found)
+
+
+def _plot(options: argparse.Namespace, found: list[Sensitivity]) -> None:
+    from streamhmm.plots import plot_sensitivity
+
+    plot_sensitivity(found, options.plot)
+    write(f"{options.plot}\n")
 
 
 def _statistics_table(layers: list[LayerStatistics]) -> str:

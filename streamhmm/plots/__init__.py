@@ -5,6 +5,7 @@ from streamhmm.plots.canvas import FIGURE_FORMATS, figure_format
 from streamhmm.plots.comparison import plot_comparison
 from streamhmm.plots.player import write_player
 from streamhmm.plots.posteriorgram import Posteriors, phone_posteriors
+from streamhmm.plots.sensitivity import plot_sensitivity
 
 __all__ = [
     "FIGURE_FORMATS",
@@ -13,6 +14,7 @@ __all__ = [
     "phone_posteriors",
     "plot_alignment",
     "plot_comparison",
+    "plot_sensitivity",
     "shown_span",
     "write_player",
 ]
