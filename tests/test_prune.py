@@ -14,9 +14,13 @@ from test_quantise import corpus, utterances
 from torch import nn
 
 from streamhmm import cli
+from streamhmm.acoustic import RuntimeSettings
+from streamhmm.acoustic.backends import open_backend
 from streamhmm.acoustic.checkpoint import load_checkpoint, save_checkpoint
+from streamhmm.acoustic.compress.agreement import whole_log_posteriors
 from streamhmm.acoustic.compress.prune import layers_of, pruned, pruned_layer, statistics
 from streamhmm.acoustic.compress.sensitivity import recognised, sensitivity
+from streamhmm.acoustic.exported import onnx_file
 from streamhmm.acoustic.labels import LABELS
 from streamhmm.acoustic.network import AcousticNetwork, NetworkConfig
 from streamhmm.errors import ModelError
@@ -59,6 +63,18 @@ def test_units_without_weights_go_and_change_nothing() -> None:
     assert smaller.config == replace(SMALL, hidden=(16, 16, 16))
     features = torch.randn(2, 41, 80)
     torch.testing.assert_close(whole(smaller.network, features), whole(checkpoint.network, features))
+
+
+def test_smaller_networks_give_smaller_exported_files() -> None:
+    checkpoint = random_checkpoint()
+    smaller = pruned(checkpoint, "structured", 0.5)
+    weights = [4 * sum(weight.numel() for weight in each.network.parameters()) for each in (checkpoint, smaller)]
+    sizes = [onnx_file(each).stat().st_size for each in (checkpoint, smaller)]
+    assert sizes[0] - sizes[1] == pytest.approx(weights[0] - weights[1], rel=0.1)
+    features = torch.randn(1, 41, 80)
+    backend = open_backend(smaller, RuntimeSettings("onnx"))
+    found = whole_log_posteriors(backend, [features[0]])
+    torch.testing.assert_close(found, whole(smaller.network, features)[0], atol=1e-4, rtol=0)
 
 
 def test_together_blocks_give_what_they_can_spare() -> None:

@@ -50,7 +50,7 @@ def test_documented_configurations_are_valid(path: Path) -> None:
         ("output = ", r"not TOML \(.*\); correct the file"),
         (
             MINIMAL.replace("output", "outptu"),
-            "unknown key outptu, expected one of augment, dev, fine_tune, initial",
+            "unknown key outptu, expected one of augment, dev, fake_quantise, fine_tune, initial",
         ),
         (MINIMAL + "mask = 1", "unknown key train.mask, expected one of anchor, aspirated, coded"),
         (MINIMAL.replace('work_dir = "w"\n', ""), "missing key work_dir; correct the configuration"),
