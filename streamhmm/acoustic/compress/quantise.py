@@ -22,7 +22,7 @@ from streamhmm.acoustic.backends.runtime import require
 from streamhmm.acoustic.checkpoint import Checkpoint
 from streamhmm.acoustic.compress.integer_kernels import use_integer_kernels
 from streamhmm.acoustic.compress.steps import calibration_steps
-from streamhmm.acoustic.exported import INPUTS, export_onnx
+from streamhmm.acoustic.exported import INPUTS, onnx_file
 from streamhmm.acoustic.exported.onnx_conversions import to_dynamic_int8
 from streamhmm.acoustic.exported.quiet import quiet
 
@@ -131,9 +131,7 @@ def _tools() -> Any:
 def _exported(checkpoint: Checkpoint) -> Iterator[tuple[Path, Path]]:
     """The exported network, and where its quantised form may be written."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "float.onnx"
-        export_onnx(checkpoint.network, path)
-        yield path, Path(folder) / "quantised.onnx"
+        yield onnx_file(checkpoint), Path(folder) / "quantised.onnx"
 
 
 def _loaded(path: Path) -> Any:
