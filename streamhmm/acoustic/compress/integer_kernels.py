@@ -1,7 +1,7 @@
 """ONNX Runtime's own integer kernels in place of pairs of QuantizeLinear and DequantizeLinear.
 
-The runtime replaces such pairs itself when it loads a graph, but leaves the bias beside. Written out with it, a step of
-one stream is a fifth faster. Other runtimes want the pairs.
+The runtime replaces such pairs itself when it loads a graph, but leaves the bias beside. Written out with it, a
+step is a seventh to a quarter faster. Other runtimes want the pairs.
 """
 
 from __future__ import annotations
