@@ -30,17 +30,17 @@ class GraphedStep:
 
     def __init__(self, step: Step) -> None:
         self._step = step
-        self._recorded: dict[tuple[int, ...], _Recorded | None] = {}
+        self._seen: set[tuple[int, ...]] = set()
+        self._recorded: dict[tuple[int, ...], _Recorded] = {}
 
     def __call__(self, frames: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
         shape = tuple(frames.shape)
-        if shape not in self._recorded and len(self._recorded) < MOST_GRAPHS:
-            self._recorded[shape] = None
-            return self._step(frames, states)
-        if shape not in self._recorded:
-            return self._step(frames, states)
-        recorded = self._recorded[shape] or self._record(frames, states)
-        self._recorded[shape] = recorded
+        recorded = self._recorded.get(shape)
+        if recorded is None:
+            if shape not in self._seen or len(self._recorded) == MOST_GRAPHS:
+                self._seen.add(shape)
+                return self._step(frames, states)
+            recorded = self._recorded[shape] = self._record(frames, states)
         recorded.inputs[0].copy_(frames)
         recorded.inputs[1].copy_(states)
         recorded.graph.replay()

@@ -25,15 +25,14 @@ class TorchRuntime:
         self._step = GraphedStep(self._plain) if cuda_graphs else self._plain
 
     def step(self, frames: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
-        return self._step(frames, states)
+        if self.device.type == "cpu":
+            return self._step(frames, states)
+        with torch.cuda.device(self.device), products_in(self.precision):
+            return self._step(frames, states)
 
     def _plain(self, frames: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
-        if self.device.type == "cpu":
-            posteriors, after = self._trunk(frames, states)
-            return posteriors, after
-        with torch.cuda.device(self.device), products_in(self.precision):
-            posteriors, after = self._trunk(frames, states)
-            return posteriors, after
+        posteriors, after = self._trunk(frames, states)
+        return posteriors, after
 
 
 def open_runtime(checkpoint: Checkpoint, settings: RuntimeSettings) -> TorchRuntime:
