@@ -22,9 +22,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import soundfile
-from measure import SPEECH, machine, make_console, median, show, verdict, write_json
+from measure import SPEECH, make_console, median, show, verdict, write_json
 from planted_errors import RATE, Planted, Recorded, plant, read_speech
 from rich.console import Console
+
+from streamhmm.measure.machine import machine
 
 PACE_BAR, GAIN_BAR, MEMORY_BAR_BYTES, RESTART_BAR_S = 100.0, 1.8, 2 * 2**30, 10.0
 PLANTED_SHARE = 20

@@ -14,9 +14,10 @@ from typing import Any
 import torch
 from engine_linear import LARGEST
 from engine_torchaudio import Alignment, Torchaudio
-from measure import peak_bytes, reset_peak, resident_bytes, run_child
+from measure import run_child
 
 import streamhmm as sh
+from streamhmm.measure.machine import peak_bytes, reset_peak, resident_bytes
 
 EXTRA_BAR_BYTES = 300e6
 HOUR_BAR_BYTES = 2**30

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from measure import machine
 from report import Table, as_ms, as_ratio, as_share, commit, markdown_lines, print_table
 from rich.console import Console
+
+from streamhmm.measure.machine import machine
 
 NOTE = (
     "Medians of one run, ours and the others in turn. ratio: their time ÷ ours, for the limit the share of it that is "

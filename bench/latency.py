@@ -32,12 +32,13 @@ from latency_speed import (
     whole_stream,
 )
 from latency_words import MAX_LAG_S, Latencies
-from measure import SPEECH, TRUTH, machine, make_console, pin_to_one_core, write_json
+from measure import SPEECH, TRUTH, make_console, pin_to_one_core, write_json
 from planted_errors import read_speech
 from truth import load_set
 
 import streamhmm as sh
 from streamhmm.align.chunking import ChunkController
+from streamhmm.measure.machine import machine
 
 SETS = ("flite", "espeak")
 READINGS, LEADS = 60, 16

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from chunking_simulation import Fixed
 from live_replay import RATE, replay
-from measure import median, resident_bytes
+from measure import median
 from recordings import join, sources
 from torch import Tensor
 
@@ -20,6 +20,7 @@ from streamhmm.align.chunking import ChunkController
 from streamhmm.align.stream import BEAM
 from streamhmm.align.topology import Topology, build_topology
 from streamhmm.audio import load_audio
+from streamhmm.measure.machine import resident_bytes
 from streamhmm.text import pronounce, tokenize
 
 WORDS, MANY_WORDS = 100, 10_000

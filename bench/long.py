@@ -22,11 +22,12 @@ import torch
 from follow_edits import usable
 from long_hour import RATE, Long, Piece, Script, edited, join, right_text, shuffled, with_more, without_middle
 from long_judge import Boundaries, Errors, Flags, boundaries, flags
-from measure import SPEECH, TRUTH, make_console, peak_bytes, reset_peak, resident_bytes, show, verdict, write_json
+from measure import SPEECH, TRUTH, make_console, show, verdict, write_json
 from truth import load_set
 
 import streamhmm as sh
 from streamhmm.align import decoding
+from streamhmm.measure.machine import peak_bytes, reset_peak, resident_bytes
 from streamhmm.text import tokenize
 
 SETS = ("flite", "espeak")

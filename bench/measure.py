@@ -1,10 +1,9 @@
-"""What the benches share: medians, peak memory, the machine, child processes, tables."""
+"""What the benches share: medians, child processes, tables."""
 
 from __future__ import annotations
 
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -45,28 +44,6 @@ def slope(sizes: Sequence[float], values: Sequence[float]) -> float:
     return float(np.polyfit(np.log(sizes[begin:]), np.log(values[begin:]), 1)[0])
 
 
-def resident_bytes() -> int:
-    """Memory of this process now."""
-    return _status("VmRSS")
-
-
-def peak_bytes() -> int:
-    """The most memory this process has held since ``reset_peak``, or since its start."""
-    return _status("VmHWM")
-
-
-def reset_peak() -> None:
-    """Let the peak start from the memory held now (Linux)."""
-    Path("/proc/self/clear_refs").write_text("5")
-
-
-def _status(field: str) -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(field + ":"):
-            return int(line.split()[1]) * 1024
-    raise RuntimeError(f"/proc/self/status has no field {field}; peak memory is measured on Linux only")
-
-
 def pin_to_one_core() -> int:
     """Keep this process, and the threads it starts from now on, on one core; returns which."""
     core = max(os.sched_getaffinity(0))
@@ -74,34 +51,14 @@ def pin_to_one_core() -> int:
     return core
 
 
-def run_child(script: Path, *arguments: str, request: Any = None) -> Any:
-    """Run a bench's other half on one thread, ``request`` on its input; both that and the line it prints are JSON."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+def run_child(script: Path, *arguments: str, request: Any = None, threads: int = 1) -> Any:
+    """Run a bench's other half, by default on one thread, ``request`` on its input; both that and the line it prints
+    are JSON."""
+    environment = {**os.environ, "OMP_NUM_THREADS": f"{threads}", "MKL_NUM_THREADS": f"{threads}"}
     command = [sys.executable, str(script), *arguments]
     given = json.dumps(request)
     done = subprocess.run(command, env=environment, input=given, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
-
-
-def machine() -> dict[str, Any]:
-    """What the figures depend on."""
-    import torch
-
-    return {
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "load_average": os.getloadavg()[0],
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-    }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def show(console: Console, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") -> None:
@@ -128,4 +85,6 @@ def make_console() -> Console:
 def write_json(path: str | None, results: dict[str, Any]) -> None:
     """Write the figures with the machine they come from."""
     if path:
+        from streamhmm.measure.machine import machine  # the rest of this file needs no build
+
         Path(path).write_text(json.dumps({"machine": machine(), **results}, indent=2) + "\n")

@@ -16,10 +16,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from measure import TRUTH, machine, make_console, median, run_child, show, verdict, write_json
+from measure import TRUTH, make_console, median, run_child, show, verdict, write_json
 from recordings import Recording, join, sources
 from rich.console import Console
-from stages import STAGES
+
+from streamhmm.measure.machine import machine
+from streamhmm.measure.stages import ENGINE, STAGES
 
 LENGTHS_S = (5, 10, 30, 60)
 HOUR_S = 3600
@@ -105,7 +107,7 @@ def _report_files(console: Console, results: dict[str, Any]) -> None:
     rows += [["whole call", *(f"{file['total_s'] * 1e3:.2f}" for file in files)]]
     rows += [["  of it on the processor", *(f"{file['processor_s'] * 1e3:.2f}" for file in files)]]
     factors = [file["total_s"] / file["seconds"] for file in files]
-    shares = [file["stages"]["engine"] / sum(file["stages"].values()) for file in files]
+    shares = [file["stages"][ENGINE] / sum(file["stages"].values()) for file in files]
     rows += [["real-time factor", *(f"{factor:.4f} {verdict(factor <= RTF_BAR)}" for factor in factors)]]
     on_processor = [file["processor_s"] / file["seconds"] for file in files]
     rows += [["  by processor time", *(f"{factor:.4f} {verdict(factor <= RTF_BAR)}" for factor in on_processor)]]

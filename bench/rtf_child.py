@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from measure import median, peak_bytes, pin_to_one_core, reset_peak, resident_bytes
-from stages import STAGES, stage_clock
+from measure import median, pin_to_one_core
 
 import streamhmm as sh
+from streamhmm.measure.machine import peak_bytes, reset_peak, resident_bytes
+from streamhmm.measure.stages import OUTPUT, STAGES, alignment_hooks
+from streamhmm.measure.timing import Stopwatch
 
 
 def main() -> None:
@@ -81,15 +83,17 @@ def _whole(aligner: sh.Aligner, folder: Path, recording: dict[str, Any]) -> floa
 
 def _staged(aligner: sh.Aligner, folder: Path, recording: dict[str, Any]) -> dict[str, float]:
     """Seconds of each stage of the same; "other" is what no stage accounts for."""
-    begin = time.perf_counter()
-    with stage_clock(aligner) as clock:
+    watch = Stopwatch()
+
+    def whole() -> None:
         alignment = aligner.align(recording["audio"], recording["text"])
-        save = clock.timed("output", alignment.save)
+        save = watch.staged(OUTPUT, alignment.save)
         save(folder / "out.TextGrid")
         save(folder / "out.json")
-    total = time.perf_counter() - begin
-    seconds = {stage: clock.seconds[stage] for stage in STAGES[:-1]}
-    return {**seconds, STAGES[-1]: total - sum(seconds.values())}
+
+    with watch.hooked(alignment_hooks(aligner.model)):
+        seconds = watch.time(whole).stages
+    return {stage: seconds.get(stage, 0.0) for stage in STAGES}
 
 
 def _hour(aligner: sh.Aligner, folder: Path, short: dict[str, Any], recording: dict[str, Any]) -> dict[str, Any]:

@@ -60,10 +60,11 @@ MAY_IMPORT = {
     "text": BASE,
     "formats": BASE,
     "metrics": BASE | {"formats"},
-    "plots": BASE | {"acoustic", "audio", "formats", "metrics", "page", "text"},
+    "plots": BASE | {"acoustic", "audio", "formats", "measure", "metrics", "page", "text"},
     "align": COMPOSED,
     "corpus": COMPOSED | {"align", "page", "__init__"},
-    "cli": COMPOSED | {"align", "corpus", "metrics", "page", "plots", "__init__"},
+    "measure": COMPOSED | {"align", "corpus", "metrics"},
+    "cli": COMPOSED | {"align", "corpus", "measure", "metrics", "page", "plots", "__init__"},
     "__init__": COMPOSED | {"align", "corpus", "metrics"},
     "__main__": {"cli"},
 }
