@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -109,17 +109,28 @@ def _profiler(folder: str | None) -> Callable[[Subject, Sequence[Scenario]], Non
 
 
 def _complain(report: Report, options: argparse.Namespace) -> int:
-    """Says what failed; returns the exit code. What was not asked for by its name may be missing."""
+    """Says what failed; returns the exit code."""
     for file in report.inputs.failed:
         complain(file.reason)
-    named = [each for each in report.missing if each.name.split()[0] in options.backend]
-    for each in named:
-        complain(each.reason)
+    lacking = list(_lacking(report, options))
+    for reason in lacking:
+        complain(reason)
     for failure in report.failures:
         complain(f"{failure.subject}: {failure.scenario}: {failure.reason}")
     if not report.has_text:
         complain("no recording has a text beside it (.lab, .txt): measured as far as the network, no alignment")
-    return int(bool(report.inputs.failed or named))
+    return int(bool(report.inputs.failed or lacking))
+
+
+def _lacking(report: Report, options: argparse.Namespace) -> Iterator[str]:
+    """Why a backend that was named does not run, or not in a precision that was named too."""
+    running = {subject.name.split()[0] for subject in report.subjects}
+    for backend in options.backend:
+        own = [each for each in report.missing if each.name.split()[0] == backend]
+        if options.precision:
+            yield from (each.reason for each in own)
+        elif own and backend not in running:
+            yield own[0].reason
 
 
 def _with_progress(items: Iterable[Item], total: int) -> Iterable[Item]:

@@ -12,6 +12,7 @@ from streamhmm.cli.output import write
 from streamhmm.formats import atomic_write
 from streamhmm.measure.report import Report
 from streamhmm.measure.rtf import Measured
+from streamhmm.measure.scenarios import LIVE
 from streamhmm.measure.stages import STAGES
 from streamhmm.measure.tutor import tutor_rows
 
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
 USAGE = ("host_peak_bytes", "host_growth_bytes", "device_peak_bytes", "gpu_utilisation")
 FIGURES = ("audio_s", "calls", "rounds", "chunk_s", "first_s")
 CALL = ("mean_s", "sd_s", "min_s", "max_s", "p50_s", "p95_s", "p99_s")
+NARROWEST = 104
+_SHORT = {"audio decoding": "audio", "text and graph": "text"}
 NOTE = (
-    "Speed-up: torch fp32's time ÷ this one's, medians of rounds in turn. RTF: compute time ÷ audio; × real time is "
-    "its inverse, hours of audio an hour. Stages: RTF, in thousandths. cores: processor time ÷ compute time."
+    "Speed-up: torch fp32's time ÷ this one's, medians of rounds in turn. RTF: compute time ÷ length of the audio; its "
+    "inverse is hours of audio an hour. Cores busy: processor time ÷ compute time. Memory: of the whole process."
 )
 
 
@@ -55,12 +58,14 @@ def tables(report: Report) -> str:
     from rich.console import Console
 
     console = Console()
+    console.width = max(console.width, NARROWEST)
     with console.capture() as captured:
         console.print(_runtimes(report))
         for line in _missing(report):
             console.print(line, highlight=False, markup=False)
         console.print(_times(report.results))
         console.print(_factors(report.results))
+        console.print(_usage(report.results))
         console.print(_tutor(report.results))
         console.print(NOTE, highlight=False)
     return captured.get()
@@ -68,9 +73,8 @@ def tables(report: Report) -> str:
 
 def _runtimes(report: Report) -> Table:
     table = _table(
-        f"runtimes, {report.threads} thread{'' if report.threads == 1 else 's'}: "
-        "s to prepare once, to load, to warm up; MB of a load",
-        ["", "device", "prepare", "load", "warm-up", "MB"],
+        f"backends, {report.threads} thread{'' if report.threads == 1 else 's'}",
+        ["", "device", "first s", "load s", "warm-up s", "load MB"],
     )
     for subject in report.subjects:
         seconds = (subject.prepare_s, subject.load_s, report.warm_up_s(subject.name))
@@ -105,27 +109,32 @@ def _times(results: Sequence[Measured]) -> Table:
 
 def _factors(results: Sequence[Measured]) -> Table:
     stages = [stage for stage in STAGES if any(each.stages.get(stage, 0.0) > 0 for each in results)]
-    usage = [name for name in USAGE if not all(math.isnan(getattr(each.usage, name)) for each in results)]
-    titles = dict(zip(USAGE, ("MB", "+MB", "GPU MB", "GPU %"), strict=True))
-    table = _table(
-        "real-time factors; memory: the peak, what stays",
-        ["", "RTF", "× real time", *stages, "cores", *(titles[name] for name in usage)],
-    )
+    columns = ["", "RTF", "1/RTF", *(_SHORT.get(stage, stage) for stage in stages)]
+    table = _table("real-time factors; by stage in thousandths", columns)
     for scenario, group in _by_scenario(results):
         table.add_row(scenario, style="bold")
         for each in group:
-            cells = [_digits(each.rtf), f"{1 / each.rtf:,.0f}"]
-            cells += [_digits(1e3 * each.stages[stage]) if stage in each.stages else "" for stage in stages]
-            cells += [f"{each.processor_utilisation:.2f}"]
-            cells += [_used(name, getattr(each.usage, name)) for name in usage]
-            table.add_row(_indented(each), *cells)
+            cells = [_digits(1e3 * each.stages[stage]) if stage in each.stages else "" for stage in stages]
+            table.add_row(_indented(each), _digits(each.rtf), f"{1 / each.rtf:,.0f}", *cells)
+    return table
+
+
+def _usage(results: Sequence[Measured]) -> Table:
+    usage = [name for name in USAGE if not all(math.isnan(getattr(each.usage, name)) for each in results)]
+    titles = dict(zip(USAGE, ("MB at most", "MB more after", "GPU MB at most", "GPU busy"), strict=True))
+    table = _table("processor and memory", ["", "cores busy", *(titles[name] for name in usage)])
+    for scenario, group in _by_scenario(results):
+        table.add_row(scenario, style="bold")
+        for each in group:
+            cells = [_used(name, getattr(each.usage, name)) for name in usage]
+            table.add_row(_indented(each), f"{each.processor_utilisation:.2f}", *cells)
     return table
 
 
 def _tutor(results: Sequence[Measured]) -> Table:
     table = _table("a pronunciation tutor: ten chunks of a second", ["", "backend", "how", "RTF", "speed-up", ""])
     for row in tutor_rows(results):
-        how = row.scenario.split(": ")[-1]
+        how = row.scenario.split(", ")[-1]
         table.add_row(row.name, row.subject, how, _digits(row.rtf), _ratio(row.speed_up), row.note)
     return table
 
@@ -135,7 +144,7 @@ def _by_scenario(results: Sequence[Measured]) -> Iterator[tuple[str, Iterable[Me
 
 
 def _indented(each: Measured) -> str:
-    chunk = f", {1e3 * each.chunk_s:.0f} ms" if each.scenario.startswith("stream, the") else ""
+    chunk = f" {1e3 * each.chunk_s:.0f} ms" if each.scenario == LIVE else ""
     return f"  {each.subject}{chunk}"
 
 
@@ -145,7 +154,7 @@ def _table(title: str, columns: Sequence[str]) -> Table:
 
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1), pad_edge=False)
     for index, column in enumerate(columns):
-        table.add_column(column, justify="right" if index else "left", overflow="fold")
+        table.add_column(column, justify="right" if index else "left", no_wrap=True)
     return table
 
 

@@ -27,6 +27,7 @@ def profile_subject(subject: Subject, scenarios: Sequence[Scenario], folder: str
     Raises:
         OutputError: they can't be written.
     """
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # or the library says on standard error when it starts and stops
     stem = Path(folder) / subject.name.replace(" ", "-")
     try:
         stem.parent.mkdir(parents=True, exist_ok=True)

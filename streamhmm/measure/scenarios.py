@@ -23,10 +23,10 @@ from streamhmm.measure.subjects import Subject
 from streamhmm.measure.timing import Hook, Sample, Stopwatch
 
 SINGLE, SHORT = "single chunk, 1 s", "short, 3 s"
-LONG_CHUNKS, LONG_BATCH = "long, 10 s: 10 chunks in turn", "long, 10 s: 10 chunks in batch"
-LONG_WHOLE, LIVE = "long, 10 s: in one pass", "stream, the controller's chunks"
-ALIGNMENT = "whole alignment, to the file"
+LONG_CHUNKS, LONG_BATCH, LONG_WHOLE = "10 s, chunk by chunk", "10 s, chunks in batch", "10 s, in one pass"
+LIVE, ALIGNMENT = "stream, live chunks", "alignment to a file"
 CHUNK_S, LONG_S, STREAM_S, UTTERANCE_S = 1.0, 10.0, 10.0, 10.0
+"""The long audio is ten chunks of a second; the stream's chunks are those that the live controller picks."""
 FIXED_CHUNKS_MS = (40, 80, 160)
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)
 
@@ -76,7 +76,7 @@ def stream_scenarios(recording: Recording, aligner: Aligner | None) -> Iterator[
     yield Scenario(LIVE, partial(_followed, samples, recording.sample_rate, make), hooks, 0.2)
     for ms in FIXED_CHUNKS_MS:
         chunks = samples.split(round(ms / 1000 * recording.sample_rate))
-        yield Scenario(f"stream, chunks of {ms} ms", partial(_streamed, chunks, make), hooks, 0.1)
+        yield Scenario(f"stream, {ms} ms", partial(_streamed, chunks, make), hooks, 0.1)
 
 
 def corpus_scenarios(recordings: Sequence[Recording], sizes: Sequence[int] = BATCH_SIZES) -> Iterator[Scenario]:
@@ -84,7 +84,7 @@ def corpus_scenarios(recordings: Sequence[Recording], sizes: Sequence[int] = BAT
     most = round(UTTERANCE_S * recordings[0].sample_rate)
     for size in sizes:
         batch = [recording.samples[:most] for recording in islice(cycle(recordings), size)]
-        yield Scenario(f"corpus, batches of {size}", partial(_at_once, batch), share=0.1, batch_size=size)
+        yield Scenario(f"corpus, batch of {size}", partial(_at_once, batch), share=0.1, batch_size=size)
 
 
 def alignment_scenario(recordings: Sequence[Recording], aligner: Aligner, folder: Path) -> Scenario:
