@@ -88,8 +88,8 @@ def test_figures_of_two_backends() -> None:
         15.0,
     )
     assert base.call == summarise([4.0, 5.0, 2.0, 3.0, 1.0, 1.0])
-    assert (base.rtf, base.speed_up, base.processor_speed_up) == (5.0 / 4.0, 1.0, 1.0)
-    assert (other.rtf, other.speed_up, other.processor_speed_up) == (2.0 / 4.0, 2.5, 2.5)
+    assert (base.rtf, base.speed_up, base.processor_s) == (5.0 / 4.0, 1.0, 5.0)
+    assert (other.rtf, other.speed_up, other.processor_s) == (2.0 / 4.0, 2.5, 2.0)
     assert other.stages == {"other": 0.5}
     assert (base.processor_utilisation, other.processor_utilisation) == (1.0, 1.0)
 

@@ -6,6 +6,7 @@ import math
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
@@ -46,8 +47,8 @@ class Measured:
         first_s: the first round, which is in nothing else.
         call: of single calls, which are chunks, batches or files.
         rtf: wall time ÷ audio, median of the rounds; ``stages`` by stage. 1 / rtf is hours of audio an hour.
-        speed_up: the baseline's time ÷ this one's, medians; NaN without a baseline. ``processor_speed_up``: of the
-            processor's time, which other processes disturb less.
+        processor_s: of a round, all threads added up, median; other processes disturb it less than the wall's time.
+        speed_up: the baseline's time ÷ this one's, medians; NaN without a baseline.
         processor_utilisation: processor time ÷ wall time; 2 where two cores work all the time.
         usage: memory and GPU.
     """
@@ -62,11 +63,19 @@ class Measured:
     call: Summary
     rtf: float
     stages: Mapping[str, float]
+    processor_s: float
     speed_up: float
-    processor_speed_up: float
     processor_utilisation: float
     usage: Usage
     batch_size: int | None = None
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Measured:
+        """What a report's JSON holds; null is not known."""
+        known = {name: math.nan if value is None else value for name, value in values.items()}
+        call = Summary(**values["call"])
+        usage = Usage(**{name: math.nan if value is None else value for name, value in values["usage"].items()})
+        return cls(**{**known, "call": call, "usage": usage, "batch_size": values["batch_size"]})
 
 
 @dataclass(frozen=True)
@@ -113,9 +122,6 @@ class _Runner:
 
     def median_s(self) -> float:
         return statistics.median(_wall(samples) for samples in self.rounds)
-
-    def median_processor_s(self) -> float:
-        return statistics.median(sum(sample.processor_s for sample in samples) for samples in self.rounds)
 
 
 def measure(
@@ -206,8 +212,8 @@ def _measured(runner: _Runner, baseline: _Runner | None) -> Measured:
         call=summarise([sample.wall_s for sample in samples]),
         rtf=runner.median_s() / audio_s,
         stages=stages,
+        processor_s=statistics.median(sum(sample.processor_s for sample in each) for each in rounds),
         speed_up=_ratio(baseline.median_s(), runner.median_s()) if baseline else math.nan,
-        processor_speed_up=_ratio(baseline.median_processor_s(), runner.median_processor_s()) if baseline else math.nan,
         processor_utilisation=_ratio(sum(sample.processor_s for sample in samples), _wall(samples)),
         usage=runner.usage,
         batch_size=runner.scenario.batch_size,
