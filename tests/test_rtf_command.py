@@ -52,7 +52,7 @@ def report() -> Report:
     """Of two backends on a made-up clock; one knows its memory."""
     clock = Clock()
     subjects = [made_up("torch fp32"), made_up("onnx fp32")]
-    seconds = {"torch fp32": [0.5] * 8, "onnx fp32": [0.25] * 8}
+    seconds = {"torch fp32": [0.5] * 12, "onnx fp32": [0.25] * 12}
     found = [each for each in run(clock, subjects, taking(clock, seconds), rounds=2) if isinstance(each, Measured)]
     found = [replace(each, scenario=LONG_CHUNKS, usage=Usage()) for each in found]
     found[1] = replace(found[1], usage=Usage(100e6, 1e6, 50e6, 0.5))

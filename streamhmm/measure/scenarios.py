@@ -43,7 +43,7 @@ class Scenario:
 
     Attributes:
         once: does it. ``hooks``: the stages within it.
-        share: of the rounds asked for, the fewer the longer it takes.
+        share: of the rounds asked for, the fewer the longer it takes; 1 for the short ones.
         batch_size: recordings that go through the network at once, for a corpus; None for all else.
     """
 

@@ -101,7 +101,7 @@ def open_subjects(
     for settings in wanted:
         try:
             subject = _open(model, settings, clock)
-        except (BackendUnavailable, RuntimeError) as error:  # a library may refuse what this machine is
+        except (BackendUnavailable, RuntimeError, ValueError) as error:  # libraries refuse machines, backends options
             opened.missing.append(Missing(f"{settings.backend} {settings.precision}", str(error)))
             continue
         if subject.settings.options or subject.name not in {other.name for other in opened.subjects}:
