@@ -175,8 +175,8 @@ def _report(console: Console, threads: int, results: list[Measured], run: dict[s
         print_table(console, table)
     for each in run["failures"]:
         console.print(f"{each['subject']}: {each['scenario']}: {each['reason']}", markup=False)
-    for each in run["missing"]:
-        console.print(f"{each['name']}: {each['reason']}", markup=False)
+    for line in run["lacking"]:
+        console.print(line, markup=False)
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ def tables(report: Report) -> str:
     console.width = max(console.width, NARROWEST)
     with console.capture() as captured:
         console.print(_runtimes(report))
-        for line in _missing(report):
+        for line in report.lacking():
             console.print(line, highlight=False, markup=False)
         console.print(_times(report.results))
         console.print(_factors(report.results))
@@ -81,17 +81,6 @@ def _runtimes(report: Report) -> Table:
         cells = [str(subject.device), *(_digits(each) for each in seconds), _mb(subject.load_bytes)]
         table.add_row(subject.name, *cells)
     return table
-
-
-def _missing(report: Report) -> Iterator[str]:
-    """Backends of which nothing runs, with the reason; precisions that the others lack."""
-    running = {subject.name.split()[0] for subject in report.subjects}
-    for backend, group in groupby(report.missing, key=lambda each: each.name.split()[0]):
-        lacking = list(group)
-        if backend in running:
-            yield f"{backend}: not in {', '.join(each.name.split()[-1] for each in lacking)}"
-        else:
-            yield f"{backend}: not here: {lacking[0].reason}"
 
 
 def _times(results: Sequence[Measured]) -> Table:

@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,16 @@ class Report:
         """Whether whole alignments could be measured."""
         return any(recording.text is not None for recording in self.inputs.recordings)
 
+    def lacking(self) -> Iterator[str]:
+        """Backends of which nothing runs, with the reason, and the precisions that the others lack; a line each."""
+        running = {subject.name.split()[0] for subject in self.subjects}
+        for backend, group in groupby(self.missing, key=lambda each: each.name.split()[0]):
+            own = list(group)
+            if backend in running:
+                yield f"{backend}: not in {', '.join(each.name.split()[-1] for each in own)}"
+            else:
+                yield f"{backend}: not here: {own[0].reason}"
+
     def warm_up_s(self, subject: str) -> float:
         """By how much the first rounds took longer than later ones, all scenarios together."""
         own = (each for each in self.results if each.subject == subject)
@@ -75,6 +86,7 @@ class Report:
             "audio_failed": [each._asdict() for each in self.inputs.failed],
             "runtimes": [self._runtime(subject) for subject in self.subjects],
             "missing": [each._asdict() for each in self.missing],
+            "lacking": list(self.lacking()),
             "results": [{**asdict(each), "call": each.call._asdict()} for each in self.results],
             "failures": [asdict(each) for each in self.failures],
             "tutor": [row._asdict() for row in tutor_rows(self.results)],
