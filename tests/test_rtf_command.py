@@ -179,3 +179,8 @@ def test_plot_says_what_was_measured(report: Report, tmp_path: Path) -> None:
     assert all(
         f"<!-- {text} -->" in drawn for text in ("torch fp32", "onnx fp32", LONG_CHUNKS, "hours of audio an hour")
     )
+
+
+def test_plot_of_nothing_is_empty(tmp_path: Path) -> None:
+    plot_rtf([], tmp_path / "none.svg")
+    assert "throughput by batch size" in (tmp_path / "none.svg").read_text()

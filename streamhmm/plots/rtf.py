@@ -46,9 +46,14 @@ def _figure(results: Sequence[Measured]) -> Figure:
     figure = new_figure(12.0, height)
     grid: Any = figure.add_gridspec(1, 2, width_ratios=(1.2, 1))
     right = grid[1].subgridspec(2, 1)
-    _draw_times(figure.add_subplot(grid[0]), single, scenarios, looks)
+    times, stages = figure.add_subplot(grid[0]), figure.add_subplot(right[1])
+    _draw_times(times, single, scenarios, looks)
     _draw_batches(figure.add_subplot(right[0]), [each for each in results if each.batch_size is not None], looks)
-    _draw_stages(figure.add_subplot(right[1]), single)
+    _draw_stages(stages, single)
+    places: Any = ("outside lower left", "outside lower right")
+    for axes, place in zip((times, stages), places, strict=True):
+        handles, labels = axes.get_legend_handles_labels()
+        figure.legend(handles, labels, loc=place, ncols=3, frameon=False, fontsize=8)
     return figure
 
 
@@ -67,13 +72,12 @@ def _draw_times(
         axes.axhline(place - 0.5, color=_GREY, linewidth=0.5, alpha=0.4)
     axes.set_yticks(range(len(scenarios)), scenarios)
     axes.tick_params(axis="y", length=0, labelcolor=_INK)
-    axes.set_ylim(len(scenarios) - 0.5, -0.5)
+    axes.set_ylim(max(1, len(scenarios)) - 0.5, -0.5)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter("")
     axes.grid(axis="x", which="both", alpha=0.2)
     axes.set(title="a call: median, from the fastest to the 95th percentile", xlabel="ms")
-    axes.legend(loc="upper left", bbox_to_anchor=(0.0, -0.08), ncols=3, frameon=False, fontsize=8)
 
 
 def _draw_batches(axes: Axes, results: Sequence[Measured], looks: Mapping[str, tuple[str, str]]) -> None:
@@ -94,6 +98,8 @@ def _draw_batches(axes: Axes, results: Sequence[Measured], looks: Mapping[str, t
 
 def _draw_stages(axes: Axes, results: Sequence[Measured]) -> None:
     """The scenario with the most stages: the whole alignment, if it was measured."""
+    if not results:
+        return
     scenario = max(results, key=lambda each: len(each.stages)).scenario
     own = [each for each in results if each.scenario == scenario]
     places, left = np.arange(len(own)), np.zeros(len(own))
@@ -107,4 +113,3 @@ def _draw_stages(axes: Axes, results: Sequence[Measured]) -> None:
     axes.invert_yaxis()
     axes.ticklabel_format(axis="x", style="plain")
     axes.set(title=f"stages: {scenario}", xlabel="real-time factor")
-    axes.legend(loc="upper left", bbox_to_anchor=(0.0, -0.18), ncols=3, frameon=False, fontsize=8)
