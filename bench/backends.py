@@ -24,7 +24,6 @@ from rich.console import Console
 from streamhmm.measure.machine import machine
 from streamhmm.measure.rtf import Measured
 from streamhmm.measure.scenarios import LONG_BATCH, LONG_CHUNKS, LONG_WHOLE, SINGLE
-from streamhmm.measure.stages import NETWORK
 from streamhmm.measure.tutor import BASELINE, tutor_rows
 
 SECONDS = 40.0
@@ -110,11 +109,7 @@ def bars(results: list[Measured], threads: int) -> Iterator[Bar]:
     seconds = {
         (each.scenario, each.subject): each.processor_s if threads == 1 else each.rtf * each.audio_s for each in results
     }
-    network = {
-        (each.scenario, each.subject): each.stages[NETWORK] * each.audio_s for each in results if NETWORK in each.stages
-    }
     yield _bar("single chunk", seconds, SINGLE, SINGLE, SINGLE_BAR)
-    yield _bar("  its network alone", network, SINGLE, SINGLE, SINGLE_BAR)
     yield _bar("10 chunks in batch, eager chunk by chunk", seconds, LONG_BATCH, LONG_CHUNKS, LONG_BAR)
     yield _bar("10 chunks in batch, eager in batch", seconds, LONG_BATCH, LONG_BATCH, LONG_BAR)
     yield _bar("10 s in one pass, eager chunk by chunk", seconds, LONG_WHOLE, LONG_CHUNKS, LONG_BAR)
