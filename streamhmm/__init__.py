@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from streamhmm.align.aligner import Aligner
+    from streamhmm.align.batching import BatchingEngine
     from streamhmm.align.events import Event, Position
     from streamhmm.align.results import Alignment
     from streamhmm.align.stream import AlignmentStream
@@ -31,6 +32,7 @@ __all__ = [
     "Aligner",
     "Alignment",
     "AlignmentStream",
+    "BatchingEngine",
     "Event",
     "ExpectedCounts",
     "Followed",
@@ -57,6 +59,7 @@ _HOMES = {
     "Aligner": "align.aligner",
     "Alignment": "align.results",
     "AlignmentStream": "align.stream",
+    "BatchingEngine": "align.batching",
     "Event": "align.events",
     "ExpectedCounts": "counts",
     "Followed": "warping_online",

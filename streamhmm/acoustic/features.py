@@ -67,11 +67,17 @@ class LogMel(nn.Module):
     def _energies(self, pending: Tensor, frames: int) -> Tensor:
         if frames == 0:
             return pending.new_zeros(0, N_MELS)
-        windows = pending.unfold(0, WINDOW, HOP)[:frames] * self.window
-        spectrum = torch.fft.rfft(windows, FFT_SIZE)
-        power = spectrum.real.square() + spectrum.imag.square()
-        energies: Tensor = power @ self.mel
-        return ((energies + FLOOR).log() - CENTRE) / SPREAD + self.shift
+        return self.energies(pending.unfold(0, WINDOW, HOP)[:frames] * self.window)
+
+    def energies(self, windows: Tensor, power: Tensor | None = None, out: Tensor | None = None) -> Tensor:
+        """(n, 80) frames of (n, 400) audio that the window was applied to, or (n, 512) with zeros behind.
+
+        ``power`` (n, 257) and ``out`` (n, 80) are memory to use; otherwise some is allocated.
+        """
+        spectrum = torch.view_as_real(torch.fft.rfft(windows, FFT_SIZE)).square_()
+        power = torch.add(spectrum[..., 0], spectrum[..., 1], out=power)
+        energies = torch.mm(power, self.mel, out=out)
+        return energies.add_(FLOOR).log_().sub_(CENTRE).div_(SPREAD).add_(self.shift)
 
 
 def mel_filters() -> Tensor:

@@ -1,9 +1,9 @@
-"""From samples to decided frames: features, network, the text's graph, and a free phone loop beside it."""
+"""From scores to decided frames: the text's graph, and a free phone loop beside it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -44,8 +44,17 @@ class Frames(NamedTuple):
         return Frames(*(torch.cat(pair) for pair in zip(self, other, strict=True)))
 
 
+class Source(Protocol):
+    """Where the scores of a stream come from; :class:`~streamhmm.acoustic.model.ScoreStream` is one."""
+
+    def push(self, samples: Tensor) -> Tensor: ...
+    def finish(self) -> Tensor: ...
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+
 class Hearing:
-    """One stream's way through the model and the two decoders.
+    """One stream's way from the model's scores through the two decoders. ``source`` gives the last of them.
 
     Until the reader has begun, only what is decided for good comes out; ``on_onset`` makes the decoder decide sooner.
     ``decoded`` frames have scores so far.
@@ -54,13 +63,14 @@ class Hearing:
     def __init__(
         self,
         model: AcousticModel,
+        source: Source,
         phone_loop: Graph,
         decoder: Decoder,
         onset: Onset,
         on_onset: Callable[[], None],
     ) -> None:
         self._silence = model.silence
-        self._source = model.stream()
+        self._source = source
         self._decoder = decoder
         self._loop = _LoopPath(phone_loop)
         self._scores = torch.empty(0, len(model.labels) + 1)  # of the frames that are not decided
@@ -70,13 +80,17 @@ class Hearing:
         self.has_begun = False
         self.seeming: int | None = None  # a state that a reader seems to have come to
 
-    def push(self, samples: Tensor) -> Frames:
-        """What (n,) samples decide."""
-        return self._add(self._source.push(samples))
+    def push(self, scores: Tensor) -> Frames:
+        """What (n, V) scores decide."""
+        scores = with_filler(scores, self._silence)
+        self.decoded += len(scores)
+        self._scores = torch.cat([self._scores, scores])
+        self._loop.push(scores)
+        return self._frames(torch.cat(list(self._decide(scores))))
 
     def finish(self) -> tuple[Frames, bool]:
         """The rest, and whether it ends where the text may end."""
-        last = self._add(self._source.finish())
+        last = self.push(self._source.finish())
         rest = self._frames(self._decoder.finish())
         return last.and_then(rest), self._decoder.complete
 
@@ -122,13 +136,6 @@ class Hearing:
         self._onset.load_state_dict(state["onset"])
         if state["has_begun"]:
             self._begin()
-
-    def _add(self, scores: Tensor) -> Frames:
-        scores = with_filler(scores, self._silence)
-        self.decoded += len(scores)
-        self._scores = torch.cat([self._scores, scores])
-        self._loop.push(scores)
-        return self._frames(torch.cat(list(self._decide(scores))))
 
     def _decide(self, scores: Tensor) -> Iterator[Tensor]:
         """Decided states. A beginning of the text is looked for at places that chunks do not change."""

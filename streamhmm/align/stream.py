@@ -6,6 +6,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from streamhmm.align.events import Event, Kind, Position
 from streamhmm.align.follow import START, Follow
-from streamhmm.align.hearing import Frames, Hearing
+from streamhmm.align.hearing import Frames, Hearing, Source
 from streamhmm.align.kept import KeptAudio
 from streamhmm.align.onset import Onset
 from streamhmm.align.place import Places
@@ -53,7 +54,8 @@ class AlignmentStream:
     """Follows a speaker through a text; made by :meth:`streamhmm.Aligner.stream`.
 
     "final" events are never taken back. How the samples are cut into chunks changes none of them, only when they come.
-    Use from any thread, one call at a time; others wait. ``sample_rate`` is what :meth:`push` takes, 16000.
+    Use from any thread, one call at a time; others wait. ``sample_rate`` is what :meth:`push` takes, 16000;
+    ``source`` gives the scores.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class AlignmentStream:
         certainty: float | None,
         keep: float,
         strict: bool,
+        source: Source | None = None,
     ) -> None:
         self._aligner, self._model = aligner, aligner.own_model("stream")
         self.sample_rate = self._model.sample_rate
@@ -79,7 +82,8 @@ class AlignmentStream:
         self._beam, self._certainty = beam, None if max_lag is None else certainty
         self._decoder = self._make_decoder(topology.graph)
         onset = Onset(topology, self._model.silence)
-        self._hearing = Hearing(self._model, aligner.phone_loop, self._decoder, onset, self._decide_soon)
+        self.source = source or self._model.stream()
+        self._hearing = Hearing(self._model, self.source, aligner.phone_loop, self._decoder, onset, self._decide_soon)
         self._places = Places(topology)
         self._transcript = Transcript(topology, self._places, self.words, aligner.calibration, self._model)
         self._received = 0
@@ -111,10 +115,9 @@ class AlignmentStream:
             AudioError: some are NaN or infinite; nothing has changed then.
             ValueError, TypeError: samples that are not as said; after :meth:`finish`.
         """
-        values = _check_samples(samples)
-        with self._lock:
-            self._check_open()
-            return self._advance(values)
+        values = checked_samples(samples)
+        with self.turn():
+            return self.advance(values, self.source.push(values))
 
     def lost(self, samples: int) -> list[Event]:
         """So many samples never arrived: a "gap" event, and times after them stay right."""
@@ -125,7 +128,8 @@ class AlignmentStream:
             start = self.received_s
             events: list[Event] = []
             for first in range(0, samples, LOST_BLOCK):
-                events += self._advance(torch.zeros(min(LOST_BLOCK, samples - first)))
+                silence = torch.zeros(min(LOST_BLOCK, samples - first))
+                events += self.advance(silence, self.source.push(silence))
             if samples > 0:
                 events.append(self._event("gap", None, 0, Segment("", start, self.received_s)))
             return events
@@ -301,10 +305,22 @@ class AlignmentStream:
         if self._last is not None:
             raise ValueError(ENDED)
 
-    def _advance(self, samples: Tensor) -> list[Event]:
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Other threads wait for this one; for who calls :meth:`advance`.
+
+        Raises:
+            ValueError: after :meth:`finish`.
+        """
+        with self._lock:
+            self._check_open()
+            yield
+
+    def advance(self, samples: Tensor, scores: Tensor) -> list[Event]:
+        """The next samples, of which ``source`` has given the scores; what :meth:`push` does besides."""
         self._received += len(samples)
         self._kept.add(samples)
-        return [*self._tell(self._hearing.push(samples)), *self._new_partials()]
+        return [*self._tell(self._hearing.push(scores)), *self._new_partials()]
 
     def _tell(self, frames: Frames) -> list[Event]:
         return list(self._events(self._transcript.add(frames)))
@@ -345,7 +361,8 @@ class AlignmentStream:
         return Event(kind, index, take, segment, self.received_s, time.monotonic())
 
 
-def _check_samples(samples: NDArray[np.float32] | Tensor) -> Tensor:
+def checked_samples(samples: NDArray[np.float32] | Tensor) -> Tensor:
+    """(n,) samples as a stream takes them. For the errors see :meth:`AlignmentStream.push`."""
     values = samples if isinstance(samples, Tensor) else torch.from_numpy(np.ascontiguousarray(samples))
     if values.dtype != torch.float32:
         raise TypeError(f"samples must be float32, got {values.dtype}")

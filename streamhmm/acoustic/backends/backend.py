@@ -24,6 +24,11 @@ class Backend:
         self._like = torch.empty(0, device=runtime.device)
         self._offsets = offsets
 
+    def step(self, frames: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
+        """The runtime's step (:meth:`Runtime.step`), offsets added."""
+        posteriors, after = self.runtime.step(frames, states)
+        return self._with_offsets(posteriors), after
+
     @torch.inference_mode()
     def log_posteriors(self, features: Tensor, cache: NetworkCache | None) -> tuple[Tensor, NetworkCache]:
         """(B, T', V) float32 log-posteriors of the frames that (B, T, 80) features complete, and the cache.
@@ -31,14 +36,13 @@ class Backend:
         A cache of None stands for "before any frame".
         """
         cache = cache or initial_cache(self.config, len(features), self._like)
-        posteriors, cache = advance(self.runtime.step, self.config, features, cache)
-        return self._with_offsets(posteriors), cache
+        return advance(self.step, self.config, features, cache)
 
     @torch.inference_mode()
     def finish(self, cache: NetworkCache | None) -> Tensor:
         """Log-posteriors of the frames still owed, (B, T', V), silence taken for what would follow."""
         cache = cache or initial_cache(self.config, 1, self._like)
-        return self._with_offsets(finish(self.runtime.step, self.config, cache))
+        return finish(self.step, self.config, cache)
 
     def with_offsets(self, offsets: Tensor) -> Backend:
         """The same runtime; (V,) ``offsets`` are added to the log-posteriors, which are normalised again.
