@@ -25,6 +25,9 @@ class FakeStream:
     def synchronize(self) -> None:
         self._done.append(f"host waits for {self.name}")
 
+    def record_event(self) -> FakeStream:
+        return FakeStream(f"what was asked of {self.name}", self._done)
+
 
 @pytest.fixture
 def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -49,24 +52,27 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_on_the_cpu_nothing_is_copied() -> None:
     staged = Staged((5, 3), torch.float32, CPU)
-    staged.host[:2] = [[1, 2, 3], [4, 5, 6]]
+    staged.refill()[:2] = [[1, 2, 3], [4, 5, 6]]
     rows = staged.upload(2)
     assert rows.tolist() == [[1, 2, 3], [4, 5, 6]]
-    assert rows.data_ptr() == staged.host.ctypes.data
-    assert Downloaded((5, 3)).fetch(rows).ctypes.data == staged.host.ctypes.data
+    assert rows.data_ptr() == staged.refill().ctypes.data
+    assert Downloaded((5, 3)).fetch(rows).ctypes.data == staged.refill().ctypes.data
 
 
 def test_on_cuda_a_stream_of_its_own_copies_from_pinned_memory(done: list[str]) -> None:
     staged = Staged((5, 3), torch.int64, CPU, FakeStream("copies", done))
     assert done == ["pinned", "not pinned"]
-    staged.host[:2] = [[1, 2, 3], [4, 5, 6]]
+    staged.refill()[:2] = [[1, 2, 3], [4, 5, 6]]
     first = staged.upload(2)
+    there_and_back = ["copies waits for work", "on copies", "work waits for copies"]
+    assert done[2:] == there_and_back
     assert first.tolist() == [[1, 2, 3], [4, 5, 6]]
-    assert first.data_ptr() != staged.host.ctypes.data
-    staged.host[:2] = 0
+    assert first.data_ptr() != staged.refill().ctypes.data
+    assert done[5:] == ["host waits for what was asked of copies"]
+    staged.refill()[:2] = 0
     assert first.tolist() == [[1, 2, 3], [4, 5, 6]]
     assert staged.upload(1).data_ptr() == first.data_ptr()
-    assert done[2:] == 2 * ["on copies", "work waits for copies"]
+    assert done[-3:] == there_and_back
 
 
 def test_from_cuda_values_are_waited_for(done: list[str]) -> None:

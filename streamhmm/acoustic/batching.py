@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from streamhmm.acoustic.features import FFT_SIZE, HOP, N_MELS, WINDOW
@@ -63,6 +64,8 @@ class BatchedScores:
         self._features = torch.zeros(windows, N_MELS, device=device)
         self._frames = torch.zeros(read, N_MELS, device=device)
         self._states = torch.zeros(max_batch, sum(config.pasts), config.width, device=device)
+        self._after: Tensor | None = None
+        self._after_of: list[int] = []
         self._scores = Downloaded((max_batch, MOST_FRAMES, config.n_labels), copies)
 
     @property
@@ -73,6 +76,7 @@ class BatchedScores:
     @torch.inference_mode()
     def open(self) -> int:
         """A slot for a new stream."""
+        self._settle()
         return self._slots.take()
 
     def close(self, slot: int) -> None:
@@ -106,13 +110,16 @@ class BatchedScores:
         self._slots.reset(slot)
         return stream.finish()
 
+    @torch.inference_mode()
     def state_dict(self, slot: int) -> dict[str, Any]:
         """Where a stream stands, as :meth:`ScoreStream.state_dict` tells."""
+        self._settle()
         return self._slots.state_dict(slot)
 
     @torch.inference_mode()
     def load_state_dict(self, slot: int, state: dict[str, Any]) -> None:
         """Goes on there."""
+        self._settle()
         self._slots.load_state_dict(slot, state)
 
     def _batch(self, slots: Sequence[int], chunks: Sequence[Tensor]) -> list[Tensor]:
@@ -138,10 +145,10 @@ class BatchedScores:
         return [torch.cat(part) for part in parts]
 
     def _piece(self, slots: Sequence[int], chunks: Sequence[Tensor]) -> list[Tensor]:
-        own = self._slots
-        frames = 0
+        own, frames = self._slots, 0
+        windows, write = self._windows.refill(), self._write.refill()
         for slot, chunk in zip(slots, chunks, strict=True):
-            frames += self._hear(slot, chunk, frames)
+            frames += self._hear(slot, chunk, windows[frames:], write[frames:])
         if frames:
             self._compute_features(frames)
         wanted = [max(0, (own.pending[slot] - AROUND) // 2) for slot in slots]
@@ -149,17 +156,17 @@ class BatchedScores:
             self._step(those, steps)
         return [own.scores[slot, : own.given[slot]] for slot in slots]
 
-    def _hear(self, slot: int, chunk: Tensor, at: int) -> int:
-        """Takes a chunk, and lays the windows that it completes out from row ``at`` on; how many."""
+    def _hear(self, slot: int, chunk: Tensor, windows: NDArray[Any], write: NDArray[Any]) -> int:
+        """Takes a chunk; the windows that it completes, and where their frames belong, go into the first rows."""
         own = self._slots
         audio, filled = own.audio[slot], own.filled[slot] + len(chunk)
         audio[own.filled[slot] : filled] = chunk.numpy()
         own.given[slot] = 0
         frames = max(0, (filled - WINDOW) // HOP + 1)
         if frames:
-            self._windows.host[at : at + frames, :WINDOW] = own.windows[slot, :frames]
+            windows[:frames, :WINDOW] = own.windows[slot, :frames]
             begin = (own.first[slot] + own.pending[slot]) % RING
-            self._write.host[at : at + frames] = own.ring[slot, begin : begin + frames]
+            write[:frames] = own.ring[slot, begin : begin + frames]
             audio[: filled - frames * HOP] = audio[frames * HOP : filled]
         own.filled[slot] = filled - frames * HOP
         own.pending[slot] += frames
@@ -171,22 +178,36 @@ class BatchedScores:
         features = self._model.features.energies(windows, self._power[:frames], self._features[:frames])
         self._slots.frames.index_copy_(0, self._write.upload(frames), features)
 
-    def _step(self, slots: Sequence[int], steps: int) -> None:
+    def _step(self, slots: list[int], steps: int) -> None:
         """So many steps of each of these streams."""
         own, size, length = self._slots, self._size(len(slots)), 2 * steps + AROUND
-        read = self._read.host[: size * length].reshape(size, length)
-        read[:], self._which.host[:size] = own.ring[SPARE, :length], SPARE
+        read = self._read.refill()[: size * length].reshape(size, length)
+        read[len(slots) :] = own.ring[SPARE, :length]
         for row, slot in enumerate(slots):
             begin = own.first[slot]
             read[row] = own.ring[slot, begin : begin + length]
-            self._which.host[row] = slot
-        which = self._which.upload(size)
         torch.index_select(own.frames, 0, self._read.upload(size * length), out=self._frames[: size * length])
-        torch.index_select(own.states, 0, which, out=self._states[:size])
         frames = self._frames[: size * length].view(size, length, N_MELS)
-        posteriors, after = self._backend.step(frames, self._states[:size])
-        own.states.index_copy_(0, which, after)
+        posteriors, after = self._backend.step(frames, self._states_of(slots, size))
+        self._after, self._after_of = after, slots
         self._keep(slots, self._scores.fetch(posteriors.sub_(self._offset)))
+
+    def _states_of(self, slots: list[int], size: int) -> Tensor:
+        """The states where these streams stand; where the last step left them, if it was one of the same streams."""
+        if slots == self._after_of and self._after is not None and len(self._after) == size:
+            return self._after
+        self._settle()
+        which = self._which.refill()
+        which[: len(slots)], which[len(slots) : size] = slots, SPARE
+        return torch.index_select(self._slots.states, 0, self._which.upload(size), out=self._states[:size])
+
+    def _settle(self) -> None:
+        """Puts the states after the last step where they belong."""
+        if self._after is not None:
+            count = len(self._after_of)
+            self._which.refill()[:count] = self._after_of
+            self._slots.states.index_copy_(0, self._which.upload(count), self._after[:count])
+            self._after, self._after_of = None, []
 
     def _keep(self, slots: Sequence[int], scores: Any) -> None:
         own, frames = self._slots, scores.shape[1]
@@ -208,11 +229,11 @@ class BatchedScores:
 def _rounds(slots: Sequence[int], wanted: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
     """Numbers of steps, and who takes them, so that each of the ``slots`` comes to the ``wanted`` number."""
     if len(set(wanted)) == 1 and wanted[0] > 0:
-        yield wanted[0], list(slots)
+        yield wanted[0], sorted(slots)
         return
     steps = MOST_STEPS
     while steps:
-        those = [slot for slot, number in zip(slots, wanted, strict=True) if number & steps]
+        those = sorted(slot for slot, number in zip(slots, wanted, strict=True) if number & steps)
         if those:
             yield steps, those
         steps //= 2

@@ -13,7 +13,7 @@ class Staged:
     """An array that numpy fills, and the tensor that the device sees.
 
     On the CPU the two are one. On CUDA the array is pinned, and what was filled goes over on a stream of its own, which
-    later work waits for; nobody may fill it again before that work is done. The CUDA side was not run on hardware.
+    waits for earlier work with the tensor, as later work waits for it. The CUDA side was not run on hardware.
 
     Args:
         shape, dtype: of both.
@@ -23,16 +23,26 @@ class Staged:
 
     def __init__(self, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device, copies: Any = None) -> None:
         on_host = torch.zeros(shape, dtype=dtype, pin_memory=copies is not None)
-        self.host: NDArray[Any] = on_host.numpy()
+        self._host: NDArray[Any] = on_host.numpy()
         self._from, self._copies = on_host, copies
         self._tensor = on_host if copies is None else torch.zeros(shape, dtype=dtype, device=device)
+        self._copied: Any = None
+
+    def refill(self) -> NDArray[Any]:
+        """The array, when nothing reads it any more."""
+        if self._copied is not None:
+            self._copied.synchronize()
+        return self._host
 
     def upload(self, count: int) -> Tensor:
         """The first ``count`` rows on the device, as they were filled."""
         if self._copies is not None:
+            work = torch.cuda.current_stream(self._tensor.device)
+            self._copies.wait_stream(work)
             with torch.cuda.stream(self._copies):
                 self._tensor[:count].copy_(self._from[:count], non_blocking=True)
-            torch.cuda.current_stream(self._tensor.device).wait_stream(self._copies)
+            self._copied = self._copies.record_event()
+            work.wait_stream(self._copies)
         return self._tensor[:count]
 
 
