@@ -7,7 +7,7 @@ Nothing is waited for, so an hour is replayed in minutes; what a microphone and 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -35,8 +35,15 @@ class Replay:
         return sum(self.compute_s) / sum(self.chunks_s)
 
 
-def replay(stream: AlignmentStream, samples: np.ndarray, controller: Controller, *, ask: bool = False) -> Replay:
-    """Push (n,) samples, then end the stream."""
+def replay(
+    stream: AlignmentStream,
+    samples: np.ndarray,
+    controller: Controller,
+    *,
+    ask: bool = False,
+    timer: Callable[[], float] = time.perf_counter,
+) -> Replay:
+    """Push (n,) samples, then end the stream; ``timer`` tells what computing takes."""
     result, clock, done, asked = Replay(), 0.0, 0, 0
     while done < len(samples):
         chunk = min(max(1, round(controller.chunk_s * RATE)), len(samples) - done)
@@ -45,17 +52,17 @@ def replay(stream: AlignmentStream, samples: np.ndarray, controller: Controller,
             due = list(_times(asked, arrived))
             result.positions += [(at, stream.position(at - done / RATE)) for at in due]
             asked += len(due)
-        begin = time.perf_counter()
+        begin = timer()
         events = stream.push(samples[done : done + chunk])
-        compute = time.perf_counter() - begin
+        compute = timer() - begin
         clock, done = arrived + compute, done + chunk
         result.events += [(clock, event) for event in events]
         result.chunks_s.append(chunk / RATE)
         result.compute_s.append(compute)
         controller.observe(chunk / RATE, compute, max(0.0, min(clock, len(samples) / RATE) - done / RATE))
-    begin = time.perf_counter()
+    begin = timer()
     events = stream.close()
-    clock += time.perf_counter() - begin
+    clock += timer() - begin
     result.events += [(clock, event) for event in events]
     return result
 
