@@ -221,6 +221,13 @@ def test_parts_of_a_recording(tmp_path, in_process):
         assert (other.start - word.start, other.end - word.end) == pytest.approx((2.0, 2.0), abs=1e-3)
 
 
+def test_the_length_of_batches_is_taken_over_and_makes_no_other_results(tmp_path):
+    aligner = sh.Aligner()
+    Worker(aligner, Settings(batch_s=2.0), "digest", str(tmp_path)).close()
+    assert aligner.model.batch_size.seconds == 2.0
+    assert Settings(batch_s=2.0).digest(FLAC) == Settings().digest(FLAC)
+
+
 def test_a_part_that_fails_is_a_warning_and_all_of_them_an_error(tmp_path, aligner):
     worker = Worker(aligner, Settings(), "digest", str(tmp_path))
     parts = (Part(TEXT, 0.0, 2.0), Part("too long a text for so little time", 2.0, 2.1))
@@ -274,6 +281,8 @@ def test_what_is_no_call(corpus, tmp_path):
         Settings(formats=("textgrid", "textgrid-short"))
     with pytest.raises(ValueError, match="follow and imperfect do not go together"):
         Settings(follow=True, imperfect=True)
+    with pytest.raises(ValueError, match=r"batch_s must be positive, got 0\.0"):
+        Settings(batch_s=0.0)
     with unprivileged() as folder:
         folder.chmod(0o500)
         with pytest.raises(OutputError, match="no permission to write it"):
@@ -339,4 +348,10 @@ def test_the_help_and_wrong_usage(corpus, tmp_path):
     done = subprocess.run([*PROGRAM, corpus, tmp_path / "out", "--format", "doc"], capture_output=True, check=False)
     assert done.returncode == 2
     assert "streamhmm corpus: error: --format: format must be one of textgrid, " in done.stderr.decode()
+    for value in ("0", "nan", "inf", "much"):
+        command = [*PROGRAM, corpus, tmp_path / "out", "--batch-seconds", value]
+        done = subprocess.run(command, capture_output=True, check=False)
+        assert done.returncode == 2
+        message = f"error: argument --batch-seconds: must be a number above 0, got {value!r}"
+        assert message in done.stderr.decode()
     assert not os.path.exists(tmp_path / "out")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from streamhmm.acoustic.backends import Backend, open_backend
 from streamhmm.acoustic.backends.runtime import RuntimeSettings
+from streamhmm.acoustic.batch_size import BatchSize
 from streamhmm.acoustic.checkpoint import Checkpoint
 from streamhmm.acoustic.exported import ExportedModel, load_model
 from streamhmm.acoustic.features import HOP, SAMPLE_RATE, LogMel
@@ -36,6 +37,7 @@ class AcousticModel:
         lookahead_s: audio needed after the end of a frame before its scores come out, at most.
         backend: the network on its runtime; its ``name``, ``precision`` and ``device`` tell what runs.
         settings: what was asked for.
+        batch_size: of recordings that go through the network together; adapted models share it.
         training: notes on how the model was trained.
         calibration: what the aligner needs to make scores of this model mean something, or None.
         label_means: (V, 80) features that are usual for each label, or None.
@@ -56,6 +58,7 @@ class AcousticModel:
         self.settings = settings or RuntimeSettings()
         self.backend: Backend = open_backend(checkpoint, self.settings)
         self.features = LogMel().to(self.backend.device)
+        self.batch_size = BatchSize(self.backend.device)
 
     @classmethod
     def load(
@@ -91,20 +94,26 @@ class AcousticModel:
     def batch_log_posteriors(self, recordings: Sequence[Tensor]) -> list[Tensor]:
         """The same for several recordings, those of similar length together; equal up to rounding."""
         results: dict[int, Tensor] = {}
-        for batch in _batches([len(samples) // HOP for samples in recordings]):
+
+        def work(batch: list[int]) -> None:
             if len(batch) == 1:
                 results[batch[0]] = self.log_posteriors(recordings[batch[0]])
             else:
                 features = [self._log_mel(recordings[index]) for index in batch]
-                results |= zip(batch, self._padded(features), strict=True)
+                results.update(zip(batch, self._padded(features), strict=True))
+
+        self.batch_size.run([len(samples) / SAMPLE_RATE for samples in recordings], work)
         return [results[index] for index in range(len(recordings))]
 
     @torch.inference_mode()
     def features_log_posteriors(self, features: Sequence[Tensor]) -> list[Tensor]:
         """(T, V) log-posteriors of each of several recordings' (T, 80) features, as :meth:`log_mel` gives them."""
         results: dict[int, Tensor] = {}
-        for batch in _batches([len(frames) for frames in features]):
-            results |= zip(batch, self._padded([features[index] for index in batch]), strict=True)
+
+        def work(batch: list[int]) -> None:
+            results.update(zip(batch, self._padded([features[index] for index in batch]), strict=True))
+
+        self.batch_size.run([len(frames) * self.frame_s for frames in features], work)
         return [results[index] for index in range(len(features))]
 
     def adapted(self, feature_shift: Tensor | None, class_offsets: Tensor | None) -> AcousticModel:
@@ -143,18 +152,6 @@ class AcousticModel:
     def stream(self, prior_scale: float = PRIOR_SCALE) -> ScoreStream:
         """An object that takes samples as they come and gives the same scores."""
         return ScoreStream(self, prior_scale)
-
-
-def _batches(frames: Sequence[int]) -> Iterator[list[int]]:
-    """Indices of recordings that go through the network together: padded, they last ``BLOCK_S`` at most."""
-    batch: list[int] = []
-    for index in sorted(range(len(frames)), key=frames.__getitem__, reverse=True):
-        if batch and frames[batch[0]] * (len(batch) + 1) * HOP > BLOCK_S * SAMPLE_RATE:
-            yield batch
-            batch = []
-        batch.append(index)
-    if batch:
-        yield batch
 
 
 class ScoreStream:

@@ -8,7 +8,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from streamhmm.cli.options import add_freedom, add_model, add_target_lang, whole_number
+from streamhmm.cli.options import add_freedom, add_model, add_target_lang, positive_number, whole_number
 from streamhmm.cli.output import write
 
 if TYPE_CHECKING:
@@ -39,6 +39,12 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         help="adapt to each speaker first, or to the whole corpus, where that helps on held-out utterances",
     )
     corpus.add_argument("--jobs", type=whole_number, metavar="N", help="processes (default: one a core)")
+    corpus.add_argument(
+        "--batch-seconds",
+        type=positive_number,
+        metavar="S",
+        help="audio that goes through the network at once, at most (default: 30 on a CPU, else what memory holds)",
+    )
     add_freedom(corpus)
     add_model(corpus)
     add_target_lang(corpus)
@@ -86,6 +92,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
         formats=tuple(options.format or ["textgrid"]),
         adapt=options.adapt,
         target_lang=options.target_lang,
+        batch_s=options.batch_seconds,
     )
 
 

@@ -16,10 +16,12 @@ class Settings:
     """How to align; names and defaults are those of :class:`~streamhmm.Aligner` and its ``align``.
 
     ``adapt``: estimate an adaptation for each speaker first. ``formats`` are names of formats for the results
-    (:mod:`streamhmm.formats`), with different suffixes.
+    (:mod:`streamhmm.formats`), with different suffixes. ``batch_s``: seconds of audio that go through the network
+    together at most, which changes no result; None: what suits the device.
 
     Raises:
-        ValueError: there is no such format, or two have the same suffix; both ``follow`` and ``imperfect``.
+        ValueError: there is no such format, or two have the same suffix; both ``follow`` and ``imperfect``; a
+            ``batch_s`` that is not positive.
     """
 
     model: str = "en"
@@ -34,10 +36,13 @@ class Settings:
     formats: tuple[str, ...] = ("textgrid",)
     adapt: bool = False
     target_lang: str | None = None
+    batch_s: float | None = None
 
     def __post_init__(self) -> None:
         if self.follow and self.imperfect:
             raise ValueError("follow and imperfect do not go together: who follows a speaker allows for all of it")
+        if self.batch_s is not None and not self.batch_s > 0:
+            raise ValueError(f"batch_s must be positive, got {self.batch_s}")
         suffixes = [format_named(name).suffix for name in self.formats]
         if len(set(suffixes)) < len(suffixes):
             raise ValueError(f"formats must have different suffixes, got {', '.join(self.formats)}")

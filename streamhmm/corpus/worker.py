@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from streamhmm.align.aligner import Aligner
 
 BATCH_S = 120.0
-"""So much audio is held and goes through the network together, in batches of similar length."""
+"""So much audio is held, or what is two batches, and goes through the network in batches of similar length."""
 WRITERS = 8
 """A disk takes milliseconds to confirm a file, and several at once."""
 SAMPLE_S, LONGEST_SAMPLE_S = 40.0, 120.0
@@ -64,6 +64,7 @@ class Worker:
 
     def __init__(self, aligner: Aligner, settings: Settings, digest: str, results: str) -> None:
         self._aligner, self._settings, self._digest = aligner, settings, digest
+        aligner.model.batch_size.limit(settings.batch_s)
         self._recordings = Recordings(aligner.model.sample_rate)
         self._writer = ResultWriter(results, settings.formats)
         self._threads = ThreadPoolExecutor(WRITERS)
@@ -101,7 +102,7 @@ class Worker:
                 items.append(self._read(utterance))
             except StreamHMMError as error:
                 yield _failed(utterance, error)
-            if sum(item.seconds for item in items) >= BATCH_S:
+            if sum(item.seconds for item in items) >= max(BATCH_S, 2 * aligner.model.batch_size.seconds):
                 yield from self._align(items, aligner, adaptation)
                 items = []
         yield from self._align(items, aligner, adaptation)
