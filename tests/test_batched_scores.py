@@ -11,7 +11,6 @@ import torch
 from test_network import noise, random_checkpoint
 
 from streamhmm.acoustic import AcousticModel, RuntimeSettings
-from streamhmm.acoustic.backends import MODULES
 from streamhmm.acoustic.batching import BatchedScores
 from streamhmm.acoustic.features import LogMel
 from streamhmm.acoustic.model import ScoreStream
@@ -21,9 +20,13 @@ STEP = "runtime.step"
 CLOSE = {"atol": 2e-4, "rtol": 0}
 
 
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="module")
 def model() -> AcousticModel:
-    torch.set_num_threads(1)
     return AcousticModel(random_checkpoint())
 
 
@@ -47,17 +50,17 @@ def push(batched: BatchedScores, pairs: list[Pair], sizes: list[int]) -> None:
         torch.testing.assert_close(scores, pair.alone.push(chunk), **CLOSE)
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", ["torch", "onnx"])
 @pytest.mark.parametrize("few_sizes", [False, True])
 def test_streams_that_come_and_go_score_as_alone(name: str, few_sizes: bool) -> None:
     model = AcousticModel(random_checkpoint(), RuntimeSettings(name))
     batched = BatchedScores(model, 5, few_sizes=few_sizes)
     chance, pairs = random.Random(1), []
-    for number in range(60):
+    for number in range(40):
         while len(pairs) < 3 or (len(pairs) < 13 and chance.random() < 0.3):
             pairs.append(Pair(model, batched, number))
         now = chance.sample(pairs, chance.randint(1, len(pairs)))
-        one = chance.choice([0, 1, 159, 160, 161, 640, 1280, 1600, 2**14])
+        one = chance.choice([0, 1, 159, 160, 161, 640, 1280, 1600, 9000])
         sizes = [one if number % 3 else chance.randint(0, 3000) for _ in now]
         push(batched, now, sizes)
         if chance.random() < 0.3:
@@ -205,7 +208,7 @@ def test_memory_stays_as_it_is(model: AcousticModel) -> None:
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
-        for _ in range(500):
+        for _ in range(200):
             batched.push(slots, chunks)
         assert tracemalloc.get_traced_memory()[0] - before < 20_000
     finally:
@@ -224,6 +227,7 @@ def test_a_batch_that_fails_is_told_of_and_others_go_on(counted: tuple[AcousticM
         batched.push([kept.slot, lost], [noise(4000), noise(4000)])
     assert isinstance(raised.value.__cause__, MemoryError)
     push(batched, [kept], [4000])
+    assert batched.finish(lost).shape == (0, 40)
     batched.close(lost)
     push(batched, [Pair(model, batched)], [4000])
 

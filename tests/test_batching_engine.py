@@ -150,7 +150,8 @@ def test_bad_samples_hurt_nobody_else(aligner: sh.Aligner, speech: np.ndarray) -
 
 def test_wrong_calls_change_nothing(aligner: sh.Aligner, speech: np.ndarray) -> None:
     with sh.BatchingEngine(aligner) as engine, sh.BatchingEngine(aligner) as another:
-        stream, ended, foreign = engine.stream(TEXT), engine.stream(TEXT), another.stream(TEXT)
+        stream, other, ended = (engine.stream(TEXT) for _ in range(3))
+        foreign = another.stream(TEXT)
         ended.close()
         own = (stream, speech[:1000])
         for chunks, error, message in [
@@ -158,7 +159,7 @@ def test_wrong_calls_change_nothing(aligner: sh.Aligner, speech: np.ndarray) -> 
             ([own, (ended, speech)], ValueError, "the stream has ended: finish was called"),
             ([own, (foreign, speech)], ValueError, "the stream is not of this engine; make it with this engine's"),
             ([own, (aligner.stream(TEXT), speech)], ValueError, "the stream is not of this engine"),
-            ([own, (foreign, speech.astype(np.float64))], TypeError, "samples must be float32, got torch.float64"),
+            ([own, (other, speech.astype(np.float64))], TypeError, "samples must be float32, got torch.float64"),
         ]:
             with pytest.raises(error, match=message):
                 engine.push(chunks)
@@ -231,6 +232,30 @@ def test_closing_the_engine_wakes_a_push_and_leaves_streams_to_be_finished(
     alone_stream = aligner.stream(TEXT)
     alone_stream.push(speech[:50_000])
     assert [word.label for word in stream.finish().words] == [word.label for word in alone_stream.finish().words]
+
+
+def test_a_batch_that_fails_ends_its_streams_and_no_others(
+    aligner: sh.Aligner, speech: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = aligner.model.backend.runtime
+
+    def fail(frames: torch.Tensor, states: torch.Tensor) -> None:
+        raise MemoryError("no room")
+
+    with sh.BatchingEngine(aligner) as engine:
+        lost, kept = engine.stream(TEXT), engine.stream(TEXT)
+        _, events = engine.push([(lost, speech[:50_000]), (kept, speech[:50_000])])
+        assert isinstance(events, list)
+        with monkeypatch.context() as patch:
+            patch.setattr(runtime, "step", fail)
+            with pytest.raises(MemoryError, match="no room"):
+                lost.push(speech[50_000:60_000])
+        assert lost.received_s == 50_000 / RATE
+        with pytest.raises(RuntimeError, match="the stream has lost audio in a batch that failed"):
+            lost.push(speech[50_000:60_000])
+        events += [*kept.push(speech[50_000:]), *kept.close()]
+        assert_same(events, alone(aligner, [speech[:50_000], speech[50_000:]]))
+        assert len(lost.finish().words) > 3
 
 
 def test_loops_and_threads_go_together(aligner: sh.Aligner, speech: np.ndarray) -> None:

@@ -104,7 +104,14 @@ class BatchedScores:
 
     @torch.inference_mode()
     def finish(self, slot: int) -> Tensor:
-        """The remaining scores of a stream, which starts anew afterwards. It goes through the network alone."""
+        """The remaining scores of a stream, which starts anew afterwards. It goes through the network alone.
+
+        None remain of one that was in a batch that failed.
+        """
+        if self._slots.failed[slot] is not None:
+            self._settle()
+            self._slots.reset(slot)
+            return self._slots.scores[slot, :0]
         stream = ScoreStream(self._model, self._prior_scale)
         stream.load_state_dict(self.state_dict(slot))
         self._slots.reset(slot)

@@ -129,12 +129,12 @@ class BatchingEngine:
         streams = [stream for stream, _ in chunks]
         if len(set(map(id, streams))) < len(streams):
             raise ValueError("a stream comes twice; give each stream one chunk")
+        slots = [self._slot(stream) for stream in streams]
         values = [_samples_or_error(samples) for _, samples in chunks]
         with ExitStack() as turns:
             for stream in sorted(streams, key=id):  # in one order, lest two threads wait for each other
                 turns.enter_context(stream.turn())
-            good = [(self._slot(stream), samples) for stream, samples in zip(streams, values, strict=True)
-                    if isinstance(samples, Tensor)]  # fmt: skip
+            good = [(slot, samples) for slot, samples in zip(slots, values, strict=True) if isinstance(samples, Tensor)]
             scores = iter(self._run(good) if good else ())
             return [
                 stream.advance(samples, next(scores)) if isinstance(samples, Tensor) else samples
