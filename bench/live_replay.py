@@ -41,9 +41,10 @@ def replay(
     controller: Controller,
     *,
     ask: bool = False,
-    timer: Callable[[], float] = time.perf_counter,
+    timer: Callable[[], float] | None = None,
 ) -> Replay:
-    """Push (n,) samples, then end the stream; ``timer`` tells what computing takes."""
+    """Push (n,) samples, then end the stream; ``timer`` (by default the wall's clock) tells what computing takes."""
+    timer = timer or time.perf_counter
     result, clock, done, asked = Replay(), 0.0, 0, 0
     while done < len(samples):
         chunk = min(max(1, round(controller.chunk_s * RATE)), len(samples) - done)
