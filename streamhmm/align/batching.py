@@ -61,13 +61,14 @@ class BatchingEngine:
 
     Raises:
         ValueError: ``max_batch`` below 1, a negative or infinite ``deadline_s``.
+        ModelError: the model is a Hugging Face one.
     """
 
     def __init__(self, aligner: Aligner, max_batch: int = 64, deadline_s: float = 0.01) -> None:
         if not (0 <= deadline_s < math.inf):
             raise ValueError(f"deadline_s must be at least 0 and finite, got {deadline_s}")
         self._aligner = aligner
-        self._scores = BatchedScores(aligner.model, max_batch)
+        self._scores = BatchedScores(aligner.own_model("stream"), max_batch)
         self._running = Lock()
         self._dropped: deque[int] = deque()  # slots of streams that are gone; a collector of garbage may take no lock
         self._collector = Collector(self._run, self._open_streams, max_batch, deadline_s)

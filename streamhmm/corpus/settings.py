@@ -17,7 +17,7 @@ class Settings:
 
     ``adapt``: estimate an adaptation for each speaker first. ``formats`` are names of formats for the results
     (:mod:`streamhmm.formats`), with different suffixes. ``batch_s``: seconds of audio that go through the network
-    together at most, which changes no result; None: what suits the device.
+    together at most, which changes no result; None: what suits the device. Hugging Face models take no notice of it.
 
     Raises:
         ValueError: there is no such format, or two have the same suffix; both ``follow`` and ``imperfect``; a

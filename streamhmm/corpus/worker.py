@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from streamhmm.acoustic import AcousticModel
 from streamhmm.align.adaptation import LEAST_UTTERANCES, Adaptation
 from streamhmm.align.results import Alignment
 from streamhmm.audio import Audio
@@ -64,7 +65,9 @@ class Worker:
 
     def __init__(self, aligner: Aligner, settings: Settings, digest: str, results: str) -> None:
         self._aligner, self._settings, self._digest = aligner, settings, digest
-        aligner.model.batch_size.limit(settings.batch_s)
+        self._batch_size = aligner.model.batch_size if isinstance(aligner.model, AcousticModel) else None
+        if self._batch_size is not None:
+            self._batch_size.limit(settings.batch_s)
         self._recordings = Recordings(aligner.model.sample_rate)
         self._writer = ResultWriter(results, settings.formats)
         self._threads = ThreadPoolExecutor(WRITERS)
@@ -102,10 +105,14 @@ class Worker:
                 items.append(self._read(utterance))
             except StreamHMMError as error:
                 yield _failed(utterance, error)
-            if sum(item.seconds for item in items) >= max(BATCH_S, 2 * aligner.model.batch_size.seconds):
+            if sum(item.seconds for item in items) >= self._held_s:
                 yield from self._align(items, aligner, adaptation)
                 items = []
         yield from self._align(items, aligner, adaptation)
+
+    @property
+    def _held_s(self) -> float:
+        return BATCH_S if self._batch_size is None else max(BATCH_S, 2 * self._batch_size.seconds)
 
     def _read(self, utterance: Utterance) -> _Item:
         channel = utterance.channel or self._settings.channel
