@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import random
 import threading
@@ -16,9 +17,10 @@ import soundfile
 import torch
 
 import streamhmm as sh
+from streamhmm.acoustic.ctc_model import CtcModel
 from streamhmm.align.events import Event
 from streamhmm.align.stream import AlignmentStream
-from streamhmm.errors import AudioError
+from streamhmm.errors import AudioError, ModelError
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "quick_start"
 TEXT = (EXAMPLE / "ferry.txt").read_text(encoding="utf-8")
@@ -280,3 +282,10 @@ def test_loops_and_threads_go_together(aligner: sh.Aligner, speech: np.ndarray) 
             told = [served.result(), *looped.result()]
         for stream, events in zip(streams, told, strict=True):
             assert_same([*events, *stream.close()], expected)
+
+
+def test_models_of_others_are_refused(aligner: sh.Aligner) -> None:
+    other = copy.copy(aligner)
+    other.model = CtcModel.__new__(CtcModel)
+    with pytest.raises(ModelError, match="a Hugging Face model can't stream"):
+        sh.BatchingEngine(other)

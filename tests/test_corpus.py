@@ -225,7 +225,7 @@ def test_the_length_of_batches_is_taken_over_and_makes_no_other_results(tmp_path
     aligner = sh.Aligner()
     Worker(aligner, Settings(batch_s=2.0), "digest", str(tmp_path)).close()
     assert aligner.model.batch_size.seconds == 2.0
-    assert Settings(batch_s=2.0).digest(FLAC) == Settings().digest(FLAC)
+    assert Settings(batch_s=2.0).digest([FLAC]) == Settings().digest([FLAC])
 
 
 def test_a_part_that_fails_is_a_warning_and_all_of_them_an_error(tmp_path, aligner):
