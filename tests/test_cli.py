@@ -19,7 +19,7 @@ from shipped import hint_lines
 
 import streamhmm as sh
 from streamhmm import cli, formats
-from streamhmm.acoustic import training
+from streamhmm.acoustic import RuntimeSettings, training
 from streamhmm.align import aligner as aligner_module
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "quick_start"
@@ -408,3 +408,24 @@ def test_training_gets_its_options(monkeypatch):
     assert cli.main(["train", "--config", "a.toml"]) == 0
     assert cli.main(["train", "--config", "a.toml", "--resume", "--init", "en"]) == 0
     assert calls == [("a.toml", {"resume": False, "initial": None}), ("a.toml", {"resume": True, "initial": "en"})]
+
+
+def test_verbose_says_what_runs_and_why(capsys):
+    assert cli.main(["align", FLAC, TXT, "--verbose"]) == 0
+    assert "streamhmm: torch fp32 on cpu: STREAMHMM_BACKEND names it\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["align", "corpus"])
+def test_a_set_up_beside_options_that_it_names_is_refused(capsys, tmp_path, command):
+    RuntimeSettings("torch").save(tmp_path / "fast.json")
+    with pytest.raises(SystemExit) as caught:
+        cli.main([command, FLAC, TXT, "--backend", str(tmp_path / "fast.json"), "--precision", "fp32"])
+    assert caught.value.code == 2
+    message = "--backend: the settings name precision and device already, got 'fp32' and 'auto', too\n"
+    assert capsys.readouterr().err.endswith(message)
+
+
+def test_a_saved_set_up_runs(capsys, tmp_path):
+    RuntimeSettings("torch", "fp32", "cpu").save(tmp_path / "fast.json")
+    assert cli.main(["align", FLAC, TXT, "--backend", str(tmp_path / "fast.json"), "--verbose"]) == 0
+    assert "streamhmm: torch fp32 on cpu: it was named\n" in capsys.readouterr().err

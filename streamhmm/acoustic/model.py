@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -36,8 +37,9 @@ class AcousticModel:
         sample_rate: 16000. ``frame_s``: 0.01, from ``offset_s``, 0, on.
         lookahead_s: audio needed after the end of a frame before its scores come out, at most.
         backend: the network on its runtime; its ``name``, ``precision`` and ``device`` tell what runs.
-        settings: what was asked for.
+        settings: what was asked for; ``running`` asks for what runs, with nothing left to choose.
         batch_size: of recordings that go through the network together; adapted models share it.
+        fingerprint: the same for equal networks.
         training: notes on how the model was trained.
         calibration: what the aligner needs to make scores of this model mean something, or None.
         label_means: (V, 80) features that are usual for each label, or None.
@@ -52,6 +54,7 @@ class AcousticModel:
         self.silence = checkpoint.labels.index(SILENCE)
         self.log_prior = checkpoint.log_prior
         self.lookahead_s = AcousticNetwork.lookahead_s
+        self.fingerprint = checkpoint.fingerprint
         self.training = checkpoint.training
         self.calibration = checkpoint.calibration
         self.label_means = checkpoint.label_means
@@ -71,6 +74,12 @@ class AcousticModel:
             BackendUnavailable: the runtime, precision or device is not available here.
         """
         return cls(load_model(find_model(name_or_path)), settings)
+
+    @property
+    def running(self) -> RuntimeSettings:
+        """The settings that ask for the same runtime again."""
+        backend = self.backend
+        return replace(self.settings, backend=backend.name, precision=backend.precision, device=str(backend.device))
 
     def frames(self, samples: int) -> int:
         """How many frames so many samples give."""

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from streamhmm.cli.options import add_freedom, add_model, add_target_lang, positive_number, whole_number
-from streamhmm.cli.output import write
+from streamhmm.cli.output import complain, write
 
 if TYPE_CHECKING:
     from streamhmm.corpus import Outcome, Settings
@@ -62,6 +62,12 @@ def run(options: argparse.Namespace) -> int:
         settings = settings_of(options)
     except ValueError as error:
         options.parser.error(f"--format: {error}")
+    try:
+        settings = settings.decided()
+    except ValueError as error:
+        options.parser.error(f"--backend: {error}")
+    if options.verbose:
+        complain(f"runtime: {settings.runtime}")
     began = time.monotonic()
     signal.signal(signal.SIGTERM, _leave)
     with shown_progress(options.results) as show:

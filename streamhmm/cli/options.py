@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from streamhmm.cli.output import complain
 from streamhmm.errors import TextError
 
 if TYPE_CHECKING:
@@ -67,7 +68,20 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         default="en",
         help='acoustic model: "en", a file, or a Hugging Face CTC model: a folder or a name on the hub (default: en)',
     )
-    parser.add_argument("--backend", default="auto", help="runtime of the network (default: auto)")
+    add_runtime(parser)
+    parser.add_argument(
+        "--verbose", action="store_true", help="say on standard error what computes the network, and why"
+    )
+
+
+def add_runtime(parser: argparse.ArgumentParser) -> None:
+    """Add what computes the network."""
+    parser.add_argument(
+        "--backend",
+        default="auto",
+        help="runtime of the network: a name, several with commas between, a file that doctor --save wrote, or auto, "
+        "which is what STREAMHMM_BACKEND names or the fastest here (default: auto)",
+    )
     parser.add_argument("--precision", default="auto", help="precision of the network (default: auto)")
 
 
@@ -91,17 +105,23 @@ def check_text_and_output(options: argparse.Namespace) -> None:
 
 
 def load_aligner(options: argparse.Namespace, device: str, target_lang: str | None = None) -> Aligner:
-    """The aligner that the options name."""
+    """The aligner that the options name; they end the program with code 2 where those for the runtime don't fit."""
     from streamhmm.align.aligner import Aligner
 
-    return Aligner(
-        options.model,
-        options.backend,
-        options.precision,
-        device,
-        lexicon=options.lexicon,
-        target_lang=target_lang,
-    )
+    try:
+        aligner = Aligner(
+            options.model,
+            options.backend,
+            options.precision,
+            device,
+            lexicon=options.lexicon,
+            target_lang=target_lang,
+        )
+    except ValueError as error:
+        options.parser.error(f"--backend: {error}")
+    if options.verbose:
+        complain(f"{aligner.runtime}: {aligner.runtime_reason}")
+    return aligner
 
 
 def read_text(options: argparse.Namespace) -> str:

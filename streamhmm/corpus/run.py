@@ -91,6 +91,7 @@ def align_corpus(
         CorpusError: the source can't be read, or another process is at work in ``results``.
         OutputError: nothing can be written there (any more); what was finished stays finished.
         ModelError, TextError, BackendUnavailable: the model, a lexicon or the runtime can't be used.
+        ValueError: as :meth:`Settings.decided`.
     """
     settings = settings or Settings()
     if os.path.realpath(source) == os.path.realpath(results):
@@ -99,7 +100,9 @@ def align_corpus(
     if not listing.utterances and not listing.problems:
         raise CorpusError(f"{os.fspath(source)}: there are no recordings with texts in it")
     folder = os.fspath(results)
-    digest = settings.digest(_model_files(settings))
+    model_files = _model_files(settings)
+    settings = settings.decided()
+    digest = settings.digest(model_files)
     reserved = [os.path.join(folder, name) for name in REPORTS] + [os.fspath(source)]
     listing = without_clashes(listing, folder, settings.formats, reserved)
     run = _Run(folder, settings, digest, listing, on_progress)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from streamhmm import __version__
+from streamhmm.acoustic.automatic import installed_backends, named_backend
 from streamhmm.corpus.fingerprint import bytes_hash, content_hash
 from streamhmm.errors import ModelError, StreamHMMError, TextError
 from streamhmm.formats import format_named
+
+if TYPE_CHECKING:
+    from streamhmm.acoustic import RuntimeSettings
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ class Settings:
     """
 
     model: str = "en"
-    backend: str = "auto"
+    backend: str | RuntimeSettings = "auto"
     precision: str = "auto"
     device: str = "auto"
     lexicon: tuple[str, ...] = ()
@@ -47,6 +52,31 @@ class Settings:
         if len(set(suffixes)) < len(suffixes):
             raise ValueError(f"formats must have different suffixes, got {', '.join(self.formats)}")
 
+    def decided(self) -> Settings:
+        """The same with the runtime that is best here, so that all processes of a run take that one.
+
+        Raises:
+            ModelError, BackendUnavailable: the model, a file with a runtime's settings or the runtime can't be used.
+            ValueError: such a file, and a precision or a device beside it; or an option in it that there is not.
+        """
+        if isinstance(self.backend, str) and (self._is_open or self.backend.endswith(".json")):
+            from streamhmm.corpus.deciding import decided_runtime  # waits for PyTorch
+
+            return replace(self, backend=decided_runtime(self), precision="auto", device="auto")
+        return self
+
+    @property
+    def runtime(self) -> str:
+        """What computes the network, for people."""
+        if isinstance(self.backend, str):
+            return f"{self.backend} {self.precision} on {self.device}"
+        return f"{self.backend.backend} {self.backend.precision} on {self.backend.device}"
+
+    @property
+    def _is_open(self) -> bool:
+        """Whether there is a runtime to choose."""
+        return self.backend == "auto" and named_backend() is None and bool(installed_backends())
+
     def digest(self, model_files: Sequence[str]) -> str:
         """Tells settings apart that may give other results: by content of files, not by their names.
 
@@ -55,7 +85,8 @@ class Settings:
         """
         files = [*(_hash(path, ModelError) for path in model_files), *(_hash(path, TextError) for path in self.lexicon)]
         how = (self.follow, self.imperfect, self.strict, self.channel, self.adapt, self.target_lang)
-        options = (__version__, self.backend, self.precision, self.device, *how)
+        backend = (self.backend, named_backend() if self.backend == "auto" else None)
+        options = (__version__, backend, self.precision, self.device, *how)
         return bytes_hash(repr((files, options)).encode())
 
 

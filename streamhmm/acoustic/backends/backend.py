@@ -16,13 +16,17 @@ class Backend:
         name, precision: what runs; ``device`` is where features are expected and log-posteriors come out.
         runtime: what runs it.
         config: sizes of the network.
+        reason: why this runtime was taken.
     """
 
-    def __init__(self, runtime: Runtime, config: NetworkConfig, offsets: Tensor | None = None) -> None:
+    def __init__(
+        self, runtime: Runtime, config: NetworkConfig, offsets: Tensor | None = None, reason: str = ""
+    ) -> None:
         self.runtime, self.config = runtime, config
         self.name, self.precision, self.device = runtime.name, runtime.precision, runtime.device
         self._like = torch.empty(0, device=runtime.device)
         self._offsets = offsets
+        self.reason = reason
 
     def step(self, frames: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
         """The runtime's step (:meth:`Runtime.step`), offsets added."""
@@ -50,7 +54,8 @@ class Backend:
         What this backend adds already stays.
         """
         offsets = offsets.to(self.device)
-        return Backend(self.runtime, self.config, offsets if self._offsets is None else self._offsets + offsets)
+        offsets = offsets if self._offsets is None else self._offsets + offsets
+        return Backend(self.runtime, self.config, offsets, self.reason)
 
     def _with_offsets(self, posteriors: Tensor) -> Tensor:
         return posteriors if self._offsets is None else (posteriors + self._offsets).log_softmax(-1)
