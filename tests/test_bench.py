@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 import streamhmm as sh
+from streamhmm import formats
 
 BENCH = Path(__file__).resolve().parents[1] / "bench"
 sys.path.insert(0, str(BENCH))
@@ -19,6 +20,7 @@ import accuracy  # noqa: E402
 import accuracy_report  # noqa: E402
 import recordings  # noqa: E402
 import truth  # noqa: E402
+import truth_corpus  # noqa: E402
 
 
 @pytest.fixture
@@ -99,3 +101,24 @@ def test_recordings_at_another_rate_are_refused(tmp_path: Path):
     soundfile.write(tmp_path / "a.wav", np.zeros(800), 8000)
     with pytest.raises(ValueError, match=r"a.wav must be mono at 16000 Hz, got 8000 Hz, shape \(800,\)"):
         recordings.join([(tmp_path / "a.wav", "a")], 1.0, tmp_path / "joined.flac")
+
+
+def test_truth_sets_become_a_corpus(utterance: truth.Utterance, tmp_path: Path) -> None:
+    sets = tmp_path / "sets" / "one"
+    sets.mkdir(parents=True)
+    soundfile.write(sets / "one.flac", np.zeros(9600), 16000)
+    content = json.loads((tmp_path / "one.json").read_text())
+    content["phones"][2]["end"], content["phones"][3]["start"] = None, None
+    content["phones"][5]["start"] = 0.539  # a little before the end of the last
+    (sets / "one.json").write_text(json.dumps(content))
+    for _ in range(2):
+        arguments = [str(tmp_path / "corpus"), "--sets", "one", "--truth", str(tmp_path / "sets")]
+        assert truth_corpus.main(arguments) == 0
+    folder = tmp_path / "corpus" / "one"
+    assert (folder / "one.flac").resolve() == sets / "one.flac"
+    assert (folder / "one.txt").read_text() == "to be\n"
+    tiers = formats.load(folder / "one.TextGrid")
+    assert [(word.label, word.start, word.end) for word in tiers.words] == [("to", 0.2, 0.4), ("be", 0.5, 0.58)]
+    phones = [(phone.label, phone.start, phone.end) for phone in tiers.phones]
+    assert phones == [("T", 0.2, 0.3), ("B", 0.5, 0.54), ("IY", 0.54, 0.58)]
+    assert tiers.phone_words == (0, 1, 1)

@@ -63,7 +63,7 @@ MAY_IMPORT = {
     "plots": BASE | {"acoustic", "audio", "formats", "measure", "metrics", "page", "text"},
     "align": COMPOSED,
     "corpus": COMPOSED | {"align", "page", "__init__"},
-    "measure": COMPOSED | {"align", "corpus", "metrics"},
+    "measure": COMPOSED | {"align", "corpus", "metrics", "__init__"},
     "cli": COMPOSED | {"align", "corpus", "measure", "metrics", "page", "plots", "__init__"},
     "__init__": COMPOSED | {"align", "corpus", "metrics"},
     "__main__": {"cli"},
