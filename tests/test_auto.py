@@ -19,7 +19,8 @@ from streamhmm.acoustic.backends import auto, open_backend, proven, remembered, 
 from streamhmm.acoustic.backends.auto import Opener, choose
 from streamhmm.acoustic.backends.proven import Combination, add_record, is_proven, verdicts
 from streamhmm.acoustic.backends.ready import is_ready
-from streamhmm.acoustic.checkpoint import save_checkpoint
+from streamhmm.acoustic.checkpoint import load_checkpoint, save_checkpoint
+from streamhmm.acoustic.shipped import find_model
 from streamhmm.corpus.settings import Settings
 from streamhmm.errors import BackendUnavailable
 
@@ -307,6 +308,18 @@ def test_what_is_kept_from_before_is_ready(tmp_path: Path, backend: str, precisi
     assert not is_ready(CHECKPOINT, settings)
     (tmp_path / "cache" / (CHECKPOINT.fingerprint + kept)).write_text("")
     assert is_ready(CHECKPOINT, settings)
+
+
+def test_what_was_shipped_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = load_checkpoint(find_model("en"))
+    assert is_ready(shipped, RuntimeSettings("onnx", "int8"))
+    assert not is_ready(shipped, RuntimeSettings("onnx"))
+
+    def refuse(checkpoint: object) -> None:
+        raise BackendUnavailable("backend onnx needs onnx")
+
+    monkeypatch.setattr("streamhmm.acoustic.backends.ready.shipped_int8", refuse)
+    assert not is_ready(shipped, RuntimeSettings("onnx", "int8"))
 
 
 def test_nothing_is_ready_without_a_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

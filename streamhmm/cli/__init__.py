@@ -11,7 +11,22 @@ import signal
 from collections.abc import Sequence
 
 from streamhmm import __version__
-from streamhmm.cli import align, compare, convert, corpus, distill, doctor, export, live, parity, plot, prune, quantize, rtf, train
+from streamhmm.cli import (
+    align,
+    compare,
+    convert,
+    corpus,
+    distill,
+    doctor,
+    export,
+    live,
+    parity,
+    plot,
+    prune,
+    quantize,
+    rtf,
+    train,
+)
 from streamhmm.cli.output import complain
 from streamhmm.errors import StreamHMMError
 
@@ -38,6 +53,21 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="streamhmm", description="Word and phone times of a known text in speech.")
     parser.add_argument("--version", action="version", version=f"streamhmm {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (align, corpus, live, compare, plot, convert, rtf, train, export, quantize, prune, distill, parity, doctor):
+    for command in (
+        align,
+        corpus,
+        live,
+        compare,
+        plot,
+        convert,
+        rtf,
+        train,
+        export,
+        quantize,
+        prune,
+        distill,
+        parity,
+        doctor,
+    ):
         command.add_to(commands)
     return parser

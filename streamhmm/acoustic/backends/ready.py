@@ -5,6 +5,8 @@ from __future__ import annotations
 from streamhmm.acoustic.backends.runtime import AUTO, RuntimeSettings
 from streamhmm.acoustic.cache import cache_folder
 from streamhmm.acoustic.checkpoint import Checkpoint
+from streamhmm.acoustic.shipped import shipped_int8
+from streamhmm.errors import BackendUnavailable
 
 KEPT = {
     "onnx": "-{precision}-ort*.onnx",
@@ -19,7 +21,7 @@ EXPORTED = "-torch*.onnx"
 
 def is_ready(checkpoint: Checkpoint, settings: RuntimeSettings) -> bool:
     """Whether the file is there that the backend runs; backends that are not in ``KEPT`` need none."""
-    if settings.backend not in KEPT:
+    if settings.backend not in KEPT or _is_shipped(checkpoint, settings):
         return True
     precision = "fp32" if settings.precision == AUTO else settings.precision
     is_plain = settings.backend == "onnx" and precision == "fp32"
@@ -27,4 +29,13 @@ def is_ready(checkpoint: Checkpoint, settings: RuntimeSettings) -> bool:
     try:
         return any(cache_folder().glob(checkpoint.fingerprint + pattern))
     except OSError:
+        return False
+
+
+def _is_shipped(checkpoint: Checkpoint, settings: RuntimeSettings) -> bool:
+    if (settings.backend, settings.precision) != ("onnx", "int8"):
+        return False
+    try:
+        return shipped_int8(checkpoint) is not None
+    except BackendUnavailable:
         return False
