@@ -111,7 +111,10 @@ def test_the_programs_in_the_readme_run(program: str, tmp_path: Path, monkeypatc
     exec(compile(program, "README.md", "exec"), {"__name__": "__main__"})
 
 
-@pytest.mark.parametrize("command", ["align", "compare", "convert", "corpus", "live", "plot", "train"])
+COMMANDS = "align compare convert corpus distill doctor export live parity plot prune quantize rtf train".split()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_the_readme_names_every_option(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main([command, "--help"])

@@ -1,0 +1,117 @@
+"""Symbols as emissions, and the model of that name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from streamhmm.models.chain import check_probabilities, normalised
+from streamhmm.models.emission import Emission
+from streamhmm.models.estimator import Estimator, as_numpy
+from streamhmm.models.sums import Sums
+
+
+class Categorical(Emission):
+    """One of V symbols; a frame is its number, (N, 1)."""
+
+    letters = "e"
+
+    def __init__(self, n_states: int, n_symbols: int, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.n_states, self.n_features = n_states, 1
+        self.logits = nn.Parameter(torch.zeros(n_states, n_symbols, dtype=dtype))
+
+    @property
+    def n_symbols(self) -> int:
+        """V."""
+        return self.logits.shape[1]
+
+    @property
+    def size(self) -> int:
+        return self.n_symbols
+
+    def scores(self, frames: Tensor) -> Tensor:
+        return self.logits.log_softmax(-1).mT[frames[:, 0].long()]
+
+    def statistics(self, frames: Tensor, weights: Tensor) -> Sums:
+        """Of each state "obs" (S, V): how often it gave each symbol."""
+        counts = weights.new_zeros(self.n_symbols, self.n_states)
+        return Sums(obs=counts.index_add_(0, frames[:, 0].long(), weights).mT)
+
+    def draw(self, states: Tensor, generator: torch.Generator | None) -> Tensor:
+        chances = self.logits.detach().softmax(-1).cpu()[states]
+        return torch.multinomial(chances, 1, generator=generator)
+
+    def free_parameters(self) -> int:
+        return self.n_states * (self.n_symbols - 1)
+
+    def check_frames(self, frames: Tensor) -> None:
+        check_symbols(frames)
+        if len(frames) and int(frames.max()) >= self.n_symbols:
+            raise ValueError(f"X must hold symbols below {self.n_symbols}, got {int(frames.max())}")
+
+
+def check_symbols(frames: Tensor) -> None:
+    """Raises ValueError unless frames are (N, 1) whole numbers from 0 on."""
+    if frames.shape[1] != 1 or not bool(((frames >= 0) & (frames == frames.round())).all()):
+        raise ValueError(f"X must be (N, 1) whole numbers from 0 on, got shape {tuple(frames.shape)}")
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class CategoricalHMM(Estimator):
+    """An HMM whose states emit symbols, as ``hmmlearn.hmm.CategoricalHMM``.
+
+    Args:
+        emissionprob_prior: concentration of the Dirichlet prior of the rows of ``emissionprob_``.
+        n_features: V symbols, 0 … V − 1; by default as many as the data have.
+
+    For the rest see :class:`Estimator`. Letters of ``params``: "s", "t", "e" emissions.
+
+    Attributes:
+        emissionprob_: (S, V) probabilities.
+    """
+
+    emissionprob_prior: Any = 1.0
+    params: str = "ste"
+    init_params: str = "ste"
+
+    @property
+    def emissionprob_(self) -> NDArray[np.floating[Any]]:
+        """(S, V)."""
+        return as_numpy(self._categorical.logits.softmax(-1))
+
+    @emissionprob_.setter
+    def emissionprob_(self, value: Any) -> None:
+        chances = self._tensor(value)
+        self.become(chances.shape[-1])
+        logits = self._categorical.logits
+        with torch.no_grad():
+            logits.copy_(check_probabilities(chances, tuple(logits.shape), "emissionprob_").log())
+
+    @property
+    def _categorical(self) -> Categorical:
+        emission = self.require_emission()
+        assert isinstance(emission, Categorical)
+        return emission
+
+    def _make_emission(self, n_features: int) -> Categorical:
+        return Categorical(self.n_components, n_features, self.dtype)
+
+    def _features_of(self, frames: Tensor) -> int:
+        check_symbols(frames)
+        return int(frames.max()) + 1 if len(frames) else 1
+
+    def _initialise(self, frames: Tensor, letters: set[str], generator: torch.Generator) -> None:
+        if "e" in letters:
+            shape = self._categorical.logits.shape
+            self.emissionprob_ = normalised(torch.rand(shape, dtype=torch.float64, generator=generator))
+
+    def _maximise(self, sums: Sums) -> None:
+        if "e" in self.params:
+            weights = (self._tensor(self.emissionprob_prior) - 1 + sums["obs"]).clamp(min=0)
+            self.emissionprob_ = normalised(weights)

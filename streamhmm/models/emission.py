@@ -1,0 +1,51 @@
+"""What every kind of emission offers a model."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from streamhmm.models.sums import Sums
+
+
+class Emission(nn.Module):
+    """The distribution of a frame's D features in each of S states.
+
+    ``letters`` names its parameters as hmmlearn's ``params`` does.
+    """
+
+    letters: str
+    n_states: int
+    n_features: int | None
+
+    @property
+    def size(self) -> int:
+        """What its parameters' shapes follow from: D, or the number of symbols."""
+        return int(self.n_features or 0)
+
+    @abstractmethod
+    def scores(self, frames: Tensor) -> Tensor:
+        """(N, S) log-densities of (N, D) frames."""
+
+    @abstractmethod
+    def statistics(self, frames: Tensor, weights: Tensor) -> Sums:
+        """What the M step needs of (N, D) frames, (N, S) ``weights`` of them for each state."""
+
+    @abstractmethod
+    def draw(self, states: Tensor, generator: torch.Generator | None) -> Tensor:
+        """(N, D) frames of (N,) states."""
+
+    @abstractmethod
+    def free_parameters(self) -> int:
+        """How many numbers it takes to describe it."""
+
+    def check_frames(self, frames: Tensor) -> None:
+        """Raises ValueError for frames that such an emission never gives."""
+        if self.n_features is not None and frames.shape[1] != self.n_features:
+            raise ValueError(f"X must have {self.n_features} features, got {frames.shape[1]}")
+        wrong = ~frames.isfinite().all(1)
+        if bool(wrong.any()):
+            row = int(wrong.nonzero()[0, 0])
+            raise ValueError(f"X must be finite, got {frames[row].tolist()} in row {row}")

@@ -1,0 +1,120 @@
+"""Models as files: safetensors with a JSON header, and nothing that could run."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+
+from streamhmm.errors import ModelError
+from streamhmm.models import families
+from streamhmm.models.estimator import Estimator
+from streamhmm.models.topology import Topology
+
+KIND = "streamhmm-hmm"
+FORMAT_VERSION = 1
+_HEADER = "streamhmm"
+_TOPOLOGY = "topology."
+_PARTS = ("allowed", "first", "last", "pdfs", "ties")
+
+
+def save(model: Estimator, path: str | os.PathLike[str]) -> None:
+    """Write a model: parameters, topology, and what its constructor was given, but for ``random_state``.
+
+    Raises:
+        ValueError: it has no parameters yet.
+    """
+    emission = model.require_emission()
+    settings = {name: _plain(value) for name, value in model.get_params().items() if name not in _APART}
+    header = {
+        "kind": KIND,
+        "format_version": FORMAT_VERSION,
+        "model": type(model).__name__,
+        "settings": settings,
+        "size": emission.size,
+        "dtype": str(model.dtype).removeprefix("torch."),
+    }
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    topology = model.chain.topology
+    for part in _PARTS:
+        values = getattr(topology, part)
+        if values is not None:
+            tensors[_TOPOLOGY + part] = values.clone()
+    target = Path(path)
+    temporary = target.with_name(target.name + ".part")
+    temporary.write_bytes(to_bytes(tensors, metadata={_HEADER: json.dumps(header)}))
+    temporary.replace(target)
+
+
+_APART = ("random_state", "topology", "dtype", "n_features")
+
+
+def load(path: str | os.PathLike[str]) -> Estimator:
+    """Read a model that :func:`save` wrote.
+
+    Raises:
+        ModelError: no such file, damaged, of another kind or a newer format, or its tensors do not fit its header.
+    """
+    header, tensors = _read(Path(path))
+    if header.get("kind") != KIND:
+        raise ModelError(f"{path}: no model of streamhmm.models; give a file that `save` wrote")
+    version = header.get("format_version")
+    if version != FORMAT_VERSION:
+        raise ModelError(f"{path}: format version {version}, this streamhmm reads {FORMAT_VERSION}; install another")
+    try:
+        model = _built(header, tensors)
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise ModelError(f"{path}: the header is damaged ({error}); save the model again") from error
+    _check(path, model, tensors)
+    model.load_state_dict(tensors)
+    return model
+
+
+def _built(header: dict[str, Any], tensors: dict[str, Tensor]) -> Estimator:
+    made: type[Estimator] = families()[header["model"]]
+    parts = {part: tensors.pop(_TOPOLOGY + part, None) for part in _PARTS}
+    known = {each.name for each in fields(made)}
+    settings = {name: value for name, value in header["settings"].items() if name in known}
+    if len(settings) < len(header["settings"]):
+        raise ValueError(f"unknown settings {sorted(set(header['settings']) - known)}")
+    model = made(**settings, topology=Topology.of(**parts), dtype=getattr(torch, header["dtype"]))
+    model.become(int(header["size"]))
+    return model
+
+
+def _check(path: str | os.PathLike[str], model: Estimator, tensors: dict[str, Tensor]) -> None:
+    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    for name in sorted(expected.keys() | tensors.keys()):
+        found = tuple(tensors[name].shape) if name in tensors else None
+        if found != expected.get(name):
+            wanted = expected.get(name)
+            raise ModelError(f"{path}: tensor {name} has shape {found}, expected {wanted}; save the model again")
+        if bool(tensors[name].isnan().any()):
+            raise ModelError(f"{path}: tensor {name} has NaN; save the model again")
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {}).get(_HEADER, "{}"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelError(f"{path}: no safetensors file, or damaged ({error}); check the path") from error
+    return header if isinstance(header, dict) else {}, tensors
+
+
+def _plain(value: Any) -> Any:
+    """What JSON takes."""
+    if isinstance(value, Tensor):
+        return value.tolist()
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    return value

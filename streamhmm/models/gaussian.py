@@ -1,0 +1,151 @@
+"""Gaussian emissions, and the model of that name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from streamhmm.models.covariance import KINDS, Covariance, first_covariance, outer, shaped
+from streamhmm.models.emission import Emission
+from streamhmm.models.estimator import Estimator, as_numpy, assign
+from streamhmm.models.k_means import k_means
+from streamhmm.models.sums import Sums
+
+
+class Gaussian(Emission):
+    """A Gaussian a state."""
+
+    letters = "mc"
+
+    def __init__(self, n_states: int, n_features: int, covariance_type: str, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.n_states, self.n_features = n_states, n_features
+        self.means = nn.Parameter(torch.zeros(n_states, n_features, dtype=dtype))
+        self.covariance = Covariance(covariance_type, *_groups(covariance_type, n_states), n_features, dtype)
+
+    def scores(self, frames: Tensor) -> Tensor:
+        return self.covariance.log_density(frames, self.means)
+
+    def statistics(self, frames: Tensor, weights: Tensor) -> Sums:
+        """Of each state "post" (S,), "obs" (S, D), and "squares": (S, D), or (S, D, D) for matrices."""
+        sums = Sums(post=weights.sum(0), obs=weights.mT @ frames)
+        if self.covariance.kind in ("spherical", "diag"):
+            sums["squares"] = weights.mT @ frames.square()
+        else:
+            sums["squares"] = torch.stack([(frames * weight[:, None]).mT @ frames for weight in weights.unbind(1)])
+        return sums
+
+    def draw(self, states: Tensor, generator: torch.Generator | None) -> Tensor:
+        return self.covariance.draw(self.means.detach(), states, generator)
+
+    def free_parameters(self) -> int:
+        return self.means.numel() + self.covariance.free_parameters()
+
+
+def _groups(kind: str, n_states: int) -> tuple[int, int]:
+    return (1, n_states) if kind == "tied" else (n_states, 1)
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class GaussianHMM(Estimator):
+    """An HMM whose states emit Gaussian vectors, as ``hmmlearn.hmm.GaussianHMM``.
+
+    Args:
+        covariance_type: "spherical", "diag", "full", or "tied" (one matrix for all states).
+        min_covar: added to the diagonal of the first covariance.
+        covars_floor: the least variance, along every axis, that EM leaves a Gaussian.
+        means_prior, means_weight: mean and strength of the normal prior of the means.
+        covars_prior, covars_weight: of the prior of the covariances: inverse Wishart, or inverse gamma for "spherical"
+            and "diag".
+
+    For the rest see :class:`Estimator`. Letters of ``params``: "s", "t", "m" means, "c" covariances.
+
+    Attributes:
+        means_: (S, D).
+        covars_: (S,), (S, D), (S, D, D) or (D, D), by ``covariance_type``.
+    """
+
+    covariance_type: str = "diag"
+    min_covar: float = 1e-3
+    covars_floor: float = 1e-9
+    means_prior: Any = 0.0
+    means_weight: Any = 0.0
+    covars_prior: Any = 1e-2
+    covars_weight: Any = 1.0
+    params: str = "stmc"
+    init_params: str = "stmc"
+
+    def __post_init__(self) -> None:
+        if self.covariance_type not in KINDS:
+            raise ValueError(f"covariance_type must be one of {', '.join(KINDS)}, got {self.covariance_type!r}")
+        super().__post_init__()
+
+    @property
+    def means_(self) -> NDArray[np.floating[Any]]:
+        """(S, D)."""
+        return as_numpy(self._gaussian.means)
+
+    @means_.setter
+    def means_(self, value: Any) -> None:
+        means = self._tensor(value)
+        self.become(means.shape[-1])
+        assign(self._gaussian.means, means, "means_")
+
+    @property
+    def covars_(self) -> NDArray[np.floating[Any]]:
+        """By ``covariance_type``."""
+        value = self._gaussian.covariance.value
+        return as_numpy(value[0] if self.covariance_type == "tied" else value)
+
+    @covars_.setter
+    def covars_(self, value: Any) -> None:
+        covariance = self._tensor(value)
+        if self.covariance_type != "spherical":
+            self.become(covariance.shape[-1])
+        self._gaussian.covariance.set(covariance[None] if self.covariance_type == "tied" else covariance)
+
+    @property
+    def _gaussian(self) -> Gaussian:
+        emission = self.require_emission()
+        assert isinstance(emission, Gaussian)
+        return emission
+
+    def _make_emission(self, n_features: int) -> Gaussian:
+        return Gaussian(self.n_components, n_features, self.covariance_type, self.dtype)
+
+    def _initialise(self, frames: Tensor, letters: set[str], generator: torch.Generator) -> None:
+        if "m" in letters:
+            self.means_ = k_means(frames, self.n_components, generator)
+        if "c" in letters:
+            covariance = self._gaussian.covariance
+            covariance.set(shaped(first_covariance(frames, self.min_covar), covariance))
+
+    def _maximise(self, sums: Sums) -> None:
+        """Huang, Acero & Hon, Spoken Language Processing, 2001, p. 443; as hmmlearn has it."""
+        strength, centre = self._tensor(self.means_weight), self._tensor(self.means_prior)
+        mass, total = sums["post"][:, None], sums["obs"]
+        if "m" in self.params:
+            assign(self._gaussian.means, (strength * centre + total) / (strength + mass), "means_")
+        if "c" in self.params:
+            means = self._gaussian.means.detach()
+            value = self._covariance(sums, means, strength, means - centre)
+            self._gaussian.covariance.set_floored(value, self.covars_floor)
+
+    def _covariance(self, sums: Sums, means: Tensor, strength: Tensor, away: Tensor) -> Tensor:
+        mass, total, squares = sums["post"], sums["obs"], sums["squares"]
+        prior, weight = self._tensor(self.covars_prior), self._tensor(self.covars_weight)
+        if self.covariance_type in ("spherical", "diag"):
+            spread = strength * away**2 + squares - 2 * means * total + means**2 * mass[:, None]
+            value = (prior + spread) / ((weight - 1).clamp(min=0) + mass[:, None]).clamp(min=1e-5)
+            return value.mean(1) if self.covariance_type == "spherical" else value
+        cross = outer(total, means)
+        spread = strength * outer(away, away) + squares - cross - cross.mT + outer(means, means) * mass[:, None, None]
+        observed = (weight - means.shape[1]).clamp(min=0)
+        if self.covariance_type == "tied":
+            return ((prior + spread.sum(0)) / (observed + mass.sum()))[None]
+        return (prior + spread) / (observed + mass[:, None, None])

@@ -1,0 +1,87 @@
+"""A chain and emissions, composed: what every model of the family computes through the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from streamhmm.counts import expected_counts
+from streamhmm.models.chain import Chain, ChainCounts
+from streamhmm.models.emission import Emission
+from streamhmm.models.sequences import Sequences
+from streamhmm.models.sums import Sums
+from streamhmm.ops import Path, log_likelihood, posteriors, viterbi
+
+BLOCK_CELLS = 1 << 24
+"""Scores (frames × states) that are held at once; more sequences go through in blocks."""
+
+
+class Expectation(NamedTuple):
+    """The E step: log-likelihood of all sequences, counts of the chain, statistics of the emissions."""
+
+    log_likelihood: float
+    counts: ChainCounts
+    statistics: Sums
+
+
+class HMM(nn.Module):
+    """A hidden Markov model: ``chain`` says which states follow which, ``emission`` what each looks like.
+
+    Its parameters are those of the two; ``loss = -model.log_prob(x).mean()`` trains them with any optimiser.
+    """
+
+    chain: Chain
+    emission: Emission
+
+    def sequence_log_prob(self, sequences: Sequences) -> Tensor:
+        """(B,) log-likelihoods, with gradients."""
+        return log_likelihood(self._scores(sequences), self.chain.graph(), sequences.lengths)
+
+    @torch.no_grad()
+    def sequence_paths(self, sequences: Sequences) -> Path:
+        """The emissions along the best paths (B, T), −1 behind the ends, and the paths' scores (B,)."""
+        path = viterbi(self._scores(sequences), self.chain.graph(), sequences.lengths)
+        emissions = self.chain.topology.pdfs.to(path.states.device)[path.states]
+        return Path(emissions.masked_fill(path.states < 0, -1), path.score)
+
+    @torch.no_grad()
+    def sequence_posteriors(self, sequences: Sequences) -> Tensor:
+        """(B, T, S) probabilities of the emissions given all frames."""
+        return posteriors(self._scores(sequences), self.chain.graph(), sequences.lengths, by="pdf")
+
+    @torch.no_grad()
+    def expectation(self, sequences: Sequences) -> Expectation:
+        """The E step of Baum and Welch, block by block, so that memory does not grow with the data."""
+        total = 0.0
+        counts: ChainCounts | None = None
+        sums: Sums | None = None
+        graph = self.chain.graph()
+        for part in blocks(sequences, self.chain.n_states):
+            scores = self._scores(part)
+            total += float(log_likelihood(scores, graph, part.lengths).sum())
+            weights = part.join(posteriors(scores, graph, part.lengths, by="pdf"))
+            found = self.chain.counts(expected_counts(scores, graph, part.lengths, reduction="sum"))
+            statistics = self.emission.statistics(part.frames, weights.to(part.frames))
+            counts = found if counts is None else ChainCounts(*(a + b for a, b in zip(counts, found, strict=True)))
+            sums = statistics if sums is None else sums + statistics
+        if counts is None or sums is None:
+            raise ValueError("there must be at least one sequence, got none")
+        return Expectation(total, counts, sums)
+
+    def _scores(self, sequences: Sequences) -> Tensor:
+        return sequences.pad(self.emission.scores(sequences.frames))
+
+
+def blocks(sequences: Sequences, n_states: int) -> Iterator[Sequences]:
+    """Parts of at most ``BLOCK_CELLS`` scores, padding counted; a sequence stays whole."""
+    first, longest = 0, 0
+    for index, length in enumerate(sequences.lengths.tolist()):
+        longest = max(longest, length)
+        if index > first and (index - first + 1) * longest * n_states > BLOCK_CELLS:
+            yield sequences.part(first, index)
+            first, longest = index, length
+    if len(sequences.lengths):
+        yield sequences.part(first, len(sequences.lengths))

@@ -1,0 +1,99 @@
+"""Counts as emissions, and the model of that name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from streamhmm.models.emission import Emission
+from streamhmm.models.estimator import Estimator, as_numpy, assign
+from streamhmm.models.sums import Sums
+
+
+class Poisson(Emission):
+    """D independent counts."""
+
+    letters = "l"
+
+    def __init__(self, n_states: int, n_features: int, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.n_states, self.n_features = n_states, n_features
+        self.log_rates = nn.Parameter(torch.zeros(n_states, n_features, dtype=dtype))
+
+    def scores(self, frames: Tensor) -> Tensor:
+        """Σ_d x_d log λ_d − λ_d − log x_d!."""
+        constant = (frames + 1).lgamma().sum(1, keepdim=True)
+        return frames @ self.log_rates.mT - self.log_rates.exp().sum(1) - constant
+
+    def statistics(self, frames: Tensor, weights: Tensor) -> Sums:
+        """Of each state "post" (S,) and "obs" (S, D)."""
+        return Sums(post=weights.sum(0), obs=weights.mT @ frames)
+
+    def draw(self, states: Tensor, generator: torch.Generator | None) -> Tensor:
+        return torch.poisson(self.log_rates.detach().exp().cpu()[states], generator=generator).long()
+
+    def free_parameters(self) -> int:
+        return self.log_rates.numel()
+
+    def check_frames(self, frames: Tensor) -> None:
+        super().check_frames(frames)
+        if not bool(((frames >= 0) & (frames == frames.round())).all()):
+            raise ValueError("X must be whole numbers from 0 on")
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class PoissonHMM(Estimator):
+    """An HMM whose states emit counts, as ``hmmlearn.hmm.PoissonHMM``.
+
+    Args:
+        lambdas_prior, lambdas_weight: of the gamma prior of the rates.
+
+    For the rest see :class:`Estimator`. Letters of ``params``: "s", "t", "l" rates.
+
+    Attributes:
+        lambdas_: (S, D) rates, above 0.
+    """
+
+    lambdas_prior: Any = 0.0
+    lambdas_weight: Any = 0.0
+    params: str = "stl"
+    init_params: str = "stl"
+
+    @property
+    def lambdas_(self) -> NDArray[np.floating[Any]]:
+        """(S, D)."""
+        return as_numpy(self._poisson.log_rates.exp())
+
+    @lambdas_.setter
+    def lambdas_(self, value: Any) -> None:
+        rates = self._tensor(value)
+        self.become(rates.shape[-1])
+        assign(self._poisson.log_rates, rates.log(), "the logarithms of lambdas_")
+
+    @property
+    def _poisson(self) -> Poisson:
+        emission = self.require_emission()
+        assert isinstance(emission, Poisson)
+        return emission
+
+    def _make_emission(self, n_features: int) -> Poisson:
+        return Poisson(self.n_components, n_features, self.dtype)
+
+    def _initialise(self, frames: Tensor, letters: set[str], generator: torch.Generator) -> None:
+        """Rates drawn from the gamma distribution whose moments are those of the data."""
+        if "l" in letters:
+            mean, variance = frames.mean(), frames.var(correction=0)
+            shape = torch.full((self.n_components, frames.shape[1]), float(mean**2 / variance), dtype=torch.float64)
+            self.lambdas_ = torch._standard_gamma(shape, generator=generator) * float(variance / mean)
+
+    def _maximise(self, sums: Sums) -> None:
+        """Hyvönen & Tolonen, Bayesian Inference 2019, section 3.2; as hmmlearn has it."""
+        if "l" in self.params:
+            strength, centre = self._tensor(self.lambdas_weight), self._tensor(self.lambdas_prior)
+            total = sums["post"].sum()
+            self.lambdas_ = (centre + total * sums["obs"] / sums["post"][:, None]) / (strength + total)

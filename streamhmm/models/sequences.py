@@ -1,0 +1,97 @@
+"""Observations as users have them, made into what models compute with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class Sequences(NamedTuple):
+    """Sequences one after another.
+
+    Attributes:
+        frames: (N, D) observations, those of all sequences.
+        lengths: (B,) int64 on the CPU, frames of each; their sum is N.
+        padded: the user gave (B, T, D), and results are to have that form.
+    """
+
+    frames: Tensor
+    lengths: Tensor
+    padded: bool
+
+    @property
+    def longest(self) -> int:
+        """Frames of the longest sequence."""
+        return int(self.lengths.max()) if len(self.lengths) else 0
+
+    def pad(self, rows: Tensor) -> Tensor:
+        """(B, T, …) from (N, …), zeros behind the ends."""
+        count, longest = len(self.lengths), self.longest
+        if len(rows) == count * longest:
+            return rows.reshape(count, longest, *rows.shape[1:])
+        result = rows.new_zeros(count, longest, *rows.shape[1:])
+        result[self._inside(rows.device)] = rows
+        return result
+
+    def join(self, rows: Tensor) -> Tensor:
+        """(N, …) from (B, T, …): what :meth:`pad` undoes."""
+        if len(self.frames) == rows.shape[0] * rows.shape[1]:
+            return rows.flatten(0, 1)
+        return rows[self._inside(rows.device)]
+
+    def part(self, first: int, last: int) -> Sequences:
+        """Sequences ``first`` … ``last`` − 1."""
+        ends = torch.cat((self.lengths.new_zeros(1), self.lengths.cumsum(0)))
+        return Sequences(self.frames[int(ends[first]) : int(ends[last])], self.lengths[first:last], self.padded)
+
+    def _inside(self, device: torch.device) -> Tensor:
+        return (torch.arange(self.longest) < self.lengths[:, None]).to(device)
+
+
+def as_sequences(x: Any, lengths: Any, dtype: torch.dtype, device: torch.device) -> Sequences:
+    """Checked observations.
+
+    Args:
+        x: (N, D), the frames of all sequences one after another (as hmmlearn has them); or (B, T, D), padded. Anything
+            that NumPy or torch makes an array of.
+        lengths: frames of each sequence. Of (N, D) they add up to N, and are [N] by default; of (B, T, D) they are at
+            most T, and T by default.
+
+    Raises:
+        ValueError: for other shapes and lengths.
+    """
+    values = x if isinstance(x, Tensor) else torch.from_numpy(np.asarray(x))
+    if values.dim() not in (2, 3):
+        raise ValueError(f"X must be (N, D), or (B, T, D) padded, got shape {tuple(values.shape)}")
+    values = values.to(device, dtype)
+    return _joined(values, lengths) if values.dim() == 2 else _from_padded(values, lengths)
+
+
+def _joined(values: Tensor, lengths: Any) -> Sequences:
+    given = _as_lengths([len(values)] if lengths is None else lengths)
+    if int(given.sum()) != len(values):
+        raise ValueError(f"lengths must add up to the {len(values)} rows of X, got a sum of {int(given.sum())}")
+    return Sequences(values, given, False)
+
+
+def _from_padded(values: Tensor, lengths: Any) -> Sequences:
+    count, frames = values.shape[:2]
+    given = _as_lengths([frames] * count if lengths is None else lengths)
+    if given.shape != (count,) or bool((given > frames).any()):
+        raise ValueError(f"lengths must be ({count},) numbers from 0 to {frames}, got {given.tolist()}")
+    whole = Sequences(values.flatten(0, 1), torch.full((count,), frames), True)
+    if bool((given == frames).all()):
+        return whole
+    inside = (torch.arange(frames) < given[:, None]).to(values.device)
+    return Sequences(values[inside], given, True)
+
+
+def _as_lengths(lengths: Any) -> Tensor:
+    given = torch.as_tensor(np.asarray(lengths) if isinstance(lengths, Sequence) else lengths).cpu()
+    if given.dim() != 1 or given.is_floating_point() or bool((given < 0).any()):
+        raise ValueError(f"lengths must be whole numbers from 0 on, one a sequence, got {lengths!r}")
+    return given.to(torch.int64)

@@ -1,0 +1,123 @@
+"""Models on disk, and models taken over from hmmlearn."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, safe_open, save_file
+from test_model_topology import TOPOLOGIES, model_of
+from test_models import CASES, LENGTHS, STATES, pair, vectors
+
+from streamhmm import models
+from streamhmm.errors import ModelError
+from streamhmm.models import GaussianHMM, from_hmmlearn
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    from hmmlearn import hmm, vhmm
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES)
+def test_models_come_back_as_they_were(name: str, kind: str | None, tmp_path: Path) -> None:
+    _, ours, x = pair(name, kind)
+    models.save(ours, tmp_path / "model.safetensors")
+    loaded = models.load(tmp_path / "model.safetensors")
+    assert type(loaded) is type(ours)
+    assert loaded.score(x, LENGTHS) == ours.score(x, LENGTHS)
+    apart = ("topology", "n_features")
+    for key, value in ours.get_params().items():
+        assert key in apart or loaded.get_params()[key] == value, key
+
+
+@pytest.mark.parametrize("name", TOPOLOGIES)
+def test_topologies_come_back(name: str, tmp_path: Path) -> None:
+    model = model_of(TOPOLOGIES[name])
+    models.save(model, tmp_path / "model.safetensors")
+    loaded = models.load(tmp_path / "model.safetensors")
+    x = model.sample(30, 1)[0]
+    assert loaded.score(x) == model.score(x)
+    assert torch.equal(loaded.chain.topology.pdfs, model.chain.topology.pdfs)
+
+
+def test_a_model_without_parameters_is_not_saved(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="the model has no emissions yet"):
+        models.save(GaussianHMM(2), tmp_path / "model.safetensors")
+    assert list(tmp_path.iterdir()) == []
+
+
+def rewrite(path: Path, header: dict[str, Any], tensors: dict[str, torch.Tensor | None]) -> None:
+    with safe_open(path, "pt") as file:
+        told = json.loads(file.metadata()["streamhmm"])
+    kept = {**load_file(path), **tensors}
+    save_file({k: v for k, v in kept.items() if v is not None}, path, {"streamhmm": json.dumps({**told, **header})})
+
+
+@pytest.mark.parametrize(
+    ("header", "tensors", "message"),
+    [
+        ({"kind": "other"}, {}, "no model of streamhmm.models; give a file that `save` wrote"),
+        ({"format_version": 9}, {}, "format version 9, this streamhmm reads 1; install another"),
+        ({"model": "Oracle"}, {}, r"the header is damaged \('Oracle'\); save the model again"),
+        ({"settings": {"speed": 1}}, {}, r"the header is damaged \(unknown settings \['speed'\]\)"),
+        ({"dtype": "complex"}, {}, "the header is damaged"),
+        ({"size": "many"}, {}, "the header is damaged"),
+        ({}, {"emission.means": None}, r"tensor emission.means has shape None, expected \(4, 5\)"),
+        ({}, {"emission.means": torch.zeros(4, 6)}, r"tensor emission.means has shape \(4, 6\), expected \(4, 5\)"),
+        ({}, {"extra": torch.zeros(1)}, r"tensor extra has shape \(1,\), expected None"),
+        ({}, {"emission.means": torch.full((4, 5), torch.nan)}, "tensor emission.means has NaN"),
+        ({}, {"topology.allowed": None}, "the header is damaged"),
+    ],
+)
+def test_damaged_files_are_named(tmp_path: Path, header: Any, tensors: Any, message: str) -> None:
+    path = tmp_path / "model.safetensors"
+    models.save(pair("GaussianHMM", "diag")[1], path)
+    rewrite(path, header, tensors)
+    with pytest.raises(ModelError, match=message) as caught:
+        models.load(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no model", b"\x80\x04K\x01."])
+def test_other_files_are_refused(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "model.safetensors"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ModelError, match="no safetensors file, or damaged"):
+        models.load(path)
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES)
+def test_models_of_hmmlearn_are_taken_over(name: str, kind: str | None) -> None:
+    theirs, _, x = pair(name, kind)
+    theirs.fit(x, LENGTHS)
+    ours = from_hmmlearn(theirs)
+    np.testing.assert_allclose(ours.score(x, LENGTHS), theirs.score(x, LENGTHS), rtol=1e-9)
+    np.testing.assert_allclose(ours.predict_proba(x, LENGTHS), theirs.predict_proba(x, LENGTHS), atol=1e-8)
+    assert (ours.n_iter, ours.init_params) == (6, "")
+
+
+@pytest.mark.parametrize("kind", ["spherical", "diag", "full", "tied"])
+def test_variational_gaussians_are_taken_over(kind: str) -> None:
+    fitted = vhmm.VariationalGaussianHMM(STATES, covariance_type=kind, random_state=1, n_iter=5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fitted.fit(vectors(), LENGTHS)
+    ours = from_hmmlearn(fitted)
+    np.testing.assert_allclose(ours.means_, fitted.means_)
+    np.testing.assert_allclose(ours.transmat_, fitted.transmat_, atol=1e-12)
+    assert np.isfinite(ours.score(vectors(), LENGTHS))
+
+
+def test_what_is_no_model_of_hmmlearn_is_refused() -> None:
+    with pytest.raises(TypeError, match="a fitted model of hmmlearn must be one of CategoricalHMM, "):
+        from_hmmlearn(GaussianHMM(2))
+    with pytest.raises(TypeError, match="got object"):
+        from_hmmlearn(object())
+    with pytest.raises(ValueError, match="this GaussianHMM has no parameters yet; fit it first"):
+        from_hmmlearn(hmm.GaussianHMM(2))
