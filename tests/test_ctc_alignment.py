@@ -27,7 +27,7 @@ ESPEAK = (
 
 def aligner_of(layout, monkeypatch):
     network = SpokenNetwork(layout)
-    monkeypatch.setattr(aligner_module, "_load_model", lambda *arguments: CtcModel(network, arguments[1]))
+    monkeypatch.setattr(aligner_module, "open_model", lambda *arguments: CtcModel(network, arguments[1]))
     return sh.Aligner("somebody/network")
 
 

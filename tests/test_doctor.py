@@ -142,11 +142,11 @@ def test_growth_needs_rounds_and_a_system_that_tells(monkeypatch: pytest.MonkeyP
 def test_held_memory_is_seen() -> None:
     held = []
     before = resident_bytes()
-    held.append(b"x" * 50_000_000)
+    held.append(b"x" * 400_000_000)
     after = resident_bytes()
     assert before is not None
     assert after is not None
-    assert 40_000_000 < after - before < 200_000_000
+    assert 250_000_000 < after - before < 600_000_000  # other threads may free what they held
     assert Growth(200 * 1024, 1e7).is_too_much
 
 

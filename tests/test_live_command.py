@@ -257,8 +257,8 @@ def test_options_reach_the_aligner_and_the_stream(aligner, sound, capsys, tmp_pa
     assert live("--file", sound, "--fast", *options, "--follow", "--strict", "--max-lag", "0.5") == 0
     assert live("--file", sound, "--fast") == 0
     assert aligner.made == [
-        (("m", "torch", "fp32", "auto"), {"lexicon": [lexicon]}),
-        (("en", "auto", "auto", "auto"), {"lexicon": []}),
+        (("m", "torch", "fp32", "auto"), {"lexicon": [lexicon], "target_lang": None}),
+        (("en", "auto", "auto", "auto"), {"lexicon": [], "target_lang": None}),
     ]
     assert aligner.asked == [(TEXT, 0.5, True, True), (TEXT, 0.3, False, False)]
 
