@@ -121,3 +121,10 @@ def test_what_is_no_model_of_hmmlearn_is_refused() -> None:
         from_hmmlearn(object())
     with pytest.raises(ValueError, match="this GaussianHMM has no parameters yet; fit it first"):
         from_hmmlearn(hmm.GaussianHMM(2))
+
+
+def test_the_precision_of_the_parameters_is_kept(tmp_path: Path) -> None:
+    model = pair("GaussianHMM", "diag")[1].float()
+    models.save(model, tmp_path / "model.safetensors")
+    loaded = models.load(tmp_path / "model.safetensors")
+    assert loaded.chain.initial_logits.dtype == torch.float32

@@ -107,6 +107,7 @@ def test_least_duration_is_kept() -> None:
         (lambda: Topology.of([[1]], last=[1, 1]), r"last must have shape \(1,\), got \(2,\)"),
         (lambda: Topology.of([[1]], ties=[1]), r"ties must have shape \(1, 1\), got \(1,\)"),
         (lambda: Topology.of(torch.ones(2, 2), ties=[[0, 1], [1, 2]]), "rows 0 and 1 of ties share some of their numb"),
+        (lambda: Topology.of([[1]], ties=[[0]]).with_least_duration(2), "ties can't be kept where states get copies"),
         (lambda: Topology.ergodic(2).with_least_duration(0), "frames must be at least 1, got 0"),
         (lambda: GaussianHMM(3, topology=Topology.ergodic(2)), "topology has 2 emissions for n_components = 3"),
     ],
@@ -120,3 +121,12 @@ def test_transitions_that_are_not_allowed_are_refused() -> None:
     model = GaussianHMM(2, topology=Topology.left_to_right(2))
     with pytest.raises(ValueError, match="transmat_ must be 0 where the topology allows no transition"):
         model.transmat_ = [[0.5, 0.5], [0.5, 0.5]]
+
+
+def test_ties_within_a_row_share_what_they_have() -> None:
+    topology = Topology.of(torch.ones(3, 3), ties=[[0, 0, 1], [2, 3, 4], [5, 6, 7]])
+    model = CategoricalHMM(3, topology=topology, n_features=3, n_iter=1, init_params="", params="t")
+    model.transmat_ = [[0.25, 0.25, 0.5], [0.2, 0.3, 0.5], [0.1, 0.1, 0.8]]
+    model.emissionprob_ = np.eye(3)
+    model.fit([[0], [0], [0], [1], [0], [2], [0], [2], [1], [0]])  # from 0: to itself twice, to 1 once, to 2 twice
+    np.testing.assert_allclose(model.transmat_[0], [0.3, 0.3, 0.4])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from streamhmm.models import GMMHMM, CategoricalHMM, GaussianHMM, PoissonHMM
+from streamhmm.models import GMMHMM, CategoricalHMM, GaussianHMM, PoissonHMM, Topology
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -262,3 +262,65 @@ def test_forbidden_transitions_stay_forbidden() -> None:
     assert np.array_equal(ours.transmat_ > 0, np.triu(ours.transmat_ > 0))
     assert ours.startprob_.tolist() == [1, 0, 0, 0]
     assert (np.diff(ours.predict(x)) >= 0).all()
+
+
+def test_other_shapes_begin_anew() -> None:
+    from sklearn.model_selection import GridSearchCV
+
+    model = GaussianHMM(1, random_state=0, n_iter=2).fit(vectors())
+    model.set_params(n_components=3, covariance_type="full").fit(vectors())
+    assert model.covars_.shape == (3, FEATURES, FEATURES)
+    found = GridSearchCV(GaussianHMM(random_state=0, n_iter=2), {"n_components": [1, 2]}, cv=2).fit(vectors())
+    assert found.best_params_["n_components"] in (1, 2)
+
+
+@pytest.mark.parametrize("x", [np.zeros((50, 1)), np.full((50, 1), 3), np.eye(50, 2)])
+def test_counts_may_be_zero_or_constant(x: np.ndarray) -> None:
+    model = PoissonHMM(2, random_state=0, n_iter=30).fit(x)
+    assert np.isfinite(model.score(x))
+    assert (model.lambdas_ >= 0).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("scale", [1.0, 1e4])
+@pytest.mark.parametrize("family", [GaussianHMM, GMMHMM])
+def test_equal_features_of_any_scale_meet_a_floor(kind: str, scale: float, family: type) -> None:
+    x = scale * np.tile(vectors()[:, :1], (1, 3))
+    model = family(2, covariance_type=kind, random_state=0, n_iter=3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # the floor; below it the likelihood may fall
+        model.fit(x)
+    assert np.isfinite(model.score(x))
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES)
+def test_states_that_nothing_reaches_stay_as_they_are(name: str, kind: str | None) -> None:
+    _, ours, x = pair(name, kind)
+    ours.startprob_ = [1, 0, 0, 0]
+    ours.transmat_ = np.eye(4)
+    before = {key: parameter[-1].clone() for key, parameter in ours.emission.named_parameters()}
+    ours.fit(x)
+    assert np.isfinite(ours.score(x))
+    for key, parameter in ours.emission.named_parameters():
+        if kind != "tied" or key != "covariance.raw" or name == "GMMHMM":
+            torch.testing.assert_close(parameter.detach()[-1], before[key])
+
+
+def test_impossible_sequences_are_named() -> None:
+    model = GaussianHMM(5, topology=Topology.left_to_right(5), random_state=0)
+    with pytest.raises(ValueError, match="sequence 1 of 3 frames is impossible for this model: no path through its st"):
+        model.fit(vectors(), [397, 3, 400])
+
+
+def test_odd_inputs() -> None:
+    _, ours, x = pair("GaussianHMM", "diag")
+    assert ours.score(x[::-1]) == ours.score(x[::-1].copy())
+    with pytest.raises(ValueError, match="algorithm must be one of viterbi, map, got 'viterby'"):
+        ours.decode(x, algorithm="viterby")
+    with pytest.raises(ValueError, match="X must have rows to learn from, got none"):
+        GaussianHMM(2).fit(x[:0])
+    with pytest.raises(ValueError, match="X must have at least 2 rows to find a first covariance, got 1"):
+        GaussianHMM(1).fit(x[:1])
+    same = [ours.sample(5, random_state=np.random.default_rng(3))[1].tolist() for _ in range(2)]
+    assert same[0] == same[1]
+    assert ours.sample(5, random_state=0, currstate=2)[1][0] == 2

@@ -114,4 +114,5 @@ class CategoricalHMM(Estimator):
     def _maximise(self, sums: Sums) -> None:
         if "e" in self.params:
             weights = (self._tensor(self.emissionprob_prior) - 1 + sums["obs"]).clamp(min=0)
-            self.emissionprob_ = normalised(weights)
+            unseen = weights.sum(-1, keepdim=True) == 0
+            self.emissionprob_ = torch.where(unseen, self._categorical.logits.softmax(-1), normalised(weights))

@@ -61,7 +61,7 @@ class Chain(nn.Module):
         if bool((values[~self.topology.allowed] != 0).any()):
             raise ValueError("transmat_ must be 0 where the topology allows no transition")
         with torch.no_grad():
-            self.transition_logits.copy_(self._pooled(values.to(self.source.device), mean=True).log())
+            self.transition_logits.copy_(self._pooled(values.to(self.source.device)).log())
 
     def graph(self, initial: Tensor | None = None, may_end_anywhere: bool = False) -> Graph:
         """The states with their score columns; the kernels follow from which transitions there are.
@@ -99,7 +99,8 @@ class Chain(nn.Module):
             weights = torch.where(self.transitions == 0, 0, (transition_prior - 1 + counts.transitions).clamp(min=0))
             pooled = torch.zeros_like(weights)
             pooled[self.source, self.target] = self._pooled(weights)[self.group]
-            self.set_transitions(normalised(pooled))
+            unseen = pooled.sum(-1, keepdim=True) == 0
+            self.set_transitions(torch.where(unseen, self.transitions, normalised(pooled)))
 
     def free_parameters(self) -> int:
         """How many numbers it takes: transitions that differ, but for one in each row that differs."""
@@ -112,12 +113,11 @@ class Chain(nn.Module):
         dead = (matrix == -torch.inf).all(-1, keepdim=True)
         return matrix.masked_fill(dead, 0.0).log_softmax(-1).masked_fill(dead, -torch.inf)
 
-    def _pooled(self, matrix: Tensor, mean: bool = False) -> Tensor:
-        """(G,) sums, or means, over the transitions of each group."""
+    def _pooled(self, matrix: Tensor) -> Tensor:
+        """(G,) means over the transitions of each group."""
         pooled = matrix.new_zeros(len(self.transition_logits))
-        return pooled.scatter_reduce(
-            0, self.group, matrix[self.source, self.target], "mean" if mean else "sum", include_self=not mean
-        )
+        values = matrix[self.source, self.target]
+        return pooled.scatter_reduce(0, self.group, values, "mean", include_self=False)
 
 
 class ChainCounts(NamedTuple):

@@ -62,7 +62,7 @@ class Covariance(nn.Module):
         self.raw.copy_(factor.tril(-1) + torch.diag_embed(factor.diagonal(dim1=-2, dim2=-1).log()))
 
     def set_floored(self, value: Tensor, floor: float) -> None:
-        """The same, variances (along every axis) being ``floor`` at least.
+        """The same, variances (along every axis) being ``floor`` at least, and what rounding leaves of the largest.
 
         Warns:
             RuntimeWarning: some were below.
@@ -133,6 +133,8 @@ def outer(a: Tensor, b: Tensor) -> Tensor:
 def first_covariance(frames: Tensor, floor: float) -> Tensor:
     """(D, D) of all frames, ``floor`` added to the diagonal."""
     size = frames.shape[1]
+    if len(frames) < 2:
+        raise ValueError(f"X must have at least 2 rows to find a first covariance, got {len(frames)}")
     return torch.cov(frames.mT).reshape(size, size) + floor * torch.eye(size, dtype=frames.dtype, device=frames.device)
 
 
@@ -150,8 +152,9 @@ def floored(value: Tensor, floor: float, variances: bool) -> tuple[int, Tensor]:
         return int(low.reshape(len(value), -1).any(1).sum()), torch.where(low, floor, value)
     known = torch.where(value.isfinite(), value, 0)
     values, axes = torch.linalg.eigh((known + known.mT) / 2)
-    low = ~(values >= floor).all(1)
+    least = (16 * values.shape[1] * torch.finfo(value.dtype).eps * values[:, -1:]).clamp(min=floor)
+    low = ~(values >= least).all(1)
     if not bool(low.any()):
         return 0, value
-    raised = (axes * values.clamp(min=floor)[:, None, :]) @ axes.mT
-    return int(low.sum()), torch.where(low[:, None, None], raised, value)
+    raised = (axes * torch.maximum(values, least)[:, None, :]) @ axes.mT
+    return int(low.sum()), torch.where(low[:, None, None], (raised + raised.mT) / 2, value)

@@ -66,12 +66,13 @@ class Estimator(HMM):
     n_features: int | None = None
     dtype: torch.dtype = torch.float64
 
+    _shaping = frozenset({"n_components", "topology", "dtype", "n_features", "covariance_type", "n_mix"})
+
     def __post_init__(self) -> None:
         nn.Module.__init__(self)
         if self.n_components < 1:
             raise ValueError(f"n_components must be at least 1, got {self.n_components}")
-        if self.algorithm not in ALGORITHMS:
-            raise ValueError(f"algorithm must be one of {', '.join(ALGORITHMS)}, got {self.algorithm!r}")
+        _known_algorithm(self.algorithm)
         topology = self.topology or Topology.ergodic(self.n_components)
         if topology.n_emissions != self.n_components:
             raise ValueError(f"topology has {topology.n_emissions} emissions for n_components = {self.n_components}")
@@ -144,7 +145,7 @@ class Estimator(HMM):
     def decode(self, X: Any, lengths: Any = None, algorithm: str | None = None) -> tuple[float, Any]:
         """The states, (N,) or (B, T), after their log-probability, or the sum of their probabilities ("map")."""
         sequences = self._sequences(X, lengths)
-        if (algorithm or self.algorithm) == "viterbi":
+        if _known_algorithm(algorithm or self.algorithm) == "viterbi":
             path = self.sequence_paths(sequences)
             return float(path.score.sum()), self._result(path.states, sequences, X)
         best = self.sequence_posteriors(sequences).max(-1)
@@ -164,7 +165,7 @@ class Estimator(HMM):
     def sample(
         self, n_samples: int = 1, random_state: Any = None, currstate: int | None = None
     ) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        """A sequence drawn from the model: (n, D) frames and (n,) states; the first state follows ``currstate``."""
+        """A sequence from the model: (n, D) frames and (n,) states, beginning with ``currstate`` if that is given."""
         generator = generator_from(self.random_state if random_state is None else random_state)
         states = self._draw_states(n_samples, generator, currstate)
         emissions = self.chain.topology.pdfs[states]
@@ -199,12 +200,19 @@ class Estimator(HMM):
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
     def set_params(self, **params: Any) -> Self:
-        """Change what the constructor was given (scikit-learn). Raises ValueError for an unknown name."""
+        """Change what the constructor was given (scikit-learn); other shapes take away the parameters.
+
+        Raises:
+            ValueError: there is no such name, or a value that the constructor would not take.
+        """
         known = {each.name for each in fields(self)}
         for name, value in params.items():
             if name not in known:
                 raise ValueError(f"{type(self).__name__} has no parameter {name!r}; it has: {', '.join(sorted(known))}")
             setattr(self, name, value)
+        if set(params) & self._shaping:
+            self._modules.pop("emission", None)
+            self.__post_init__()
         return self
 
     def __sklearn_tags__(self) -> Any:
@@ -213,6 +221,8 @@ class Estimator(HMM):
         return Tags(estimator_type=None, target_tags=TargetTags(required=False))
 
     def _begin(self, sequences: Sequences) -> None:
+        if not len(sequences.frames):
+            raise ValueError("X must have rows to learn from, got none")
         fresh = "emission" not in self._modules
         self.become(self._features_of(sequences.frames))
         self.emission.check_frames(sequences.frames)
@@ -251,13 +261,15 @@ class Estimator(HMM):
             self.emission.check_frames(sequences.frames)
         return sequences
 
-    def _draw_states(self, count: int, generator: torch.Generator, before: int | None) -> Tensor:
+    def _draw_states(self, count: int, generator: torch.Generator, begin: int | None) -> Tensor:
         rows = self.chain.transitions.cpu().cumsum(1)
-        first = self.chain.initial.cpu().cumsum(0) if before is None else rows[before]
+        first = self.chain.initial.cpu().cumsum(0)
         states = torch.empty(count, dtype=torch.int64)
         for index, number in enumerate(torch.rand(count, dtype=rows.dtype, generator=generator)):
             chances = rows[states[index - 1]] if index else first
             states[index] = torch.searchsorted(chances, number * chances[-1], right=True)
+            if index == 0 and begin is not None:
+                states[0] = begin
         return states
 
     def _tensor(self, value: Any) -> Tensor:
@@ -268,6 +280,12 @@ class Estimator(HMM):
         return result if isinstance(x, Tensor) else as_numpy(result)
 
 
+def _known_algorithm(name: str) -> str:
+    if name not in ALGORITHMS:
+        raise ValueError(f"algorithm must be one of {', '.join(ALGORITHMS)}, got {name!r}")
+    return name
+
+
 def generator_from(random_state: Any) -> torch.Generator:
     """A generator of its own: from a seed, from the next number of a NumPy one, or from nowhere."""
     generator = torch.Generator()
@@ -276,6 +294,8 @@ def generator_from(random_state: Any) -> torch.Generator:
         return generator
     if isinstance(random_state, torch.Generator):
         return random_state
+    if isinstance(random_state, np.random.Generator):
+        return generator.manual_seed(int(random_state.integers(2**31)))
     seed = random_state if isinstance(random_state, (int, np.integer)) else random_state.randint(2**31)
     return generator.manual_seed(int(seed))
 

@@ -40,7 +40,7 @@ def save(model: Estimator, path: str | os.PathLike[str]) -> None:
         "model": type(model).__name__,
         "settings": settings,
         "size": emission.size,
-        "dtype": str(model.dtype).removeprefix("torch."),
+        "dtype": str(model.chain.initial_logits.dtype).removeprefix("torch."),
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     topology = model.chain.topology

@@ -123,17 +123,18 @@ class GaussianHMM(Estimator):
             self.means_ = k_means(frames, self.n_components, generator)
         if "c" in letters:
             covariance = self._gaussian.covariance
-            covariance.set(shaped(first_covariance(frames, self.min_covar), covariance))
+            covariance.set_floored(shaped(first_covariance(frames, self.min_covar), covariance), self.covars_floor)
 
     def _maximise(self, sums: Sums) -> None:
         """Huang, Acero & Hon, Spoken Language Processing, 2001, p. 443; as hmmlearn has it."""
         strength, centre = self._tensor(self.means_weight), self._tensor(self.means_prior)
         mass, total = sums["post"][:, None], sums["obs"]
         if "m" in self.params:
-            assign(self._gaussian.means, (strength * centre + total) / (strength + mass), "means_")
+            means = (strength * centre + total) / (strength + mass)
+            assign(self._gaussian.means, torch.where(strength + mass > 0, means, self._gaussian.means), "means_")
         if "c" in self.params:
             means = self._gaussian.means.detach()
-            value = self._covariance(sums, means, strength, means - centre)
+            value = self._kept(self._covariance(sums, means, strength, means - centre), sums["post"])
             self._gaussian.covariance.set_floored(value, self.covars_floor)
 
     def _covariance(self, sums: Sums, means: Tensor, strength: Tensor, away: Tensor) -> Tensor:
@@ -149,3 +150,11 @@ class GaussianHMM(Estimator):
         if self.covariance_type == "tied":
             return ((prior + spread.sum(0)) / (observed + mass.sum()))[None]
         return (prior + spread) / (observed + mass[:, None, None])
+
+    def _kept(self, value: Tensor, mass: Tensor) -> Tensor:
+        """The new covariances; of states that nothing reached, the old ones."""
+        before = self._gaussian.covariance.value.detach()
+        if self.covariance_type == "tied":
+            return value
+        reached = (mass > 0).reshape(-1, *(1,) * (value.dim() - 1))
+        return torch.where(reached, value, before)

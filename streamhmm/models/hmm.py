@@ -54,14 +54,20 @@ class HMM(nn.Module):
 
     @torch.no_grad()
     def expectation(self, sequences: Sequences) -> Expectation:
-        """The E step of Baum and Welch, block by block, so that memory does not grow with the data."""
-        total = 0.0
+        """The E step of Baum and Welch, block by block, so that memory does not grow with the data.
+
+        Raises:
+            ValueError: a sequence is impossible: it has too few frames, or symbols that no state gives.
+        """
+        total, done = 0.0, 0
         counts: ChainCounts | None = None
         sums: Sums | None = None
         graph = self.chain.graph()
         for part in blocks(sequences, self.chain.n_states):
             scores = self._scores(part)
-            total += float(log_likelihood(scores, graph, part.lengths).sum())
+            likelihoods = log_likelihood(scores, graph, part.lengths)
+            _check_possible(likelihoods, done, part.lengths)
+            total, done = total + float(likelihoods.sum()), done + len(part.lengths)
             weights = part.join(posteriors(scores, graph, part.lengths, by="pdf"))
             found = self.chain.counts(expected_counts(scores, graph, part.lengths, reduction="sum"))
             statistics = self.emission.statistics(part.frames, weights.to(part.frames))
@@ -85,3 +91,13 @@ def blocks(sequences: Sequences, n_states: int) -> Iterator[Sequences]:
             first, longest = index, length
     if len(sequences.lengths):
         yield sequences.part(first, len(sequences.lengths))
+
+
+def _check_possible(likelihoods: Tensor, first: int, lengths: Tensor) -> None:
+    impossible = (likelihoods == -torch.inf).cpu() & (lengths > 0)
+    if bool(impossible.any()):
+        index = int(impossible.nonzero()[0, 0])
+        raise ValueError(
+            f"sequence {first + index} of {int(lengths[index])} frames is impossible for this model: "
+            "no path through its states is so short, or gives what it holds"
+        )

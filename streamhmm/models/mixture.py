@@ -158,22 +158,28 @@ class GMMHMM(Estimator):
             self.means_ = torch.stack([k_means(part, self.n_mix, generator) for part in parts])
         if "c" in letters:
             covariance = self._mixture.covariance
-            covariance.set(shaped(first_covariance(frames, self.min_covar), covariance))
+            covariance.set_floored(shaped(first_covariance(frames, self.min_covar), covariance), self.covars_floor)
 
     def _maximise(self, sums: Sums) -> None:
         mass = sums["post"].unflatten(0, self._grid)
         if "w" in self.params:
-            self.weights_ = normalised(mass + self._tensor(self.weights_prior) - 1)
+            weights = (mass + self._tensor(self.weights_prior) - 1).clamp(min=0)
+            unseen = weights.sum(-1, keepdim=True) == 0
+            self.weights_ = torch.where(unseen, self._mixture.weight_logits.softmax(-1), normalised(weights))
         strength = self._tensor(self.means_weight).expand(self._grid)[:, :, None]
         centre = self._tensor(self.means_prior)
         if "m" in self.params:
             total = sums["obs"].unflatten(0, self._grid)
             below = mass[:, :, None] + strength
-            self.means_ = (strength * centre + total) / torch.where(below == 0, 1, below)
+            before = self._mixture.means.unflatten(0, self._grid)
+            self.means_ = torch.where(below == 0, before, (strength * centre + total) / below)
         if "c" in self.params:
             away = self._mixture.means.detach().unflatten(0, self._grid) - centre
             value = self._covariance(mass, sums["squares"].unflatten(0, self._grid), strength, away)
+            reached = mass.sum(1) > 0 if self.covariance_type == "tied" else (mass > 0).flatten()
             value = value if self.covariance_type == "tied" else value.flatten(0, 1)
+            before = self._mixture.covariance.value.detach()
+            value = torch.where(reached.reshape(-1, *(1,) * (value.dim() - 1)), value, before)
             self._mixture.covariance.set_floored(value, self.covars_floor)
 
     def _covariance(self, mass: Tensor, squares: Tensor, strength: Tensor, away: Tensor) -> Tensor:

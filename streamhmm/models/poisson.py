@@ -56,7 +56,7 @@ class PoissonHMM(Estimator):
     For the rest see :class:`Estimator`. Letters of ``params``: "s", "t", "l" rates.
 
     Attributes:
-        lambdas_: (S, D) rates, above 0.
+        lambdas_: (S, D) rates.
     """
 
     lambdas_prior: Any = 0.0
@@ -73,7 +73,10 @@ class PoissonHMM(Estimator):
     def lambdas_(self, value: Any) -> None:
         rates = self._tensor(value)
         self.become(rates.shape[-1])
-        assign(self._poisson.log_rates, rates.log(), "the logarithms of lambdas_")
+        if not bool((rates >= 0).all()):
+            raise ValueError(f"lambdas_ must be at least 0, got {float(rates.min())}")
+        # 0 as the least number there is: its logarithm times a count of 0 has to be 0.
+        assign(self._poisson.log_rates, rates.clamp(min=torch.finfo(self.dtype).tiny).log(), "lambdas_")
 
     @property
     def _poisson(self) -> Poisson:
@@ -88,12 +91,17 @@ class PoissonHMM(Estimator):
         """Rates drawn from the gamma distribution whose moments are those of the data."""
         if "l" in letters:
             mean, variance = frames.mean(), frames.var(correction=0)
-            shape = torch.full((self.n_components, frames.shape[1]), float(mean**2 / variance), dtype=torch.float64)
+            size = (self.n_components, frames.shape[1])
+            if not bool(variance > 0):
+                self.lambdas_ = mean.expand(size)
+                return
+            shape = torch.full(size, float(mean**2 / variance), dtype=torch.float64)
             self.lambdas_ = torch._standard_gamma(shape, generator=generator) * float(variance / mean)
 
     def _maximise(self, sums: Sums) -> None:
         """Hyvönen & Tolonen, Bayesian Inference 2019, section 3.2; as hmmlearn has it."""
         if "l" in self.params:
             strength, centre = self._tensor(self.lambdas_weight), self._tensor(self.lambdas_prior)
-            total = sums["post"].sum()
-            self.lambdas_ = (centre + total * sums["obs"] / sums["post"][:, None]) / (strength + total)
+            mass, total = sums["post"][:, None], sums["post"].sum()
+            rates = (centre + total * sums["obs"] / mass) / (strength + total)
+            self.lambdas_ = torch.where(mass > 0, rates, self._poisson.log_rates.exp())

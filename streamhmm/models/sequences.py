@@ -64,7 +64,7 @@ def as_sequences(x: Any, lengths: Any, dtype: torch.dtype, device: torch.device)
     Raises:
         ValueError: for other shapes and lengths.
     """
-    values = x if isinstance(x, Tensor) else torch.from_numpy(np.asarray(x))
+    values = x if isinstance(x, Tensor) else torch.from_numpy(np.ascontiguousarray(x))
     if values.dim() not in (2, 3):
         raise ValueError(f"X must be (N, D), or (B, T, D) padded, got shape {tuple(values.shape)}")
     values = values.to(device, dtype)

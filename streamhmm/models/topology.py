@@ -87,6 +87,8 @@ class Topology:
         """
         if frames < 1:
             raise ValueError(f"frames must be at least 1, got {frames}")
+        if self.ties is not None:
+            raise ValueError("ties can't be kept where states get copies; tie the transitions of the result")
         states = self.n_states
         allowed = torch.zeros(states, frames, states, frames, dtype=torch.bool)
         others = self.allowed & ~torch.eye(states, dtype=torch.bool)
