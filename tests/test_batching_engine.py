@@ -236,28 +236,52 @@ def test_closing_the_engine_wakes_a_push_and_leaves_streams_to_be_finished(
     assert [word.label for word in stream.finish().words] == [word.label for word in alone_stream.finish().words]
 
 
+def _fail(frames: torch.Tensor, states: torch.Tensor) -> None:
+    raise MemoryError("no room")
+
+
 def test_a_batch_that_fails_ends_its_streams_and_no_others(
     aligner: sh.Aligner, speech: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runtime = aligner.model.backend.runtime
-
-    def fail(frames: torch.Tensor, states: torch.Tensor) -> None:
-        raise MemoryError("no room")
-
     with sh.BatchingEngine(aligner) as engine:
         lost, kept = engine.stream(TEXT), engine.stream(TEXT)
         _, events = engine.push([(lost, speech[:50_000]), (kept, speech[:50_000])])
         assert isinstance(events, list)
         with monkeypatch.context() as patch:
-            patch.setattr(runtime, "step", fail)
+            patch.setattr(runtime, "step", _fail)
             with pytest.raises(MemoryError, match="no room"):
                 lost.push(speech[50_000:60_000])
         assert lost.received_s == 50_000 / RATE
         with pytest.raises(RuntimeError, match="the stream has lost audio in a batch that failed"):
             lost.push(speech[50_000:60_000])
-        events += [*kept.push(speech[50_000:]), *kept.close()]
-        assert_same(events, alone(aligner, [speech[:50_000], speech[50_000:]]))
+        error, more = engine.push([(lost, speech[60_000:61_000]), (kept, speech[50_000:60_000])])
+        assert isinstance(error, RuntimeError)
+        assert str(error).startswith("the stream has lost audio in a batch that failed; finish it")
+        assert isinstance(error.__cause__, MemoryError)
+        assert isinstance(more, list)
+        events += [*more, *kept.push(speech[60_000:]), *kept.close()]
+        assert_same(events, alone(aligner, list(np.split(speech, [50_000, 60_000]))))
         assert len(lost.finish().words) > 3
+
+
+def test_a_stream_that_has_lost_audio_joins_no_batch(
+    aligner: sh.Aligner, speech: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with sh.BatchingEngine(aligner, deadline_s=60.0) as engine:
+        lost, kept = engine.stream(TEXT), engine.stream(TEXT)
+        with monkeypatch.context() as patch:
+            patch.setattr(aligner.model.backend.runtime, "step", _fail)
+            with pytest.raises(MemoryError, match="no room"):
+                engine.push([(lost, speech[:50_000])])
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(kept.push, speech[:50_000])  # until the other one has pushed or left
+            while not engine._collector._waiting:
+                assert not waiting.done()
+            with pytest.raises(RuntimeError, match="the stream has lost audio in a batch that failed"):
+                lost.push(speech[50_000:60_000])
+            lost.close()
+            assert_same([*waiting.result(60.0), *kept.close()], alone(aligner, [speech[:50_000]]))
 
 
 def test_loops_and_threads_go_together(aligner: sh.Aligner, speech: np.ndarray) -> None:

@@ -17,6 +17,8 @@ from streamhmm.acoustic.stream_slots import AROUND, MOST_FRAMES, MOST_SAMPLES, M
 SIZES = (1, 2, 4, 8)
 """Sizes of batches where few are wanted; above the last one its multiples."""
 
+LOST = "the stream has lost audio in a batch that failed; finish it, and go on with a new one"
+
 
 class BatchedScores:
     """What :class:`ScoreStream` gives, for many streams at once; each has a slot, from :meth:`open` to :meth:`close`.
@@ -83,6 +85,11 @@ class BatchedScores:
         """Its stream has ended."""
         self._slots.give_back(slot)
 
+    def check(self, slot: int) -> None:
+        """Raises RuntimeError if a batch with that stream has failed before, so that it has lost audio."""
+        if self._slots.failed[slot] is not None:
+            raise RuntimeError(LOST) from self._slots.failed[slot]
+
     @torch.inference_mode()
     def push(self, slots: Sequence[int], chunks: Sequence[Tensor]) -> list[Tensor]:
         """(T', V) scores of the frames that each stream's (N,) float32 samples complete; T' may be 0.
@@ -90,14 +97,13 @@ class BatchedScores:
         They stand in memory that the stream's next call uses again.
 
         Raises:
-            RuntimeError: a batch with that stream has failed before, so that it has lost audio.
+            RuntimeError: one of the streams has lost audio, as :meth:`check` tells. Nothing has changed then.
             ValueError: two chunks of one stream.
         """
         if len(set(slots)) < len(slots):
             raise ValueError("two chunks are of one stream; give each stream one")
         for slot in slots:
-            if self._slots.failed[slot] is not None:
-                raise RuntimeError("the stream has lost audio in a batch that failed") from self._slots.failed[slot]
+            self.check(slot)
         size = self.max_batch
         parts = [self._batch(slots[i : i + size], chunks[i : i + size]) for i in range(0, len(slots), size)]
         return [scores for part in parts for scores in part]

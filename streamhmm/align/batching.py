@@ -110,15 +110,16 @@ class BatchingEngine:
 
     def push(
         self, chunks: Sequence[tuple[AlignmentStream, NDArray[np.float32] | Tensor]]
-    ) -> list[list[Event] | AudioError]:
+    ) -> list[list[Event] | AudioError | RuntimeError]:
         """The next samples of several streams, computed at once, in this thread. No other thread is needed.
 
         Args:
             chunks: streams of this engine, each at most once, with samples as :meth:`AlignmentStream.push` takes them.
 
         Returns:
-            For each chunk its events, or the error of samples that are NaN or infinite; nothing has changed for that
-            stream then.
+            For each chunk its events; or the error of samples that are NaN or infinite, and nothing has changed for
+            that stream; or the RuntimeError of a stream that has lost audio in a batch that failed, which can only be
+            finished.
 
         Raises:
             ValueError, TypeError: samples of a wrong kind, a stream of another engine, one that has ended, one that
@@ -131,10 +132,11 @@ class BatchingEngine:
         if len(set(map(id, streams))) < len(streams):
             raise ValueError("a stream comes twice; give each stream one chunk")
         slots = [self._slot(stream) for stream in streams]
-        values = [_samples_or_error(samples) for _, samples in chunks]
+        values: list[Tensor | AudioError | RuntimeError] = [_samples_or_error(samples) for _, samples in chunks]
         with ExitStack() as turns:
             for stream in sorted(streams, key=id):  # in one order, lest two threads wait for each other
                 turns.enter_context(stream.turn())
+            values = [self._value_or_error(slot, value) for slot, value in zip(slots, values, strict=True)]
             good = [(slot, samples) for slot, samples in zip(slots, values, strict=True) if isinstance(samples, Tensor)]
             scores = iter(self._run(good) if good else ())
             return [
@@ -166,6 +168,16 @@ class BatchingEngine:
             self._chunks += len(chunks)
             return self._scores.push([slot for slot, _ in chunks], [samples for _, samples in chunks])
 
+    def _value_or_error(
+        self, slot: int, value: Tensor | AudioError | RuntimeError
+    ) -> Tensor | AudioError | RuntimeError:
+        """The error of a stream that has lost audio, which would be everybody's in a batch."""
+        try:
+            self._scores.check(slot)
+        except RuntimeError as error:
+            return error
+        return value
+
     def _slot(self, stream: AlignmentStream) -> int:
         source = stream.source
         if not isinstance(source, _Source) or source.engine is not self:
@@ -189,6 +201,7 @@ class _Source:
 
     def push(self, samples: Tensor) -> Tensor:
         """Scores of the frames that (N,) samples complete, when a batch with them has run."""
+        self.engine._scores.check(self.slot)
         return self.engine._collector.ask((self.slot, samples))
 
     def finish(self) -> Tensor:
