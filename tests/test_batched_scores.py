@@ -232,6 +232,32 @@ def test_a_batch_that_fails_is_told_of_and_others_go_on(counted: tuple[AcousticM
     push(batched, [Pair(model, batched)], [4000])
 
 
+def test_a_later_batch_that_fails_takes_the_scores_of_those_before(
+    counted: tuple[AcousticModel, _Counting], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, runtime = counted
+    batched = BatchedScores(model, 2)
+    slots = [batched.open() for _ in range(6)]
+    calls, step = iter(range(9)), runtime.step
+
+    def fail_in_the_second(frames: torch.Tensor, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        if next(calls) == 1:
+            raise MemoryError("no room")
+        return step(frames, states)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runtime, "step", fail_in_the_second)
+        with pytest.raises(MemoryError, match="no room"):
+            batched.push(slots, [noise(4000)] * 6)
+    for slot in slots[:4]:
+        with pytest.raises(RuntimeError, match="the stream has lost audio in a batch that failed"):
+            batched.push([slot], [noise(4000)])
+    fresh = BatchedScores(model, 2)
+    expected = fresh.push([fresh.open(), fresh.open()], [noise(4000)] * 2)
+    for found, scores in zip(batched.push(slots[4:], [noise(4000)] * 2), expected, strict=True):
+        torch.testing.assert_close(found, scores)  # they had not begun
+
+
 def test_wrong_calls_are_refused(model: AcousticModel) -> None:
     with pytest.raises(ValueError, match="max_batch must be at least 1, got 0"):
         BatchedScores(model, 0)

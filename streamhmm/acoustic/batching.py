@@ -105,8 +105,20 @@ class BatchedScores:
         for slot in slots:
             self.check(slot)
         size = self.max_batch
-        parts = [self._batch(slots[i : i + size], chunks[i : i + size]) for i in range(0, len(slots), size)]
-        return [scores for part in parts for scores in part]
+        found: list[Tensor] = []
+        for first in range(0, len(slots), size):
+            end = first + size
+            try:
+                found += self._batch(slots[first:end], chunks[first:end])
+            except BaseException as error:
+                self.fail(slots[:end], error)  # nobody will have the scores of the batches before, either
+                raise
+        return found
+
+    def fail(self, slots: Sequence[int], error: BaseException) -> None:
+        """These streams have lost audio because of ``error``."""
+        for slot in slots:
+            self._slots.failed[slot] = error
 
     @torch.inference_mode()
     def finish(self, slot: int) -> Tensor:
@@ -136,14 +148,9 @@ class BatchedScores:
         self._slots.load_state_dict(slot, state)
 
     def _batch(self, slots: Sequence[int], chunks: Sequence[Tensor]) -> list[Tensor]:
-        try:
-            if max(map(len, chunks)) <= MOST_SAMPLES:
-                return self._piece(slots, chunks)
-            return self._pieces(slots, chunks)
-        except BaseException as error:
-            for slot in slots:
-                self._slots.failed[slot] = error
-            raise
+        if max(map(len, chunks)) <= MOST_SAMPLES:
+            return self._piece(slots, chunks)
+        return self._pieces(slots, chunks)
 
     def _pieces(self, slots: Sequence[int], chunks: Sequence[Tensor]) -> list[Tensor]:
         """Chunks of which some are long."""
