@@ -131,6 +131,28 @@ def test_a_stream_moves_into_an_engine_and_out(aligner: sh.Aligner, speech: np.n
     assert_same(events, alone(aligner, [speech[:40_000], speech[40_000:]]))
 
 
+def test_a_stream_that_has_left_touches_no_slot(aligner: sh.Aligner, speech: np.ndarray) -> None:
+    with sh.BatchingEngine(aligner) as engine:
+        gone, state = engine.stream(TEXT), aligner.stream(TEXT).state_dict()
+        source = gone.source
+        gone.close()
+        here = engine.stream(TEXT)
+        assert here.source.slot == source.slot
+        events = here.push(speech[:50_000])
+        with pytest.raises(ValueError, match="the stream has ended: finish was called"):
+            gone.load_state_dict(state)
+        for call in (
+            lambda: source.push(torch.zeros(100)),
+            lambda: source.load_state_dict(state["hearing"]["source"]),
+            source.state_dict,
+            source.finish,
+        ):
+            with pytest.raises(ValueError, match="the stream has left its engine"):
+                call()
+        events += [*here.push(speech[50_000:]), *here.close()]
+    assert_same(events, alone(aligner, [speech[:50_000], speech[50_000:]]))
+
+
 def test_bad_samples_hurt_nobody_else(aligner: sh.Aligner, speech: np.ndarray) -> None:
     with sh.BatchingEngine(aligner) as engine:
         good, bad = engine.stream(TEXT), engine.stream(TEXT)

@@ -201,13 +201,13 @@ class _Source:
 
     def push(self, samples: Tensor) -> Tensor:
         """Scores of the frames that (N,) samples complete, when a batch with them has run."""
+        self._check_here()
         self.engine._scores.check(self.slot)
         return self.engine._collector.ask((self.slot, samples))
 
     def finish(self) -> Tensor:
         """The remaining scores. The stream has left the engine then."""
-        if not self._leave.alive:
-            raise ValueError("the stream has left its engine")
+        self._check_here()
         with self.engine._running:
             rest = self.engine._scores.finish(self.slot)
         self._leave()
@@ -215,12 +215,19 @@ class _Source:
         return rest
 
     def state_dict(self) -> dict[str, Any]:
+        self._check_here()
         with self.engine._running:
             return self.engine._scores.state_dict(self.slot)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._check_here()
         with self.engine._running:
             self.engine._scores.load_state_dict(self.slot, state)
+
+    def _check_here(self) -> None:
+        """The slot of a stream that has left may be another's by now."""
+        if not self._leave.alive:
+            raise ValueError("the stream has left its engine")
 
 
 def _samples_or_error(samples: NDArray[np.float32] | Tensor) -> Tensor | AudioError:

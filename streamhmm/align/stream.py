@@ -243,16 +243,17 @@ class AlignmentStream:
         """Goes on where ``state`` was taken.
 
         Raises:
-            ValueError: this stream is of another text, or has heard something already.
+            ValueError: this stream is of another text, has heard something already, or has ended.
         """
-        if self._received > 0:
-            raise ValueError("state must be loaded into a stream that has heard nothing yet")
-        texts = list(state["texts"])
-        if texts[:1] != self._texts:
-            raise ValueError("state must be of a stream with the same text")
+        with self.turn():
+            if self._received > 0:
+                raise ValueError("state must be loaded into a stream that has heard nothing yet")
+            texts = list(state["texts"])
+            if texts[:1] != self._texts:
+                raise ValueError("state must be of a stream with the same text")
         for text in texts[1:]:
             self.extend(text)
-        with self._lock:
+        with self.turn():
             self._hearing.load_state_dict(state["hearing"])
             self._transcript.load_state_dict(state["transcript"])
             self._kept.load_state_dict(state["kept"])
