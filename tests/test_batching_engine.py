@@ -306,6 +306,59 @@ def test_a_stream_that_has_lost_audio_joins_no_batch(
             assert_same([*waiting.result(60.0), *kept.close()], alone(aligner, [speech[:50_000]]))
 
 
+def test_a_stream_that_can_not_go_on_keeps_no_other_from_it(
+    aligner: sh.Aligner, speech: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(samples: torch.Tensor, scores: torch.Tensor) -> list[Event]:
+        raise MemoryError("no room")
+
+    def interrupt(samples: torch.Tensor, scores: torch.Tensor) -> list[Event]:
+        raise KeyboardInterrupt
+
+    with sh.BatchingEngine(aligner) as engine:
+        bad, kept = engine.stream(TEXT), engine.stream(TEXT)
+        monkeypatch.setattr(bad, "advance", fail)
+        error, events = engine.push([(bad, speech[:50_000]), (kept, speech[:50_000])])
+        monkeypatch.undo()
+        assert isinstance(error, RuntimeError)
+        assert str(error).startswith("the stream has lost audio in a batch that failed; finish it")
+        assert isinstance(error.__cause__, MemoryError)
+        assert isinstance(events, list)
+        with pytest.raises(RuntimeError, match="the stream has lost audio"):
+            bad.push(speech[:100])
+        events += kept.push(speech[50_000:])
+        other = engine.stream(TEXT)
+        monkeypatch.setattr(other, "advance", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            engine.push([(other, speech[:100]), (kept, speech[:100])])
+        for stream in (other, kept):
+            with pytest.raises(RuntimeError, match="the stream has lost audio"):
+                stream.push(speech[:100])
+        assert_same(events, alone(aligner, [speech[:50_000], speech[50_000:]])[: len(events)])
+
+
+def test_an_interrupted_push_marks_its_stream_if_the_batch_ran(
+    aligner: sh.Aligner, speech: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with sh.BatchingEngine(aligner) as engine:
+        stream = engine.stream(TEXT)
+        wait, waits = threading.Event.wait, iter(range(9))
+
+        def interrupted(event: threading.Event, timeout: float | None = None) -> bool:
+            result = wait(event, timeout)
+            if threading.current_thread() is threading.main_thread() and next(waits) == 1:
+                raise KeyboardInterrupt  # after that for the start of the engine's thread
+            return result
+
+        monkeypatch.setattr(threading.Event, "wait", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            stream.push(speech[:5000])
+        assert stream.received_s == 0.0
+        with pytest.raises(RuntimeError, match="the stream has lost audio") as raised:
+            stream.push(speech[:5000])
+        assert isinstance(raised.value.__cause__, KeyboardInterrupt)
+
+
 def test_loops_and_threads_go_together(aligner: sh.Aligner, speech: np.ndarray) -> None:
     chunks = cuts(speech, 1)
     expected = alone(aligner, chunks)

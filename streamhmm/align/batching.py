@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from streamhmm.acoustic.batching import BatchedScores
+from streamhmm.acoustic.batching import LOST, BatchedScores
 from streamhmm.align.collector import Collector
 from streamhmm.align.events import Event
 from streamhmm.align.follow import Follow
@@ -71,7 +71,7 @@ class BatchingEngine:
         self._scores = BatchedScores(aligner.own_model("stream"), max_batch)
         self._running = Lock()
         self._dropped: deque[int] = deque()  # slots of streams that are gone; a collector of garbage may take no lock
-        self._collector = Collector(self._run, self._open_streams, max_batch, deadline_s)
+        self._collector = Collector(self._run, self._open_streams, max_batch, deadline_s, self._lost)
         self._closed = False
         self._batches = self._chunks = 0
 
@@ -139,10 +139,14 @@ class BatchingEngine:
             values = [self._value_or_error(slot, value) for slot, value in zip(slots, values, strict=True)]
             good = [(slot, samples) for slot, samples in zip(slots, values, strict=True) if isinstance(samples, Tensor)]
             scores = iter(self._run(good) if good else ())
-            return [
-                stream.advance(samples, next(scores)) if isinstance(samples, Tensor) else samples
-                for stream, samples in zip(streams, values, strict=True)
-            ]
+            try:
+                return [
+                    self._advance(stream, slot, value, next(scores)) if isinstance(value, Tensor) else value
+                    for stream, slot, value in zip(streams, slots, values, strict=True)
+                ]
+            except BaseException as interrupt:  # the events of all are lost
+                self._scores.fail([slot for slot, _ in good], interrupt)
+                raise
 
     @property
     def status(self) -> BatchingStatus:
@@ -167,6 +171,22 @@ class BatchingEngine:
             self._batches += 1
             self._chunks += len(chunks)
             return self._scores.push([slot for slot, _ in chunks], [samples for _, samples in chunks])
+
+    def _advance(
+        self, stream: AlignmentStream, slot: int, samples: Tensor, scores: Tensor
+    ) -> list[Event] | RuntimeError:
+        """An error of one stream is its own; the others have their scores, and go on."""
+        try:
+            return stream.advance(samples, scores)
+        except Exception as error:
+            self._lost((slot, samples), error)
+            failure = RuntimeError(LOST)
+            failure.__cause__ = error
+            return failure
+
+    def _lost(self, chunk: tuple[int, Tensor], error: BaseException) -> None:
+        """Its scores were computed, but its stream did not take them."""
+        self._scores.fail([chunk[0]], error)
 
     def _value_or_error(
         self, slot: int, value: Tensor | AudioError | RuntimeError

@@ -19,6 +19,7 @@ class _Request(Generic[Asked, Answered]):
         self.asked, self.asked_at = asked, asked_at
         self.answer: Answered
         self.error: BaseException | None = None
+        self.has_begun = False
         self.done = threading.Event()
 
 
@@ -32,6 +33,7 @@ class Collector(Generic[Asked, Answered]):
         expected: how many requests there can be at most now.
         max_batch: requests of a batch.
         deadline_s: how long a request waits for others.
+        lost: told of a request that ran, and of what kept its caller from waiting for the answer.
     """
 
     def __init__(
@@ -40,8 +42,9 @@ class Collector(Generic[Asked, Answered]):
         expected: Callable[[], int],
         max_batch: int,
         deadline_s: float,
+        lost: Callable[[Asked, BaseException], None],
     ) -> None:
-        self._run, self._expected = run, expected
+        self._run, self._expected, self._lost = run, expected, lost
         self._max_batch, self._deadline_s = max_batch, deadline_s
         self._waiting: deque[_Request[Asked, Answered]] = deque()
         self._changed = threading.Condition()
@@ -52,17 +55,23 @@ class Collector(Generic[Asked, Answered]):
     def ask(self, asked: Asked) -> Answered:
         """The answer, when its batch has run.
 
+        A caller who is interrupted, as by Ctrl-C, takes the request back, or waits for its batch if that runs already.
+
         Raises:
             RuntimeError: the collector is closed, now or meanwhile; its thread has died.
             Exception: what running the batch raised.
         """
         request: _Request[Asked, Answered] = _Request(asked, time.monotonic())
-        with self._changed:
-            self._check()
-            self._waiting.append(request)
-            if len(self._waiting) == 1 or self._is_full():
-                self._changed.notify()
-        request.done.wait()
+        try:
+            with self._changed:
+                self._check()
+                self._waiting.append(request)
+                if len(self._waiting) == 1 or self._is_full():
+                    self._changed.notify()
+            request.done.wait()
+        except BaseException as interrupt:
+            self._give_up(request, interrupt)
+            raise
         if request.error is not None:
             raise request.error
         return request.answer
@@ -80,6 +89,17 @@ class Collector(Generic[Asked, Answered]):
             self._changed.notify()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
+
+    def _give_up(self, request: _Request[Asked, Answered], interrupt: BaseException) -> None:
+        with self._changed:
+            if request in self._waiting:
+                self._waiting.remove(request)
+        if request.has_begun:
+            try:
+                request.done.wait()
+            finally:
+                if request.error is None:
+                    self._lost(request.asked, interrupt)
 
     def _check(self) -> None:
         if self._closed:
@@ -116,7 +136,10 @@ class Collector(Generic[Asked, Answered]):
                     left_s = self._waiting[0].asked_at + self._deadline_s - time.monotonic()
                     if left_s <= 0 or self._is_full():
                         count = min(len(self._waiting), self._max_batch)
-                        return [self._waiting.popleft() for _ in range(count)]
+                        batch = [self._waiting.popleft() for _ in range(count)]
+                        for request in batch:
+                            request.has_begun = True
+                        return batch
                 self._changed.wait(left_s)
             return []
 
