@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from streamhmm.cli import main
 from streamhmm.corpus import Settings, align_corpus
 from streamhmm.corpus import run as corpus_run
 from streamhmm.corpus.worker import Worker
-from streamhmm.errors import BackendUnavailable, ModelError
+from streamhmm.errors import AlignmentError, BackendUnavailable, ModelError
 from streamhmm.formats import load
 from streamhmm.plots import phone_posteriors
 
@@ -158,6 +159,26 @@ def test_a_random_model_is_told_to_be_wrong(folder):
     alignment = sh.Aligner(folder).align((noise(3.0).numpy(), RATE), "hello there")
     assert [word.label for word in alignment.words] == ["hello", "there"]
     assert any("does not seem to be what is spoken" in warning for warning in alignment.warnings)
+
+
+def test_posteriors_that_are_not_finite_end_one_recording_only(reading, monkeypatch):
+    text = "quick fox"
+    good = sound(runs_of(text, frames=3))
+    aligner = sh.Aligner(reading)
+    read = aligner.model.batch_log_posteriors
+
+    def poisoned(recordings, *arguments):
+        first, second, third = read(recordings, *arguments)
+        return [first, second * math.nan, third]
+
+    monkeypatch.setattr(aligner.model, "batch_log_posteriors", poisoned)
+    first, second, third = aligner.align_batch([((good, RATE), text)] * 3)
+    assert isinstance(second, AlignmentError)
+    assert str(second).endswith(
+        "the network's posteriors are not finite; try precision fp32, and if that is so already, get the model's files "
+        "again or name another model"
+    )
+    assert first.words == third.words != ()
 
 
 def test_posteriors_can_be_drawn(folder):

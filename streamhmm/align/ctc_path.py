@@ -70,8 +70,13 @@ def find_tokens(log_posteriors: Tensor, words: Sequence[SpokenWord], vocabulary:
     """The best path of ``words`` through (T, V) log-posteriors.
 
     Raises:
-        AlignmentError: there is none; ``name`` is the recording's.
+        AlignmentError: there is none, or some are NaN; ``name`` is the recording's.
     """
+    if log_posteriors.isnan().any():
+        raise AlignmentError(
+            f"{name}: the network's posteriors are not finite; try precision fp32, and if that is so already, get the "
+            "model's files again or name another model"
+        )
     scores, columns, blank, delimiter = vocabulary.scores(log_posteriors, words)
     text = build_ctc_graph(words, columns, blank, delimiter, UNKNOWN)
     path = ops.viterbi(scores, text.graph)
