@@ -255,6 +255,32 @@ def test_adapters_of_languages(tmp_path):
     assert "adapter.fra.safetensors" not in {path.name for path in files_of(tmp_path)}
 
 
+def test_a_vocabulary_for_each_language_wants_one_named(tmp_path):
+    save_model(tmp_path, adapter_attn_dim=4)
+    columns = {label: column for column, label in enumerate(LETTERS)}
+    names = [f"l{number:02}" for number in range(11)]
+    french = {**columns, "é": columns["e"]}
+    del french["e"]
+    save_processor(tmp_path, {**dict.fromkeys(names, columns), "fra": french}, target_lang="l00")
+    change_json(tmp_path / "tokenizer_config.json", target_lang=None)
+    base = transformers.Wav2Vec2ForCTC.from_pretrained(tmp_path)
+    weights = {name: torch.randn_like(weight) for name, weight in base._get_adapters().items()}
+    for language in ("fra", "deu"):
+        save_file(weights, tmp_path / f"adapter.{language}.safetensors")
+    for language in (None, "deu"):
+        with pytest.raises(ModelError) as raised:
+            CtcModel.load(tmp_path, target_lang=language)
+        assert str(raised.value) == (
+            f"{tmp_path}: it has a vocabulary for each of its languages; choose one with target_lang: fra, "
+            f"{', '.join(names[:9])}, …"
+        )
+    assert CtcModel.load(tmp_path, target_lang="fra").labels[LETTERS.index("e")] == "é"
+
+
+def change_json(path: Path, **changes: object) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
 def test_only_hugging_face_models_have_languages():
     with pytest.raises(ModelError, match=r"^en: target_lang fra is for Hugging Face models; leave it out$"):
         sh.Aligner("en", target_lang="fra")
@@ -321,8 +347,7 @@ def test_without_transformers_the_command_that_installs_it_is_named(folder, monk
 
 
 def change_config(folder: Path, **changes: object) -> None:
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**config, **changes}))
+    change_json(folder / "config.json", **changes)
 
 
 def test_models_that_cannot_be_used(tmp_path):

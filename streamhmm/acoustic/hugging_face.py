@@ -6,6 +6,7 @@ alignment has no use for. On CUDA nothing of this has run yet.
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import os
@@ -26,6 +27,7 @@ from streamhmm.errors import BackendUnavailable, ModelError
 SAMPLES = "input_values"
 """What transformers calls the input of networks that hear samples."""
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+TOKENIZER = "tokenizer_config.json"
 FROM_FILES = {"local_files_only": True, "trust_remote_code": False}
 MAY_BE_MISSING = "masked_spec_embed"
 """A weight that only training uses."""
@@ -78,7 +80,8 @@ def load_network(
     with _no_notes(), _no_bars(library), _damage_named(folder):
         network = _load(library, folder, target_lang)
         listener = library.AutoFeatureExtractor.from_pretrained(folder, **FROM_FILES)
-        tokenizer = library.AutoTokenizer.from_pretrained(folder, **FROM_FILES)
+        language = _language(folder, target_lang)
+        tokenizer = library.AutoTokenizer.from_pretrained(folder, **language, **FROM_FILES)
         if target_lang is not None:
             tokenizer.set_target_lang(target_lang)
         layout = _layout(folder, network.config, listener, tokenizer)
@@ -133,6 +136,25 @@ def _check_weights(folder: Path, target_lang: str | None) -> None:
         raise ModelError(
             f"{folder}: there is no {ADAPTER.format(target_lang)} in it; its adapters are: {', '.join(found) or 'none'}"
         )
+
+
+def _language(folder: Path, target_lang: str | None) -> dict[str, Any]:
+    """What a tokenizer of several languages, each with its own vocabulary, is made with."""
+    vocabulary = _read(folder / "vocab.json")
+    languages = sorted(name for name, own in vocabulary.items() if isinstance(own, dict))
+    language = target_lang or _read(folder / TOKENIZER).get("target_lang")
+    if not languages or language in languages:
+        return {"target_lang": language} if languages else {}
+    shown = ", ".join(languages[:10]) + (", …" if len(languages) > 10 else "")
+    raise ModelError(f"{folder}: it has a vocabulary for each of its languages; choose one with target_lang: {shown}")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Of a file that may be missing."""
+    if not path.is_file():
+        return {}
+    values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return values
 
 
 def _layout(folder: Path, config: Any, listener: Any, tokenizer: Any) -> CtcLayout:
