@@ -338,6 +338,15 @@ def test_no_connection_and_no_such_model_say_what_to_do(monkeypatch):
         )
 
 
+def test_an_error_of_the_hub_without_a_word_is_named_by_its_type(monkeypatch):
+    def snapshot_download(name, *, allow_patterns):
+        raise TimeoutError
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
+    with pytest.raises(ModelError, match=r"does not give a model of that name \(TimeoutError\); check the name"):
+        local_folder(NOBODY)
+
+
 def test_without_transformers_the_command_that_installs_it_is_named(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(

@@ -60,6 +60,12 @@ def files_of(folder: Path, target_lang: str | None = None) -> list[Path]:
     return sorted({*found, *adapter})
 
 
+def first_line(error: BaseException) -> str:
+    """Of what it says; its type if it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
 def _fetched(name: str, patterns: list[str]) -> Path:
     from streamhmm.acoustic.backends.runtime import require  # waits for PyTorch
 
@@ -67,7 +73,7 @@ def _fetched(name: str, patterns: list[str]) -> Path:
     try:
         return Path(hub.snapshot_download(name, allow_patterns=patterns))
     except (OSError, ValueError) as error:  # no connection, no such model, not for everybody; no possible name
-        reason = str(error).strip().splitlines()[0]
+        reason = first_line(error)
         raise ModelError(
             f"{name}: there is no such folder here, and the Hugging Face hub does not give a model of that name "
             f"({reason}); check the name and the connection, log in with `hf auth login` if the model asks for it, or "

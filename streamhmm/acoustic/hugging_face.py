@@ -21,7 +21,7 @@ from torch import Tensor
 
 from streamhmm.acoustic.backends.runtime import AUTO, RuntimeSettings, pick, require
 from streamhmm.acoustic.ctc_model import CtcLayout
-from streamhmm.acoustic.hub import ADAPTER, EXTRA, RUNTIME, WEIGHTS, local_folder
+from streamhmm.acoustic.hub import ADAPTER, EXTRA, RUNTIME, WEIGHTS, first_line, local_folder
 from streamhmm.errors import BackendUnavailable, ModelError
 
 SAMPLES = "input_values"
@@ -197,8 +197,9 @@ def _damage_named(folder: Path) -> Iterator[None]:
     except ModelError:
         raise
     except Exception as error:  # transformers, tokenizers and safetensors each raise their own
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(f"{folder}: not a model that transformers can load ({reason}); get its files again") from error
+        raise ModelError(
+            f"{folder}: not a model that transformers can load ({first_line(error)}); get its files again"
+        ) from error
 
 
 @contextmanager
