@@ -277,6 +277,18 @@ def test_a_vocabulary_for_each_language_wants_one_named(tmp_path):
     assert CtcModel.load(tmp_path, target_lang="fra").labels[LETTERS.index("e")] == "é"
 
 
+def test_words_may_be_divided_by_a_space(tmp_path):
+    save_model(tmp_path)
+    labels = tuple(" " if label == "|" else label for label in LETTERS)
+    columns = {label: column for column, label in enumerate(labels)}
+    save_processor(tmp_path, columns, word_delimiter_token=" ")
+    model = CtcModel.load(tmp_path)
+    assert model.labels == labels
+    assert model.layout.delimiter == labels.index(" ")
+    change_json(tmp_path / "tokenizer_config.json", word_delimiter_token=None)
+    assert CtcModel.load(tmp_path).layout.delimiter is None
+
+
 def change_json(path: Path, **changes: object) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 

@@ -166,6 +166,8 @@ def _layout(folder: Path, config: Any, listener: Any, tokenizer: Any) -> CtcLayo
         if column < config.vocab_size:
             labels[column] = token
     delimiter = getattr(tokenizer, "_word_delimiter_token", None)
+    if delimiter not in labels:  # transformers takes a space for none, and has "|" then
+        delimiter = _read(folder / TOKENIZER).get("word_delimiter_token")
     kernels = list(zip(config.conv_kernel, config.conv_stride, strict=True))
     return CtcLayout(
         labels=tuple(labels),
