@@ -54,6 +54,8 @@ class BatchingEngine:
     to the rounding of the network. A ``push`` waits until its batch has run: when ``max_batch`` chunks wait, or a chunk
     of every open stream does, or the oldest has waited for ``deadline_s``.
 
+    End it with ``with`` or :meth:`close`: its thread keeps an engine that is only dropped, and its memory, alive.
+
     Args:
         aligner: whose model and text processing all streams share.
         max_batch: chunks of a batch.
