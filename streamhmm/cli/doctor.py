@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from streamhmm.cli.options import TRUST
 from streamhmm.cli.output import STDOUT, complain, is_terminal, write
 from streamhmm.errors import OutputError, why_not_written
 
@@ -30,7 +31,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "them, how fast they are, what auto takes and why, whether memory grows over repeated runs; and which "
         "instruction sets, cards and microphones there are. Exit code 1: something that should work is broken.",
     )
-    doctor.add_argument("--model", default="en", help='acoustic model: "en" or a file (default: en)')
+    doctor.add_argument("--model", default="en", help=f'acoustic model: "en" or a file; {TRUST} (default: en)')
     doctor.add_argument("--backend", action="append", default=[], metavar="NAME", help="only this one; repeatable")
     doctor.add_argument("--device", default="auto", help="cpu, cuda, cuda:N or auto (default: auto)")
     doctor.add_argument(

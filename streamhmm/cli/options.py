@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 STDIN_NAME = "<stdin>"
+TRUST = ".ts, .pt2 and .engine files are programs: only from people you trust"
 
 
 def add_text(parser: argparse.ArgumentParser) -> None:
@@ -66,7 +67,8 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         default="en",
-        help='acoustic model: "en", a file, or a Hugging Face CTC model: a folder or a name on the hub (default: en)',
+        help='acoustic model: "en", a file, or a Hugging Face CTC model: a folder or a name on the hub; '
+        f"{TRUST} (default: en)",
     )
     add_runtime(parser)
     parser.add_argument(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from streamhmm.cli.options import whole_number
+from streamhmm.cli.options import TRUST, whole_number
 from streamhmm.cli.output import STDOUT, complain, is_terminal, write
 from streamhmm.errors import BackendUnavailable, CorpusError, OutputError, why_not_written
 
@@ -28,7 +28,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "kept for this machine.",
     )
     parity.add_argument("corpus", metavar="CORPUS", help="as streamhmm corpus reads it")
-    parity.add_argument("--model", default="en", help='acoustic model: "en" or a file (default: en)')
+    parity.add_argument("--model", default="en", help=f'acoustic model: "en" or a file; {TRUST} (default: en)')
     parity.add_argument(
         "--reference", metavar="MODEL", help="a model whose torch fp32 is held to be right (default: the same model)"
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from streamhmm.cli.options import whole_number
+from streamhmm.cli.options import TRUST, whole_number
 from streamhmm.cli.output import STDOUT, complain, is_terminal, write
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "against torch in single precision, eager. The real-time factor is compute time ÷ length of the audio.",
     )
     rtf.add_argument("audio", metavar="AUDIO", nargs="+", help="recordings, or folders of them")
-    rtf.add_argument("--model", default="en", help='acoustic model: "en" or a file (default: en)')
+    rtf.add_argument("--model", default="en", help=f'acoustic model: "en" or a file; {TRUST} (default: en)')
     rtf.add_argument(
         "--backend",
         type=_names,

@@ -18,6 +18,8 @@ HEADER_FILE = f"{HEADER}.json"
 def load_model(path: str | os.PathLike[str]) -> Checkpoint | ExportedModel:
     """A model file: .onnx, .ts, .pt2 and .engine as ``streamhmm export`` wrote them, else a checkpoint.
 
+    Files .ts, .pt2 and .engine are programs: take them only from people you trust.
+
     Raises:
         ModelError: missing, damaged, no model, or of a newer format.
         BackendUnavailable: the library that reads such a file is not installed.

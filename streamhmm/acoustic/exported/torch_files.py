@@ -13,6 +13,7 @@ import torch
 from streamhmm.acoustic.checkpoint import Checkpoint
 from streamhmm.acoustic.exported.model import header_of
 from streamhmm.acoustic.exported.onnx_graph import dynamic_shapes, example
+from streamhmm.acoustic.exported.program_archive import checked_program
 from streamhmm.acoustic.exported.quiet import quiet
 from streamhmm.acoustic.exported.reading import HEADER_FILE
 from streamhmm.errors import ModelError
@@ -55,12 +56,16 @@ def write_program(checkpoint: Checkpoint, path: Path, provenance: dict[str, Any]
 def load_program(path: Path) -> torch.export.ExportedProgram:
     """The program in such a file; :func:`program_step` makes a callable of it.
 
+    What PyTorch would run while it reads is refused; what the program itself computes is not looked at.
+
     Raises:
-        ModelError: it can't be read.
+        ModelError: it can't be read, or holds code.
     """
     with quiet():
         try:
-            return torch.export.load(os.fspath(path))
+            return torch.export.load(checked_program(path))
+        except ModelError:
+            raise
         except Exception as error:  # what damaged archives raise is said nowhere
             raise _unreadable(path, error) from error
 
