@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -141,6 +142,15 @@ def test_damaged_settings_are_refused(tmp_path: Path, content: str | None) -> No
     if content is not None:
         path.write_text(content)
     with pytest.raises(BackendUnavailable, match=r"fast.json: no runtime settings \("):
+        RuntimeSettings.load(path)
+
+
+@pytest.mark.parametrize("name", ["backend", "precision", "device", "hint", "options"])
+@pytest.mark.parametrize("value", [5, None, ["torch"]])
+def test_settings_of_the_wrong_type_are_refused(tmp_path: Path, name: str, value: object) -> None:
+    path = tmp_path / "fast.json"
+    path.write_text(json.dumps({name: value}))
+    with pytest.raises(BackendUnavailable, match=rf"fast\.json: no runtime settings \(of the wrong type: {name}\)"):
         RuntimeSettings.load(path)
 
 

@@ -79,9 +79,16 @@ class RuntimeSettings:
         """
         try:
             values = json.loads(Path(path).read_text(encoding="utf-8"))
+            if not isinstance(values, dict):
+                raise ValueError("not a JSON object")
             unknown = set(values) - {each.name for each in fields(cls)}
             if unknown:
                 raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
+            wrong = [
+                name for name, value in values.items() if not isinstance(value, dict if name == "options" else str)
+            ]
+            if wrong:
+                raise ValueError(f"of the wrong type: {', '.join(wrong)}")
             return cls(**values)
         except (OSError, ValueError, TypeError) as error:
             raise BackendUnavailable(f"{os.fspath(path)}: no runtime settings ({error})") from error
