@@ -262,6 +262,15 @@ def test_subjects_that_open_and_those_that_do_not(model_file: str) -> None:
     assert opened.missing[0].reason.startswith("backend abacus is unknown")
 
 
+def test_a_library_that_cant_be_read_is_missing(model_file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def torn(*_: object) -> None:
+        raise OSError("libtwin.so: cannot open shared object file")
+
+    monkeypatch.setattr("streamhmm.measure.subjects._open", torn)
+    opened = open_subjects(model_file, [RuntimeSettings("twin", "fp32")])
+    assert opened.missing == [("twin fp32", "libtwin.so: cannot open shared object file")]
+
+
 # ---- scenarios
 
 

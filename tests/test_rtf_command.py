@@ -17,6 +17,7 @@ from test_network import noise, random_checkpoint
 from test_rtf import RATE, made_up, run, taking
 
 from streamhmm import cli
+from streamhmm.acoustic import RuntimeSettings
 from streamhmm.acoustic.checkpoint import save_checkpoint
 from streamhmm.cli import rtf_report
 from streamhmm.cli.rtf import _complain
@@ -121,6 +122,22 @@ def test_a_runtime_that_fails_is_named(report: Report, capsys: pytest.CaptureFix
     failed = replace(report, failures=[Failure("short, 3 s", "onnx fp32", "RuntimeError: no kernel")])
     assert _complain(failed, argparse.Namespace(backend=(), precision=())) == 0
     assert capsys.readouterr().err.splitlines()[0] == "streamhmm: onnx fp32: short, 3 s: RuntimeError: no kernel"
+
+
+@pytest.mark.parametrize(("named", "code"), [((), 0), (("torch",), 0), (("torch", "onnx"), 1), (("fast.json",), 1)])
+def test_a_runtime_that_was_named_must_not_fail(
+    report: Report, named: tuple[str, ...], code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    RuntimeSettings("onnx", "fp32").save("fast.json")
+    failed = replace(report, failures=[Failure("short, 3 s", "onnx fp32", "RuntimeError: no kernel")])
+    assert _complain(failed, argparse.Namespace(backend=named, precision=())) == code
+
+
+def test_a_set_up_that_was_named_must_run(report: Report, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    RuntimeSettings("tensorrt", "fp16").save(tmp_path / "t.json")
+    assert _complain(report, argparse.Namespace(backend=(str(tmp_path / "t.json"),), precision=())) == 1
+    assert capsys.readouterr().err.splitlines()[0] == "streamhmm: too"
 
 
 @pytest.mark.parametrize(

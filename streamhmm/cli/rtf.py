@@ -11,6 +11,7 @@ from streamhmm.cli.options import TRUST, whole_number
 from streamhmm.cli.output import STDOUT, complain, is_terminal, write
 
 if TYPE_CHECKING:
+    from streamhmm.acoustic import RuntimeSettings
     from streamhmm.measure.report import Report
     from streamhmm.measure.scenarios import Scenario
     from streamhmm.measure.subjects import Subject
@@ -112,18 +113,20 @@ def _complain(report: Report, options: argparse.Namespace) -> int:
     """Says what failed; returns the exit code."""
     for file in report.inputs.failed:
         complain(file.reason)
-    lacking = list(_lacking(report, options))
+    lacking = list(dict.fromkeys(_lacking(report, options)))
     for reason in lacking:
         complain(reason)
     for failure in report.failures:
         complain(f"{failure.subject}: {failure.scenario}: {failure.reason}")
     if not report.has_text:
         complain("no recording has a text beside it (.lab, .txt): measured as far as the network, no alignment")
-    return int(bool(report.inputs.failed or lacking))
+    asked = {*options.backend, *(settings.backend for settings in _saved(options))}
+    named = {subject.name for subject in report.subjects if subject.settings.backend in asked}
+    return int(bool(report.inputs.failed or lacking or any(failure.subject in named for failure in report.failures)))
 
 
 def _lacking(report: Report, options: argparse.Namespace) -> Iterator[str]:
-    """Why a backend that was named does not run, or not in a precision that was named too."""
+    """Why a backend that was named does not run, or not in a precision that was named too, or a set-up that was."""
     running = {subject.name.split()[0] for subject in report.subjects}
     for backend in options.backend:
         own = [each for each in report.missing if each.name.split()[0] == backend]
@@ -131,6 +134,15 @@ def _lacking(report: Report, options: argparse.Namespace) -> Iterator[str]:
             yield from (each.reason for each in own)
         elif own and backend not in running:
             yield own[0].reason
+    saved = {f"{settings.backend} {settings.precision}" for settings in _saved(options)}
+    yield from (each.reason for each in report.missing if each.name in saved)
+
+
+def _saved(options: argparse.Namespace) -> list[RuntimeSettings]:
+    """The set-ups among the backends that were named."""
+    from streamhmm.acoustic import RuntimeSettings
+
+    return [RuntimeSettings.load(name) for name in options.backend if name.endswith(".json")]
 
 
 def _with_progress(items: Iterable[Item], total: int) -> Iterable[Item]:

@@ -101,7 +101,12 @@ def open_subjects(
     for settings in wanted:
         try:
             subject = _open(model, settings, clock)
-        except (BackendUnavailable, RuntimeError, ValueError) as error:  # libraries refuse machines, backends options
+        except (
+            BackendUnavailable,
+            OSError,
+            RuntimeError,
+            ValueError,
+        ) as error:  # libraries refuse machines and options
             opened.missing.append(Missing(f"{settings.backend} {settings.precision}", str(error)))
             continue
         if subject.settings.options or subject.name not in {other.name for other in opened.subjects}:
