@@ -218,6 +218,40 @@ def test_command_fails_if_something_is_broken(
     assert json.loads(shown.out)["backends"][0]["state"] == "fails"
 
 
+@pytest.mark.parametrize("named", [[], ["--backend", "torch"]])
+def test_what_is_named_is_compiled(model_file: str, named: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    opening(monkeypatch, lambda opened: opened)
+    real = doctor.open_combination
+    monkeypatch.setattr(doctor, "open_combination", lambda *given, **how: asked.append(how) or real(*given, **how))
+    assert cli.main(["doctor", "--model", model_file, "--rounds", "0", *named]) == 0
+    assert asked == [{}, *2 * [{"compile": bool(named)}]]
+
+
+def test_a_missing_backend_that_was_named_is_told(
+    model_file: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opening(monkeypatch, lambda opened: Opened("torch", opened.precision, problem="install it", is_missing=True))
+    assert cli.main(["doctor", "--model", model_file, "--rounds", "0"]) == 0
+    assert cli.main(["doctor", "--model", model_file, "--rounds", "0", "--backend", "torch"]) == 1
+    assert capsys.readouterr().err == "streamhmm: torch: install it\n"
+
+
+def test_auto_that_finds_nothing_is_a_problem(
+    model_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("STREAMHMM_BACKEND", "abacus")
+    found = examine(model_file)
+    assert found.auto == {}
+    assert [problem.split(":")[0] for problem in found.problems] == ["auto for latency", "auto for throughput"]
+    assert "backend abacus is unknown" in found.problems[0]
+    saved = tmp_path / "fast.json"
+    assert cli.main(["doctor", "--model", model_file, "--rounds", "0", "--save", str(saved)]) == 1
+    expected = f"streamhmm: {saved} was not written: auto finds nothing for latency here"
+    assert capsys.readouterr().err.splitlines()[-1] == expected
+    assert not saved.exists()
+
+
 def test_a_terminal_gets_a_table(
     model_file: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -244,6 +278,7 @@ def test_progress_is_shown_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Non
     ("options", "message"),
     [
         (["--save", "fast.txt"], "--save: the name of a set-up ends in .json, got fast.txt\n"),
+        (["--backend", "nonsense"], "--backend: nonsense is unknown; choose one of: torch, "),
         (["--rounds", "3"], "must be 0 or a whole number from 4 on, got '3'\n"),
         (["--rounds", "many"], "must be 0 or a whole number from 4 on, got 'many'\n"),
     ],
@@ -252,7 +287,7 @@ def test_wrong_options_are_refused(options: list[str], message: str, capsys: pyt
     with pytest.raises(SystemExit) as caught:
         cli.main(["doctor", *options])
     assert caught.value.code == 2
-    assert capsys.readouterr().err.endswith(message)
+    assert message in capsys.readouterr().err
 
 
 def test_a_set_up_that_cant_be_written_is_named(model_file: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from streamhmm.cli.options import TRUST
 from streamhmm.cli.output import STDOUT, complain, is_terminal, write
-from streamhmm.errors import OutputError, why_not_written
+from streamhmm.errors import BackendUnavailable, OutputError, why_not_written
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -29,7 +29,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         help="what works here, what to install, and what is broken",
         description="Try every backend at every precision, and tell which work, which are missing and how to install "
         "them, how fast they are, what auto takes and why, whether memory grows over repeated runs; and which "
-        "instruction sets, cards and microphones there are. Exit code 1: something that should work is broken.",
+        "instruction sets, cards and microphones there are. Exit code 1: something that should work is broken, or a "
+        "backend that was named is missing.",
     )
     doctor.add_argument("--model", default="en", help=f'acoustic model: "en" or a file; {TRUST} (default: en)')
     doctor.add_argument("--backend", action="append", default=[], metavar="NAME", help="only this one; repeatable")
@@ -51,10 +52,14 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def run(options: argparse.Namespace) -> int:
     """Look at everything; returns the exit code."""
+    from streamhmm.acoustic.backends import MODULES
     from streamhmm.measure.doctor import examine
 
     if options.save and not options.save.endswith(".json"):
         options.parser.error(f"--save: the name of a set-up ends in .json, got {options.save}")
+    unknown = [name for name in options.backend if name not in MODULES]
+    if unknown:
+        options.parser.error(f"--backend: {', '.join(unknown)} is unknown; choose one of: {', '.join(MODULES)}")
     with shown_steps() as show:
         found = examine(
             options.model, device=options.device, rounds=options.rounds, backends=options.backend, on_progress=show
@@ -62,9 +67,22 @@ def run(options: argparse.Namespace) -> int:
     tell(found, options.json)
     for problem in found.problems:
         complain(problem)
+    missing = list(_named_and_missing(found, options.backend))
+    for reason in missing:
+        complain(reason)
+    if options.save and options.hint not in found.auto:
+        raise BackendUnavailable(f"{options.save} was not written: auto finds nothing for {options.hint} here")
     if options.save:
         save(found.auto[options.hint].settings, options.save)
-    return int(bool(found.problems))
+    return int(bool(found.problems or missing))
+
+
+def _named_and_missing(found: Diagnosis, backends: Sequence[str]) -> Iterator[str]:
+    """Why a backend that was named is missing at every precision."""
+    for backend in backends:
+        own = [state for state in found.backends if state.backend == backend]
+        if all(state.state == "missing" for state in own):
+            yield f"{backend}: {own[0].note}"
 
 
 def tell(found: Diagnosis, target: str | None) -> None:

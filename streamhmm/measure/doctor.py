@@ -21,7 +21,7 @@ from streamhmm.acoustic.backends.trial import log_posteriors, made_up_features, 
 from streamhmm.acoustic.cache import cache_folder
 from streamhmm.align.aligner import Aligner
 from streamhmm.audio.devices import input_devices
-from streamhmm.errors import AudioError
+from streamhmm.errors import AudioError, BackendUnavailable
 from streamhmm.measure.combinations import open_combination, own_model, wanted_combinations
 from streamhmm.measure.growth import growth_of, usual_work
 
@@ -58,7 +58,10 @@ class AutoState(NamedTuple):
 
 @dataclass
 class Diagnosis:
-    """Everything that was found; ``problems`` are what should work and does not."""
+    """Everything that was found; ``problems`` are what should work and does not.
+
+    ``auto`` lacks a hint for which nothing runs.
+    """
 
     versions: dict[str, str]
     machine: dict[str, Any]
@@ -90,7 +93,7 @@ def examine(
         model: what the backends run.
         device: where.
         rounds: so often work is repeated with each backend to see whether memory grows; 0: it is not looked at.
-        backends: only these.
+        backends: only these, compiled first where they have to be.
         on_progress: called with what is looked at next.
 
     Raises:
@@ -102,14 +105,18 @@ def examine(
     expected = _expected(model)
     for backend, precision in wanted_combinations(backends, ()):
         on_progress(f"{backend} {precision}")
-        state = _state(model, backend, precision, device, expected, rounds)
+        state = _state(model, backend, precision, device, expected, rounds, compile=bool(backends))
         found.backends.append(state)
         if state.state == FAILS:
             found.problems.append(f"{backend} {precision}: {state.note}")
     for hint in HINTS:
         on_progress(f"auto for {hint}")
-        chosen = AcousticModel.load(model, RuntimeSettings(device=device, hint=hint))
-        found.auto[hint] = AutoState(chosen.running, chosen.backend.reason)
+        try:
+            chosen = AcousticModel.load(model, RuntimeSettings(device=device, hint=hint))
+        except BackendUnavailable as error:
+            found.problems.append(f"auto for {hint}: {error}")
+        else:
+            found.auto[hint] = AutoState(chosen.running, chosen.backend.reason)
     found.cache = _cache(found.problems)
     return found
 
@@ -130,8 +137,9 @@ def _state(
     device: str,
     expected: torch.Tensor | None,
     rounds: int,
+    compile: bool,
 ) -> BackendState:
-    opened = open_combination(model, backend, precision, device, compile=False)
+    opened = open_combination(model, backend, precision, device, compile=compile)
     if opened.aligner is None:
         return BackendState(backend, precision, MISSING if opened.is_missing else FAILS, opened.problem)
     try:
