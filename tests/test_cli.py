@@ -425,6 +425,23 @@ def test_a_set_up_beside_options_that_it_names_is_refused(capsys, tmp_path, comm
     assert capsys.readouterr().err.endswith(message)
 
 
+def test_options_of_a_set_up_that_its_backend_lacks_are_refused(capsys, tmp_path):
+    RuntimeSettings("torch", options={"colour": "red"}).save(tmp_path / "fast.json")
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["align", FLAC, TXT, "--backend", str(tmp_path / "fast.json")])
+    assert caught.value.code == 2
+    assert "--backend: backend torch has no option colour; it has: " in capsys.readouterr().err
+
+
+def test_a_wrong_value_in_a_model_is_not_taken_for_the_backends(monkeypatch):
+    def refuse(*_: object) -> None:
+        raise ValueError("of the model")
+
+    monkeypatch.setattr("streamhmm.align.aligner.open_model", refuse)
+    with pytest.raises(ValueError, match="of the model"):
+        cli.main(["align", FLAC, TXT])
+
+
 def test_a_saved_set_up_runs(capsys, tmp_path):
     RuntimeSettings("torch", "fp32", "cpu").save(tmp_path / "fast.json")
     assert cli.main(["align", FLAC, TXT, "--backend", str(tmp_path / "fast.json"), "--verbose"]) == 0

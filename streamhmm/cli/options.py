@@ -108,19 +108,18 @@ def check_text_and_output(options: argparse.Namespace) -> None:
 
 def load_aligner(options: argparse.Namespace, device: str, target_lang: str | None = None) -> Aligner:
     """The aligner that the options name; they end the program with code 2 where those for the runtime don't fit."""
-    from streamhmm.align.aligner import Aligner
+    from streamhmm.align.aligner import Aligner, runtime_settings
 
     try:
-        aligner = Aligner(
-            options.model,
-            options.backend,
-            options.precision,
-            device,
-            lexicon=options.lexicon,
-            target_lang=target_lang,
-        )
+        settings = runtime_settings(options.backend, options.precision, device)
     except ValueError as error:
         options.parser.error(f"--backend: {error}")
+    try:
+        aligner = Aligner(options.model, settings, lexicon=options.lexicon, target_lang=target_lang)
+    except ValueError as error:
+        if not settings.options:
+            raise
+        options.parser.error(f"--backend: {error}")  # a set-up's options, which only an open backend knows
     if options.verbose:
         complain(f"{aligner.runtime}: {aligner.runtime_reason}")
     return aligner
