@@ -196,6 +196,12 @@ def test_trials_end_when_their_time_is_up_those_first_that_were_fastest(monkeypa
     assert table.opened == ["torch fp32"]
     places = [chosen.reason.index(f"{name} was not taken: no time") for name in ("openvino bf16", "onnx fp32")]
     assert places == sorted(places)
+    monkeypatch.setattr(auto, "BUDGET_S", 1e9)
+    table.speeds |= {"openvino bf16": 0.2, "onnx fp32": 0.4, "openvino fp32": 1.0}
+    assert "no time" not in table.choose().reason
+    table.opened.clear()
+    assert table.choose().runtime.name == "openvino"
+    assert table.opened == ["openvino bf16"]
 
 
 def test_a_choice_is_remembered_by_its_circumstances(monkeypatch: pytest.MonkeyPatch) -> None:
