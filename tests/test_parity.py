@@ -7,6 +7,7 @@ import io
 import json
 import math
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,9 @@ import streamhmm as sh
 from streamhmm import cli
 from streamhmm.acoustic import AcousticModel, RuntimeSettings
 from streamhmm.acoustic.backends import Backend, proven
-from streamhmm.acoustic.backends.proven import verdicts
+from streamhmm.acoustic.backends.proven import add_record, verdicts
 from streamhmm.acoustic.checkpoint import save_checkpoint
-from streamhmm.errors import ModelError
+from streamhmm.errors import ModelError, OutputError
 from streamhmm.formats import Tiers, save
 from streamhmm.measure import combinations, parity_report
 from streamhmm.measure.combinations import Opened, open_combination, own_model, wanted_combinations
@@ -250,7 +251,7 @@ def test_too_little_is_not_kept(corpus: Path, model_file: str, capsys: pytest.Ca
     arguments = [str(corpus), "--model", model_file, "--backend", "torch", "--precision", "fp32", "--json", "-"]
     assert parity(*arguments, "--limit", "1") == 0
     shown = capsys.readouterr()
-    assert "fewer than 1000 boundaries prove nothing: the report is not kept for auto" in shown.err
+    assert "fewer than 1000 boundaries prove nothing: what has fewer is not kept for auto" in shown.err
     assert json.loads(shown.out)["recordings"] == 1
     assert verdicts(CHECKPOINT.fingerprint) == {}
 
@@ -311,7 +312,34 @@ def test_a_reason_is_told_once(corpus: Path) -> None:
     assert parity_report.parity_notes(report, []) == told
     named = parity_report.parity_notes(report, ["int4"])
     assert named == [told[0], "onnx int4: backend onnx has no precision int4", told[1]]
-    assert not parity_report.is_telling(report)
+    assert parity_report.telling_part(report)["combinations"] == []
+
+
+def test_every_combination_is_judged_by_itself() -> None:
+    good = Parity("torch", "fp32", "cpu", "torch fp32 on cpu", shifts_s=[0.0] * 1000)
+    small = Parity("torch", "bf16", "cpu", "torch bf16 on cpu", shifts_s=[0.001] * 999)
+    crashed = Parity("onnx", "int8", "cpu", "onnx int8 on cpu", failures=["a: no memory"])
+    report = parity_report.report_of("m", "f", "corpus", 2, [good, small, crashed], [], [])
+    kept = parity_report.telling_part(report)
+    assert [(one["backend"], one["passed"]) for one in kept["combinations"]] == [("torch", True), ("onnx", False)]
+    assert {**kept, "combinations": report["combinations"]} == report
+
+
+@pytest.mark.parametrize("content", ['{"my": "other report"}', "", "[]", '{"streamhmm_parity": 2, "models": {}}'])
+def test_what_is_no_record_is_not_overwritten(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text(content)
+    with pytest.raises(OutputError, match=r"mine\.json: this is no record of parity, or a damaged one; name another"):
+        add_record({"fingerprint": "x", "combinations": []}, path)
+    assert path.read_text() == content
+
+
+def test_two_runs_keep_both_their_reports(tmp_path: Path) -> None:
+    path, count = tmp_path / "record.json", 20
+    each = [{"fingerprint": str(number), "combinations": []} for number in range(count)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda report: add_record(report, path), each))
+    assert set(json.loads(path.read_text())["models"]) == {str(number) for number in range(count)}
 
 
 def test_models_of_others_and_none_are_refused(aligner: sh.Aligner) -> None:

@@ -117,14 +117,16 @@ def tell(report: dict[str, Any], options: argparse.Namespace) -> None:
 def keep(report: dict[str, Any], record: str | None) -> None:
     """Keep the report for "auto", here and in the file that is named. Raises OutputError."""
     from streamhmm.acoustic.backends.proven import add_record
-    from streamhmm.measure.parity_report import LEAST_BOUNDARIES, is_telling
+    from streamhmm.measure.parity_report import LEAST_BOUNDARIES, telling_part
 
-    if not is_telling(report):
-        complain(f"fewer than {LEAST_BOUNDARIES} boundaries prove nothing: the report is not kept for auto")
+    kept = telling_part(report)
+    if len(kept["combinations"]) < len(report["combinations"]):
+        complain(f"fewer than {LEAST_BOUNDARIES} boundaries prove nothing: what has fewer is not kept for auto")
+    if not kept["combinations"]:
         return
     for path in [None, *([record] if record else [])]:
         try:
-            add_record(report, path)
+            add_record(kept, path)
         except OSError as error:
             where = path or "the cache folder"
             raise OutputError(f"{where}: {why_not_written(error, path or '')}") from error

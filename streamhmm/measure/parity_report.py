@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 LEAST_BOUNDARIES = 1000
-"""A report of fewer proves nothing, and is not kept."""
+"""A combination with fewer has proved nothing, and is not kept."""
 
 
 def report_of(
@@ -62,9 +62,10 @@ def report_of(
     }
 
 
-def is_telling(report: dict[str, Any]) -> bool:
-    """Whether there were enough boundaries to prove something."""
-    return min((entry["boundaries"] for entry in report["combinations"]), default=0) >= LEAST_BOUNDARIES
+def telling_part(report: dict[str, Any]) -> dict[str, Any]:
+    """The report with only those combinations that have enough boundaries to prove something, or that failed."""
+    kept = [one for one in report["combinations"] if one["boundaries"] >= LEAST_BOUNDARIES or one["failures"]]
+    return {**report, "combinations": kept}
 
 
 def _versions() -> dict[str, str]:
@@ -81,6 +82,7 @@ def _entry(parity: Parity) -> dict[str, Any]:
         "device": parity.device,
         "passed": not parity.flags,
         "flags": parity.flags,
+        "failures": len(parity.failures),
         "ms": {hint: round(value, 4) for hint, value in parity.ms.items()},
         "log_posteriors": {
             "largest": _finite(parity.from_reference.largest),

@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from streamhmm.acoustic.cache import cache_folder
+from streamhmm.errors import OutputError
 
 KIND = "streamhmm_parity"
 VERSION = 1
 SHIPPED = Path(__file__).with_name("parity.json")
 """What was found for the shipped models."""
 FULL_PRECISION = "fp32"
+
+
+_NO_RECORD = (OSError, ValueError, KeyError, TypeError, AttributeError)
 
 
 class Combination(NamedTuple):
@@ -57,15 +62,37 @@ def add_record(report: Mapping[str, Any], path: str | os.PathLike[str] | None = 
 
     Raises:
         OSError: it can't be written.
+        OutputError: ``path`` is something else than records.
     """
     target = cache_folder() / SHIPPED.name if path is None else Path(path)
-    records = _records(target)
+    with _alone_in(target.parent):
+        if path is not None and target.exists() and not _is_record(target):
+            raise OutputError(f"{target}: this is no record of parity, or a damaged one; name another file")
+        write_whole(target, _with_report(_records(target), report))
+
+
+def _with_report(records: dict[str, Any], report: Mapping[str, Any]) -> str:
     before = records.get(report["fingerprint"], {}).get("combinations", ())
     told = {_combination(entry) for entry in report["combinations"]}
     kept = [entry for entry in before if _combination(entry) not in told]
     records[report["fingerprint"]] = {**report, "combinations": [*kept, *report["combinations"]]}
-    text = json.dumps({KIND: VERSION, "models": records}, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    write_whole(target, text)
+    return json.dumps({KIND: VERSION, "models": records}, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Let one process after the other read and write there; where the system has no such lock, all at once."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def write_whole(target: Path, text: str) -> None:
@@ -100,12 +127,26 @@ def _combination(entry: Mapping[str, Any]) -> Combination:
 def _records(path: Path) -> dict[str, Any]:
     """The reports in a file by fingerprint; none where it is missing, damaged or of another version."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        records = dict(content["models"]) if content[KIND] == VERSION else {}
-        for record in records.values():
-            for entry in record["combinations"]:
-                Verdict(bool(entry["passed"]), dict(entry.get("ms", {})))
-                _combination(entry)
-        return records
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return _parsed(path)
+    except _NO_RECORD:
         return {}
+
+
+def _is_record(path: Path) -> bool:
+    try:
+        _parsed(path)
+    except _NO_RECORD:
+        return False
+    return True
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if content[KIND] != VERSION:
+        raise ValueError(f"version {content[KIND]}")
+    records = dict(content["models"])
+    for record in records.values():
+        for entry in record["combinations"]:
+            Verdict(bool(entry["passed"]), dict(entry.get("ms", {})))
+            _combination(entry)
+    return records
