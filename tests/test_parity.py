@@ -25,7 +25,7 @@ from streamhmm.acoustic import AcousticModel, RuntimeSettings
 from streamhmm.acoustic.backends import Backend, proven
 from streamhmm.acoustic.backends.proven import add_record, verdicts
 from streamhmm.acoustic.checkpoint import save_checkpoint
-from streamhmm.errors import ModelError, OutputError
+from streamhmm.errors import BackendUnavailable, ModelError, OutputError
 from streamhmm.formats import Tiers, save
 from streamhmm.measure import combinations, parity_report
 from streamhmm.measure.combinations import Opened, open_combination, own_model, wanted_combinations
@@ -272,6 +272,18 @@ def test_what_was_named_has_to_run(
     complaint = capsys.readouterr().err
     assert message in complaint
     assert ("has no precision" in complaint) == ("has no" in message)
+
+
+def test_a_model_that_torch_cant_run_needs_a_reference(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise BackendUnavailable("backend torch can't run x.onnx")
+
+    monkeypatch.setattr("streamhmm.align.aligner.Aligner", refuse)
+    assert parity(str(corpus), "--model", "x.onnx") == 1
+    expected = "streamhmm: backend torch can't run x.onnx; name a model that torch can run with --reference\n"
+    assert capsys.readouterr().err == expected
 
 
 def test_an_empty_corpus_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

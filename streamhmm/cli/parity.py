@@ -6,6 +6,7 @@ import argparse
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamhmm.cli.options import TRUST, whole_number
@@ -47,6 +48,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def run(options: argparse.Namespace) -> int:
     """Compare runtimes; returns the exit code: 1 if what was named does not run, or a recording can't be used."""
+    from streamhmm.acoustic.exported.model import FORMS
     from streamhmm.align.aligner import Aligner
     from streamhmm.measure.combinations import open_combination, own_model, wanted_combinations
     from streamhmm.measure.parity import compare_runtimes, read_samples
@@ -56,7 +58,12 @@ def run(options: argparse.Namespace) -> int:
     utterances = spread(found, options.limit)
     if not utterances:
         raise CorpusError(f"{options.corpus}: there are no recordings with texts in it")
-    reference = Aligner(options.reference or options.model, "torch", "fp32", options.device)
+    try:
+        reference = Aligner(options.reference or options.model, "torch", "fp32", options.device)
+    except BackendUnavailable as error:
+        if options.reference or Path(options.model).suffix.lower() not in FORMS:
+            raise
+        raise BackendUnavailable(f"{error}; name a model that torch can run with --reference") from error
     named = bool(options.backend)
     opened = [
         open_combination(options.model, *one, options.device, compile=named)
