@@ -152,6 +152,35 @@ def test_a_broken_runtime_is_not_taken(monkeypatch: pytest.MonkeyPatch, wrong: d
     assert message in chosen.reason
 
 
+@pytest.mark.parametrize(
+    ("wrong", "taken"),
+    [
+        (0.038, "onnx"),  # as the shipped INT8 is
+        (0.25, "torch"),  # on a processor whose products saturate
+    ],
+)
+def test_int8_that_saturates_is_not_taken(monkeypatch: pytest.MonkeyPatch, wrong: float, taken: str) -> None:
+    prove(entry("onnx", "int8", True))
+    table = timed(monkeypatch, Table({"torch fp32": 2.0, "onnx int8": 0.1}, onnx={"wrong": wrong}))
+    chosen = table.choose()
+    assert chosen.runtime.name == taken
+    refused = "onnx int8 was not taken: its log-posteriors are off by up to 0.25, 0.25 in the mean"
+    assert (refused in chosen.reason) == (taken == "torch")
+
+
+@pytest.mark.parametrize(("most", "wrong"), [(0.9, False), (1.1, True)])
+def test_int8_may_not_be_far_off_anywhere(most: float, wrong: bool) -> None:
+    class Spike(Fake):
+        def step(self, frames: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
+            posteriors, after = super().step(frames, states)
+            posteriors[0, 0, 0] += most
+            return posteriors, after
+
+    expected = trial.log_posteriors(Fake("torch", "fp32"), CHECKPOINT.config, trial.made_up_features())
+    problem = trial.what_is_wrong(Spike("onnx", "int8"), CHECKPOINT.config, expected)
+    assert (problem is not None) == wrong
+
+
 def test_what_breaks_in_any_way_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     table = timed(monkeypatch, Table({"torch fp32": 2.0, "onnx fp32": 0.1}))
     opened = table.open
@@ -216,6 +245,10 @@ def test_a_choice_is_remembered_by_its_circumstances(monkeypatch: pytest.MonkeyP
     assert {choice.settings.hint for choice in remembered.all_choices()} == {"latency", "throughput"}
     table.opened.clear()
     monkeypatch.setattr(remembered, "installed_version", lambda name: "other")
+    table.choose()
+    assert "torch fp32" in table.opened
+    table.opened.clear()
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_vnni": False})
     table.choose()
     assert "torch fp32" in table.opened
 

@@ -153,6 +153,44 @@ def test_threads_and_spinning_reach_the_session(cache: Path, monkeypatch: pytest
     assert {each.graph_optimization_level for each in opened} == {onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL}
 
 
+@pytest.mark.parametrize(
+    ("machine", "capabilities", "entry"),
+    [
+        ("x86_64", {"avx2": True, "avx512_vnni": False, "avx_vnni": False}, "1"),
+        ("AMD64", {}, "1"),
+        ("x86_64", {"avx512_vnni": True}, None),
+        ("x86_64", {"avx_vnni": True}, None),
+        ("aarch64", {}, None),
+    ],
+)
+def test_products_of_bytes_dont_saturate_without_vnni(
+    machine: str, capabilities: dict[str, bool], entry: str | None, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The optimiser has to be told: it is what changes the weights."""
+    Recorder.opened = []
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Recorder)
+    monkeypatch.setattr(onnx_sessions.platform, "machine", lambda: machine)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    open_backend(random_checkpoint(), settings("int8"))
+    assert [_entry(session.options, "session.x64quantprecision") for session in Recorder.opened] == [entry, entry]
+
+
+def _entry(options: Any, key: str) -> str | None:
+    try:
+        return str(options.get_session_config_entry(key))
+    except RuntimeError:
+        return None
+
+
+def test_exact_products_of_bytes_give_what_vnni_gives(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    features = torch.randn(1, 30, 80)
+    here = open_backend(random_checkpoint(), settings("int8")).log_posteriors(features, None)[0]
+    monkeypatch.setattr(onnx_sessions, "has_vnni", lambda: False)
+    monkeypatch.setattr(onnx_sessions, "_processor", lambda: "without VNNI")
+    exact = open_backend(random_checkpoint(), settings("int8")).log_posteriors(features, None)[0]
+    torch.testing.assert_close(exact, here, atol=0.05, rtol=0)
+
+
 def test_cuda_is_taken_where_it_is_and_gets_its_options(cuda: list[Recorder]) -> None:
     runtime = onnx_runtime.open_runtime(random_checkpoint(), settings(gpu_mem_limit=1 << 30))
     assert (runtime.device, runtime.precision) == (torch.device("cuda"), "fp32")

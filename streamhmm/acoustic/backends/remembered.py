@@ -40,6 +40,7 @@ def circumstances(fingerprint: str, asked: RuntimeSettings, candidates: Sequence
         "asked": asdict(asked),
         "candidates": [str(candidate) for candidate in candidates],
         "processor": processor(),
+        "capabilities": dict(torch.cpu.get_capabilities()),
         "threads": torch.get_num_threads(),
         "card": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "versions": {name: installed_version(name) for name in ("streamhmm", "torch", *PACKAGES.values())},

@@ -19,10 +19,13 @@ FRAMES = {"latency": 10, "throughput": 1000}
 CALLS, LONGEST_S = 15, 0.25
 """So many calls are timed, or as many as take so long; at least 3."""
 CHECKED_FRAMES, CUT_FRAMES = 64, 6
-LARGEST_DIFFERENCE = {"fp32": 0.02, "tf32": 0.2}
-"""Of log-posteriors from those of torch, by precision; other precisions are held to ``MEAN_DIFFERENCE`` only."""
-MEAN_DIFFERENCE = 0.5
-"""A runtime whose log-posteriors are off by so many nats in the mean computes something else."""
+LARGEST_DIFFERENCE = {"fp32": 0.02, "tf32": 0.2, "int8": 1.0}
+"""Of log-posteriors from those of torch, nats, by precision; others are held to the mean only."""
+MEAN_DIFFERENCE = {"int8": 0.15}
+"""The same in the mean. The shipped INT8 is off by 0.2 at most and 0.04 in the mean, and by 2.3 and 0.24 on a
+processor that saturates."""
+ANY_MEAN_DIFFERENCE = 0.5
+"""A runtime that is off by so many nats in the mean computes something else, whatever its precision."""
 
 
 class Speed(NamedTuple):
@@ -58,10 +61,11 @@ def log_posteriors(runtime: Runtime, config: NetworkConfig, features: Tensor, cu
 def what_is_wrong(runtime: Runtime, config: NetworkConfig, expected: Tensor) -> str | None:
     """How far off its log-posteriors of :func:`made_up_features` are, whole or in chunks; None if they are right."""
     largest = LARGEST_DIFFERENCE.get(runtime.precision, float("inf"))
+    largest_mean = MEAN_DIFFERENCE.get(runtime.precision, ANY_MEAN_DIFFERENCE)
     for cut in (None, CUT_FRAMES):
         difference = (log_posteriors(runtime, config, made_up_features(), cut) - expected).abs()
         most, mean = float(difference.max()), float(difference.mean())
-        if not (most <= largest and mean <= MEAN_DIFFERENCE):  # NaN is wrong, too
+        if not (most <= largest and mean <= largest_mean):  # NaN is wrong, too
             how = "in chunks " if cut else ""
             return f"its log-posteriors are {how}off by up to {most:.3g}, {mean:.3g} in the mean"
     return None
