@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+import zlib
 from pathlib import Path
 
 from streamhmm.acoustic.checkpoint import Checkpoint, load_checkpoint
@@ -55,5 +56,5 @@ def _read_archive(path: Path) -> bytes | None:
         with zipfile.ZipFile(path) as archive:
             found = [name for name in archive.namelist() if name.endswith(f"extra/{HEADER_FILE}")]
             return archive.read(found[0]) if found else None
-    except (OSError, zipfile.BadZipFile) as error:
+    except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:
         raise ModelError(f"{path}: not a file of PyTorch, or damaged ({error}); export the model again") from error
