@@ -9,10 +9,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from streamhmm import __version__
 from streamhmm.acoustic.features import HOP, LEAD, N_MELS, SAMPLE_RATE, SILENCE, WINDOW
 
 PAST_FRAMES, FUTURE_FRAMES = 3, 3
 """Frames before and after a pair of frames that a step of the trunk sees at its input."""
+STEP_VERSION = 1
+"""Raise it with each change of what the trunk computes, or of how it is rewritten, recorded or converted: what other
+programs were given is then made anew."""
 Step = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """(B, 2K + 6, 80) frames and the states (B, S, width) to (B, 2K, V) log-posteriors and the states after."""
 
@@ -91,6 +95,11 @@ class AcousticNetwork(nn.Module):
 
     def _initial_cache(self, batch: int) -> NetworkCache:
         return initial_cache(self.config, batch, self.trunk.output.weight)
+
+
+def code_version() -> str:
+    """The code that files made of a network depend on, for their names."""
+    return f"{__version__}-{STEP_VERSION}"
 
 
 def initial_cache(config: NetworkConfig, batch: int, like: Tensor) -> NetworkCache:

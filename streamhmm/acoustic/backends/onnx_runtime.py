@@ -11,7 +11,7 @@ from streamhmm.acoustic.backends.onnx_sessions import PROVIDER_OPTIONS, PROVIDER
 from streamhmm.acoustic.backends.runtime import AUTO, RuntimeSettings, pick, require
 from streamhmm.acoustic.checkpoint import Checkpoint
 from streamhmm.acoustic.exported import INPUTS, OUTPUTS, ExportedModel
-from streamhmm.acoustic.exported.onnx_conversions import onnx_file_in
+from streamhmm.acoustic.exported.onnx_conversions import with_onnx_file
 from streamhmm.acoustic.network import FUTURE_FRAMES, PAST_FRAMES
 from streamhmm.errors import BackendUnavailable
 
@@ -89,7 +89,9 @@ def open_runtime(model: Checkpoint | ExportedModel, settings: RuntimeSettings) -
     own = (model.precision,) if isinstance(model, ExportedModel) else ("fp32",)
     precision = pick("precision", "onnx", settings.precision, PRECISIONS[provider] if own == ("fp32",) else own)
     stream = None if device.type == "cpu" else torch.cuda.Stream(device)
-    session = open_session(onnx_file_in(model, precision), provider, precision, device, stream, settings)
+    session = with_onnx_file(
+        model, precision, lambda path: open_session(path, provider, precision, device, stream, settings)
+    )
     if device.type == "cpu":
         return OnnxRuntime(session, precision)
     return OnnxCudaRuntime(session, precision, device, model.config.n_labels, stream)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from streamhmm.acoustic.backends.runtime import RuntimeSettings, require
-from streamhmm.acoustic.cache import cache_folder, kept_file
+from streamhmm.acoustic.cache import kept_file, made_anew, writable_folder
 from streamhmm.errors import BackendUnavailable
 
 PROVIDERS = {
@@ -77,7 +77,10 @@ def open_session(
     if provider == "tensorrt":  # it compiles the graph itself
         session = _session(path, settings, level, providers)
     else:
-        session = _session(_optimised(path, provider, level, providers), settings, "none", providers)
+        name = _optimised_name(path, provider, level)
+        session = made_anew(
+            [name], lambda: _session(_optimised(name, path, level, providers), settings, "none", providers)
+        )
     if PROVIDERS[provider] not in session.get_providers():
         raise BackendUnavailable(
             f"backend onnx: the execution provider {provider} did not load; "
@@ -108,12 +111,15 @@ def _threads(settings: RuntimeSettings) -> int:
     return threads
 
 
-def _optimised(path: Path, provider: str, level: str, providers: list[Any]) -> Path:
-    """The graph as ONNX Runtime rewrites it for this version, provider and processor."""
+def _optimised_name(path: Path, provider: str, level: str) -> str:
     version = require("onnxruntime", "onnx", "onnx").__version__
     key = hashlib.blake2b(path.read_bytes(), digest_size=10)
     key.update(f"{version} {provider} {level} {_processor()}".encode())
-    name = f"{key.hexdigest()}-optimised.onnx"
+    return f"{key.hexdigest()}-optimised.onnx"
+
+
+def _optimised(name: str, path: Path, level: str, providers: list[Any]) -> Path:
+    """The graph as ONNX Runtime rewrites it for this version, provider and processor."""
     return kept_file(name, lambda target: _write_optimised(path, level, providers, target))
 
 
@@ -150,7 +156,7 @@ def _providers(
     if provider == "cuda":
         _refuse(TENSORRT_OPTIONS, "tensorrt", settings)
         return [on_cuda, PROVIDERS["cpu"]]
-    caches = str(cache_folder())
+    caches = str(writable_folder())
     defaults = {
         "trt_engine_cache_enable": True,
         "trt_engine_cache_path": caches,

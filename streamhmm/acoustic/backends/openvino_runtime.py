@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from streamhmm.acoustic.backends.runtime import RuntimeSettings, pick, require
-from streamhmm.acoustic.cache import cache_folder
+from streamhmm.acoustic.cache import writable_folder
 from streamhmm.acoustic.checkpoint import Checkpoint
-from streamhmm.acoustic.exported import ExportedModel, onnx_file
+from streamhmm.acoustic.exported import ExportedModel
+from streamhmm.acoustic.exported.onnx_conversions import with_onnx_file
 
 EXTRA = "openvino"
 TYPES = {"fp32": "f32", "bf16": "bf16"}
@@ -28,7 +29,7 @@ class OpenVinoRuntime:
             "INFERENCE_PRECISION_HINT": TYPES.get(precision, "f32"),
             "PERFORMANCE_HINT": hint.upper(),
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-            "CACHE_DIR": str(cache_folder() / "openvino"),
+            "CACHE_DIR": str(writable_folder() / "openvino"),
         }
         self._model = core.compile_model(str(path), "CPU", settings)
         self.precision, self.device = precision, torch.device("cpu")
@@ -55,7 +56,8 @@ def open_runtime(model: Checkpoint | ExportedModel, settings: RuntimeSettings) -
     core = require("openvino", "openvino", EXTRA).Core()
     precision = pick("precision", "openvino", settings.precision, _precisions(model, core))
     pick("device", "openvino", settings.device, ("cpu",))
-    return OpenVinoRuntime(core, onnx_file(model), precision, settings.hint)
+    own = model.precision if isinstance(model, ExportedModel) else "fp32"
+    return with_onnx_file(model, own, lambda path: OpenVinoRuntime(core, path, precision, settings.hint))
 
 
 def _precisions(model: Checkpoint | ExportedModel, core: Any) -> tuple[str, ...]:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from streamhmm.acoustic.backends.runtime import require
-from streamhmm.acoustic.cache import kept_file
+from streamhmm.acoustic.cache import VARIABLE, kept_file, made_anew
 from streamhmm.acoustic.checkpoint import Checkpoint
 from streamhmm.acoustic.exported.model import ExportedModel
-from streamhmm.acoustic.exported.onnx_graph import onnx_file
+from streamhmm.acoustic.exported.onnx_graph import onnx_file, onnx_name
 from streamhmm.acoustic.exported.onnx_header import save_onnx
 from streamhmm.acoustic.exported.quiet import quiet
+from streamhmm.acoustic.network import code_version
 from streamhmm.acoustic.shipped import shipped_int8
+from streamhmm.errors import BackendUnavailable, StreamHMMError
+
+T = TypeVar("T")
 
 KEPT_IN_FP32 = ["LogSoftmax"]
 """Half precision would round log-posteriors of −10 to steps of 0.008."""
@@ -36,8 +41,33 @@ def onnx_file_in(model: Checkpoint | ExportedModel, precision: str) -> Path:
     if precision == own:
         return plain
     convert = {"fp16": to_fp16, "int8": to_dynamic_int8}[precision]
+    return kept_file(converted_name(model, precision), lambda path: convert(plain, path))
+
+
+def with_onnx_file(model: Checkpoint | ExportedModel, precision: str, use: Callable[[Path], T]) -> T:
+    """What ``use`` makes of that file. Files from the cache that it can't read are made once more.
+
+    Raises:
+        BackendUnavailable: a library that converts is not installed, or the file can't be used.
+    """
+    own = model.precision if isinstance(model, ExportedModel) else "fp32"
+    names = [onnx_name(model), *([] if precision == own else [converted_name(model, precision)])]
+    try:
+        return made_anew(names, lambda: use(onnx_file_in(model, precision)))
+    except (StreamHMMError, ValueError):
+        raise
+    except Exception as error:
+        reason = (str(error) or repr(error)).splitlines()[0]
+        raise BackendUnavailable(
+            f"the network's ONNX graph can't be used ({reason}); take another backend, or name another folder for the "
+            f"cache with {VARIABLE}"
+        ) from error
+
+
+def converted_name(model: Checkpoint | ExportedModel, precision: str) -> str:
+    """What the cache calls a graph of lower precision. Raises BackendUnavailable: onnxruntime is not installed."""
     version = require("onnxruntime", "onnx", "onnx").__version__
-    return kept_file(f"{model.fingerprint}-{precision}-ort{version}.onnx", lambda path: convert(plain, path))
+    return f"{model.fingerprint}-{code_version()}-{precision}-ort{version}.onnx"
 
 
 def to_fp16(source: Path, target: Path) -> None:

@@ -15,7 +15,7 @@ from streamhmm.acoustic.exported.model import ExportedModel
 from streamhmm.acoustic.exported.onnx_header import save_onnx
 from streamhmm.acoustic.exported.quiet import quiet
 from streamhmm.acoustic.features import N_MELS
-from streamhmm.acoustic.network import FUTURE_FRAMES, PAST_FRAMES, AcousticNetwork
+from streamhmm.acoustic.network import FUTURE_FRAMES, PAST_FRAMES, AcousticNetwork, code_version
 from streamhmm.errors import ModelError
 
 INPUTS, OUTPUTS = ("frames", "states"), ("log_posteriors", "states_after")
@@ -32,8 +32,12 @@ def onnx_file(model: Checkpoint | ExportedModel) -> Path:
         if model.form != "onnx":
             raise ModelError(f"{model.path}: no ONNX graph can be made of it; give the file it was made from")
         return model.path
-    name = f"{model.fingerprint}-torch{torch.__version__}.onnx"
-    return kept_file(name, lambda path: export_onnx(model.network, path))
+    return kept_file(onnx_name(model), lambda path: export_onnx(model.network, path))
+
+
+def onnx_name(model: Checkpoint | ExportedModel) -> str:
+    """What the cache calls that file."""
+    return f"{model.fingerprint}-{code_version()}-torch{torch.__version__}.onnx"
 
 
 def export_onnx(network: AcousticNetwork, path: str | os.PathLike[str]) -> None:

@@ -39,8 +39,11 @@ def save_onnx(graph: Any, path: Path) -> None:
     onnx = require("onnx", "onnx", "onnx")
     onnx.checker.check_model(graph, full_check=True)
     temporary = path.with_name(path.name + ".part")
-    temporary.write_bytes(graph.SerializeToString())
-    temporary.replace(path)
+    try:
+        temporary.write_bytes(graph.SerializeToString())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def read_onnx_header(path: Path) -> str | None:

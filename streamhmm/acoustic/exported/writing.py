@@ -21,7 +21,7 @@ from streamhmm.acoustic.backends.tensorrt_runtime import PRECISIONS as TENSORRT_
 from streamhmm.acoustic.backends.tensorrt_runtime import usable_device
 from streamhmm.acoustic.checkpoint import Checkpoint
 from streamhmm.acoustic.exported.model import FORMS, ExportedModel, header_of
-from streamhmm.acoustic.exported.onnx_conversions import onnx_file_in
+from streamhmm.acoustic.exported.onnx_conversions import with_onnx_file
 from streamhmm.acoustic.exported.onnx_header import write_onnx_header
 from streamhmm.acoustic.exported.reading import header_beside, load_model
 from streamhmm.acoustic.exported.torch_files import (
@@ -156,7 +156,7 @@ class _Plain:
 
 def _write_onnx(model: Checkpoint | ExportedModel, path: Path, precision: str, device: str) -> None:
     onnx = require("onnx", "onnx", "onnx")
-    graph = onnx.load(onnx_file_in(model, precision))
+    graph = with_onnx_file(model, precision, onnx.load)
     write_onnx_header(graph, model, precision, _provenance())
     path.write_bytes(graph.SerializeToString())
 
