@@ -13,6 +13,7 @@ from torch import nn
 from torch.export.passes import move_to_device_pass
 
 from streamhmm.acoustic.backends.devices import products_in
+from streamhmm.acoustic.backends.remembered import installed_version
 from streamhmm.acoustic.backends.rewrites import NARROW, rewritten
 from streamhmm.acoustic.backends.runtime import require
 from streamhmm.acoustic.cache import kept_file
@@ -21,6 +22,7 @@ from streamhmm.acoustic.exported import ExportedModel, example
 from streamhmm.acoustic.exported.onnx_graph import dynamic_shapes
 from streamhmm.acoustic.exported.quiet import quiet
 from streamhmm.acoustic.exported.torch_files import load_program
+from streamhmm.acoustic.network import code_version
 from streamhmm.errors import BackendUnavailable
 
 EXTRA = "torchao"
@@ -34,10 +36,16 @@ def compiled_file(model: Checkpoint | ExportedModel, precision: str, device: tor
     Raises:
         BackendUnavailable: no C++ compiler, no torchao for int8, or it could not be compiled.
     """
-    made_for = (torch.__version__, str(device), torch.get_num_threads(), _processor(device))
+    return kept_file(compiled_name(model, precision, device), lambda path: _compile(model, precision, device, path))
+
+
+def compiled_name(model: Checkpoint | ExportedModel, precision: str, device: torch.device) -> str:
+    """What the cache calls that package."""
+    torchao = installed_version("torchao") if precision == "int8" else None
+    versions = code_version(), torch.__version__, torchao
+    made_for = (*versions, str(device), torch.get_num_threads(), _processor(device))
     digest = hashlib.blake2b(json.dumps(made_for, sort_keys=True).encode(), digest_size=8).hexdigest()
-    name = f"{model.fingerprint}-{precision}-{digest}.pt2"
-    return kept_file(name, lambda path: _compile(model, precision, device, path))
+    return f"{model.fingerprint}-{precision}-{digest}.pt2"
 
 
 def _processor(device: torch.device) -> Any:

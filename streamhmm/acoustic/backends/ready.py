@@ -2,40 +2,51 @@
 
 from __future__ import annotations
 
+import torch
+
+from streamhmm.acoustic.backends.devices import devices
 from streamhmm.acoustic.backends.runtime import AUTO, RuntimeSettings
-from streamhmm.acoustic.cache import cache_folder
+from streamhmm.acoustic.cache import is_kept
 from streamhmm.acoustic.checkpoint import Checkpoint
 from streamhmm.acoustic.shipped import shipped_int8
 from streamhmm.errors import BackendUnavailable
 
-KEPT = {
-    "onnx": "-{precision}-ort*.onnx",
-    "openvino": "-torch*.onnx",
-    "tensorrt": "-{precision}-*.engine",
-    "torch-compile": "-{precision}-*.pt2",
-}
-"""How names of the files that backends make, and keep in the cache folder, go on after the fingerprint."""
-EXPORTED = "-torch*.onnx"
-"""The plain export, which is also ONNX Runtime's single precision."""
-
 
 def is_ready(checkpoint: Checkpoint, settings: RuntimeSettings) -> bool:
-    """Whether the file is there that the backend runs; backends that are not in ``KEPT`` need none."""
-    if settings.backend not in KEPT or _is_shipped(checkpoint, settings):
-        return True
-    precision = "fp32" if settings.precision == AUTO else settings.precision
-    is_plain = settings.backend == "onnx" and precision == "fp32"
-    pattern = EXPORTED if is_plain else KEPT[settings.backend].format(precision=precision)
+    """Whether the file is there that the backend runs, made by what is installed here; some backends need none."""
     try:
-        return any(cache_folder().glob(checkpoint.fingerprint + pattern))
-    except OSError:
+        if _is_shipped(checkpoint, settings):
+            return True
+        name = _kept_name(checkpoint, settings)
+    except BackendUnavailable:
         return False
+    return name is None or is_kept(name)
+
+
+def _kept_name(checkpoint: Checkpoint, settings: RuntimeSettings) -> str | None:
+    """What the cache calls the file; None if the backend keeps none."""
+    # Each of these modules takes a while to import, and only some are needed.
+    precision = "fp32" if settings.precision == AUTO else settings.precision
+    if settings.backend == "tensorrt":
+        from streamhmm.acoustic.backends.tensorrt_engine import Sizes, engine_name
+        from streamhmm.acoustic.backends.tensorrt_runtime import usable_device
+
+        return engine_name(checkpoint, precision, Sizes.of(settings), usable_device(settings))
+    if settings.backend == "torch-compile":
+        from streamhmm.acoustic.backends.inductor import compiled_name
+
+        device = devices()[0] if settings.device == AUTO else settings.device
+        return compiled_name(checkpoint, precision, torch.device(device))
+    if settings.backend == "openvino" or (settings.backend == "onnx" and precision == "fp32"):
+        from streamhmm.acoustic.exported.onnx_graph import onnx_name
+
+        return onnx_name(checkpoint)
+    if settings.backend == "onnx":
+        from streamhmm.acoustic.exported.onnx_conversions import converted_name
+
+        return converted_name(checkpoint, precision)
+    return None
 
 
 def _is_shipped(checkpoint: Checkpoint, settings: RuntimeSettings) -> bool:
-    if (settings.backend, settings.precision) != ("onnx", "int8"):
-        return False
-    try:
-        return shipped_int8(checkpoint) is not None
-    except BackendUnavailable:
-        return False
+    return (settings.backend, settings.precision) == ("onnx", "int8") and shipped_int8(checkpoint) is not None

@@ -14,12 +14,12 @@ from typing import Any
 import torch
 
 from streamhmm.acoustic.backends.runtime import RuntimeSettings, require
-from streamhmm.acoustic.cache import cache_folder, kept_file
+from streamhmm.acoustic.cache import kept_file, writable_folder
 from streamhmm.acoustic.checkpoint import Checkpoint
 from streamhmm.acoustic.exported import INPUTS, ExportedModel
 from streamhmm.acoustic.exported.onnx_conversions import onnx_file_in
 from streamhmm.acoustic.features import N_MELS
-from streamhmm.acoustic.network import FUTURE_FRAMES, PAST_FRAMES, NetworkConfig
+from streamhmm.acoustic.network import FUTURE_FRAMES, PAST_FRAMES, NetworkConfig, code_version
 from streamhmm.errors import BackendUnavailable
 
 NAME = "tensorrt"
@@ -55,15 +55,20 @@ def engine_file(model: Checkpoint | ExportedModel, precision: str, sizes: Sizes,
     Raises:
         BackendUnavailable: TensorRT is not installed, or can't build it.
     """
-    parts = (model.fingerprint, precision, *astuple(sizes), version(), card(device))
-    key = hashlib.blake2b(repr(parts).encode(), digest_size=10).hexdigest()
 
     def build(path: Path) -> None:
         graph = onnx_file_in(model, "fp32" if precision == "tf32" else precision)
         with torch.cuda.device(device):
             path.write_bytes(_built(graph, _shapes(model.config, sizes), precision, sizes.workspace, _timings(device)))
 
-    return kept_file(f"{model.fingerprint}-{precision}-{key}.engine", build)
+    return kept_file(engine_name(model, precision, sizes, device), build)
+
+
+def engine_name(model: Checkpoint | ExportedModel, precision: str, sizes: Sizes, device: torch.device) -> str:
+    """What the cache calls that engine. Raises BackendUnavailable: TensorRT is not installed."""
+    parts = (model.fingerprint, code_version(), precision, *astuple(sizes), version(), card(device))
+    key = hashlib.blake2b(repr(parts).encode(), digest_size=10).hexdigest()
+    return f"{model.fingerprint}-{precision}-{key}.engine"
 
 
 def open_engine(plan: bytes, where: str) -> Any:
@@ -139,4 +144,4 @@ def _shapes(config: NetworkConfig, sizes: Sizes) -> dict[str, Any]:
 def _timings(device: torch.device) -> Path:
     """Where measured kernels are kept, for the next network's sake."""
     name = f"tensorrt-{version()}-{card(device)}.timings"
-    return cache_folder() / "".join(letter if letter.isalnum() or letter in "-." else "_" for letter in name)
+    return writable_folder() / "".join(letter if letter.isalnum() or letter in "-." else "_" for letter in name)
