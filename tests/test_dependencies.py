@@ -53,7 +53,7 @@ MAY_IMPORT = {
     "warping": {"_C", "library_cuda_dtw", "memory", "warping_batch", "warping_checks"},
     "warping_online": {"_C", "warping_checks"},
     "models": BASE | CORE,
-    "acoustic": BASE,
+    "acoustic": BASE | {"__init__"},  # for its version
     "acoustic/training": BASE | {"graph", "ops"},  # by the engine's likelihood and paths
     "acoustic/compress": BASE | {"__init__", "graph", "ops"},
     "audio": BASE,
