@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -294,3 +295,14 @@ def test_a_set_up_that_cant_be_written_is_named(model_file: str, capsys: pytest.
     assert cli.main(["doctor", "--model", model_file, "--rounds", "0", "--save", "/no/such/fast.json"]) == 1
     expected = "streamhmm: /no/such/fast.json: there is no folder /no/such; make it first\n"
     assert capsys.readouterr().err == expected
+
+
+def test_a_library_that_is_not_there_is_named_before_any_compiling(
+    model_file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
+    missing = combinations.open_combination(model_file, "tensorrt", "fp32", compile=False)
+    assert missing.is_missing
+    assert missing.problem.endswith("which is not installed: pip install 'streamhmm[tensorrt]'")
+    long = combinations.open_combination(model_file, "torch-compile", "fp32", compile=False)
+    assert long.problem == "it has to compile for a while first; name it with --backend to do so"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from streamhmm.acoustic import AcousticModel
+from streamhmm.acoustic.automatic import PACKAGES, installed_backends
 from streamhmm.acoustic.backends import MODULES
 from streamhmm.acoustic.backends.ready import is_ready
 from streamhmm.acoustic.backends.runtime import PRECISIONS, RuntimeSettings
@@ -45,7 +46,8 @@ def open_combination(
     """
     settings = RuntimeSettings(backend, precision, device)
     try:
-        if not compile and backend in COMPILERS and not _is_ready(model, settings):
+        installed = backend not in PACKAGES or backend in installed_backends()
+        if not compile and installed and backend in COMPILERS and not _is_ready(model, settings):
             raise BackendUnavailable("it has to compile for a while first; name it with --backend to do so")
         aligner = Aligner(model, settings)
         own_model(aligner)
