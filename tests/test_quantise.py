@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -221,3 +222,12 @@ def test_output_of_another_kind_is_wrong_usage(capsys: pytest.CaptureFixture[str
         cli.main(["quantize", "en", "-o", "a.safetensors", "--corpus", "b"])
     assert ended.value.code == 2
     assert "--output must be an .onnx file, got a.safetensors" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("library", ["onnx", "onnxscript", "onnxruntime.quantization"])
+def test_what_is_not_installed_is_named_before_any_recording_is_read(
+    library: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    assert cli.main(["quantize", "en", "-o", str(tmp_path / "q.onnx"), "--corpus", str(tmp_path / "nowhere")]) == 1
+    assert f"needs {library}, which is not installed: pip install 'streamhmm[onnx]'" in capsys.readouterr().err

@@ -60,9 +60,11 @@ def run(options: argparse.Namespace) -> int:
     if (options.method == "aware") != (options.aligned is not None):
         options.parser.error("--method aware and --aligned, what streamhmm corpus made of the corpus, go together")
     from streamhmm.acoustic.checkpoint import load_checkpoint
+    from streamhmm.acoustic.compress.quantise import quantisation_tools
     from streamhmm.acoustic.shipped import find_model
     from streamhmm.corpus.samples import sample_features
 
+    quantisation_tools()  # before the long work
     checkpoint = load_checkpoint(find_model(options.model))
     samples = sample_features(options.corpus, options.count)
     tuned = _tuned(options) if options.method == "aware" else checkpoint

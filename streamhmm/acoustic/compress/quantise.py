@@ -57,7 +57,7 @@ def quantise_static(
     """
     if calibration not in CALIBRATIONS:
         raise ValueError(f"calibration must be one of {', '.join(CALIBRATIONS)}, got {calibration!r}")
-    quantization = _tools()
+    quantization = quantisation_tools()
     inputs: Iterator[dict[str, npt.NDArray[np.float32]]] = (
         dict(zip(INPUTS, (tensor.numpy() for tensor in step), strict=True))
         for step in calibration_steps(checkpoint.network, features)
@@ -106,7 +106,7 @@ def quantise_dynamic(checkpoint: Checkpoint) -> Any:
 
     No calibration; but what it gives depends a little on how audio is cut, and on what is in the batch beside it.
     """
-    _tools()
+    quantisation_tools()
     with _exported(checkpoint) as (source, target):
         to_dynamic_int8(source, target)
         return _loaded(target)
@@ -114,7 +114,7 @@ def quantise_dynamic(checkpoint: Checkpoint) -> Any:
 
 def quantise_weights(checkpoint: Checkpoint, block: int = BLOCK) -> Any:
     """An ``onnx.ModelProto`` with 4 bit weights, ``block`` of which share a scale, and float32 activations."""
-    _tools()
+    quantisation_tools()
     with _exported(checkpoint) as (source, _), _silent():
         nbits = require("onnxruntime.quantization.matmul_nbits_quantizer", "onnx", "onnx")
         quantizer = nbits.MatMulNBitsQuantizer(_loaded(source), bits=4, block_size=block, is_symmetric=True)
@@ -122,7 +122,9 @@ def quantise_weights(checkpoint: Checkpoint, block: int = BLOCK) -> Any:
         return _without_notes(quantizer.model.model)
 
 
-def _tools() -> Any:
+def quantisation_tools() -> Any:
+    """ONNX Runtime's quantisation. Raises BackendUnavailable where what it takes is not installed."""
+    require("onnxscript", "onnx", "onnx")
     require("onnx", "onnx", "onnx")
     return require("onnxruntime.quantization", "onnx", "onnx")
 
