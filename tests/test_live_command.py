@@ -22,6 +22,7 @@ from fake_stream import FakeAligner
 from results import SUFFIXES
 
 from streamhmm import cli, formats
+from streamhmm.acoustic import RuntimeSettings
 from streamhmm.align import aligner as aligner_module
 from streamhmm.audio import load_audio
 from streamhmm.audio import microphone as microphone_module
@@ -257,8 +258,8 @@ def test_options_reach_the_aligner_and_the_stream(aligner, sound, capsys, tmp_pa
     assert live("--file", sound, "--fast", *options, "--follow", "--strict", "--max-lag", "0.5") == 0
     assert live("--file", sound, "--fast") == 0
     assert aligner.made == [
-        (("m", "torch", "fp32", "auto"), {"lexicon": [lexicon], "target_lang": None}),
-        (("en", "auto", "auto", "auto"), {"lexicon": [], "target_lang": None}),
+        (("m", RuntimeSettings("torch", "fp32")), {"lexicon": [lexicon], "target_lang": None}),
+        (("en", RuntimeSettings()), {"lexicon": [], "target_lang": None}),
     ]
     assert aligner.asked == [(TEXT, 0.5, True, True), (TEXT, 0.3, False, False)]
 
