@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from streamhmm.models.chain import check_probabilities, normalised
 from streamhmm.models.emission import Emission
-from streamhmm.models.estimator import Estimator, as_numpy
+from streamhmm.models.estimator import Estimator
+from streamhmm.models.parameters import as_numpy
 from streamhmm.models.sums import Sums
 
 

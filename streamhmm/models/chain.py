@@ -102,6 +102,18 @@ class Chain(nn.Module):
             unseen = pooled.sum(-1, keepdim=True) == 0
             self.set_transitions(torch.where(unseen, self.transitions, normalised(pooled)))
 
+    def draw(self, count: int, generator: torch.Generator, begin: int | None = None) -> Tensor:
+        """(count,) states, one after another on the CPU, the first being ``begin`` if that is given."""
+        rows = self.transitions.cpu().cumsum(1)
+        first = self.initial.cpu().cumsum(0)
+        states = torch.empty(count, dtype=torch.int64)
+        for index, number in enumerate(torch.rand(count, dtype=rows.dtype, generator=generator)):
+            chances = rows[states[index - 1]] if index else first
+            states[index] = torch.searchsorted(chances, number * chances[-1], right=True)
+            if index == 0 and begin is not None:
+                states[0] = begin
+        return states
+
     def free_parameters(self) -> int:
         """How many numbers it takes: transitions that differ, but for one in each row that differs."""
         rows = {tuple(sorted(self.group[self.source == state].tolist())) for state in range(self.n_states)}

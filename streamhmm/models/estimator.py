@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,9 @@ from streamhmm.models.chain import Chain, normalised
 from streamhmm.models.em import ConvergenceMonitor, iterate
 from streamhmm.models.emission import Emission
 from streamhmm.models.hmm import HMM
+from streamhmm.models.parameters import as_numpy
+from streamhmm.models.parametrised import Parametrised
+from streamhmm.models.random_state import generator_from
 from streamhmm.models.sequences import Sequences, as_sequences
 from streamhmm.models.stream import ModelStream
 from streamhmm.models.sums import Sums
@@ -26,7 +29,7 @@ ALGORITHMS = ("viterbi", "map")
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class Estimator(HMM):
+class Estimator(Parametrised, HMM):
     """What the models of hmmlearn's names have in common.
 
     ``X`` is (N, D), the frames of all sequences one after another with their ``lengths``, or (B, T, D), padded; NumPy
@@ -65,8 +68,6 @@ class Estimator(HMM):
     topology: Topology | None = None
     n_features: int | None = None
     dtype: torch.dtype = torch.float64
-
-    _shaping = frozenset({"n_components", "topology", "dtype", "n_features", "covariance_type", "n_mix"})
 
     def __post_init__(self) -> None:
         nn.Module.__init__(self)
@@ -167,7 +168,7 @@ class Estimator(HMM):
     ) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """A sequence from the model: (n, D) frames and (n,) states, beginning with ``currstate`` if that is given."""
         generator = generator_from(self.random_state if random_state is None else random_state)
-        states = self._draw_states(n_samples, generator, currstate)
+        states = self.chain.draw(n_samples, generator, currstate)
         emissions = self.chain.topology.pdfs[states]
         return as_numpy(self.require_emission().draw(emissions, generator)), as_numpy(emissions)
 
@@ -195,30 +196,9 @@ class Estimator(HMM):
         stationary = vectors[:, np.argmax(values.real)].real
         return np.asarray(stationary / stationary.sum())
 
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """What the constructor was given, by name (scikit-learn)."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
-
-    def set_params(self, **params: Any) -> Self:
-        """Change what the constructor was given (scikit-learn); other shapes take away the parameters.
-
-        Raises:
-            ValueError: there is no such name, or a value that the constructor would not take.
-        """
-        known = {each.name for each in fields(self)}
-        for name, value in params.items():
-            if name not in known:
-                raise ValueError(f"{type(self).__name__} has no parameter {name!r}; it has: {', '.join(sorted(known))}")
-            setattr(self, name, value)
-        if set(params) & self._shaping:
-            self._modules.pop("emission", None)
-            self.__post_init__()
-        return self
-
-    def __sklearn_tags__(self) -> Any:
-        from sklearn.utils import Tags, TargetTags  # type: ignore[import-untyped]
-
-        return Tags(estimator_type=None, target_tags=TargetTags(required=False))
+    def _reshape(self) -> None:
+        self._modules.pop("emission", None)
+        self.__post_init__()
 
     def _begin(self, sequences: Sequences) -> None:
         if not len(sequences.frames):
@@ -261,17 +241,6 @@ class Estimator(HMM):
             self.emission.check_frames(sequences.frames)
         return sequences
 
-    def _draw_states(self, count: int, generator: torch.Generator, begin: int | None) -> Tensor:
-        rows = self.chain.transitions.cpu().cumsum(1)
-        first = self.chain.initial.cpu().cumsum(0)
-        states = torch.empty(count, dtype=torch.int64)
-        for index, number in enumerate(torch.rand(count, dtype=rows.dtype, generator=generator)):
-            chances = rows[states[index - 1]] if index else first
-            states[index] = torch.searchsorted(chances, number * chances[-1], right=True)
-            if index == 0 and begin is not None:
-                states[0] = begin
-        return states
-
     def _tensor(self, value: Any) -> Tensor:
         return torch.as_tensor(value).to(self.chain.initial_logits.device, torch.float64)
 
@@ -284,32 +253,3 @@ def _known_algorithm(name: str) -> str:
     if name not in ALGORITHMS:
         raise ValueError(f"algorithm must be one of {', '.join(ALGORITHMS)}, got {name!r}")
     return name
-
-
-def generator_from(random_state: Any) -> torch.Generator:
-    """A generator of its own: from a seed, from the next number of a NumPy one, or from nowhere."""
-    generator = torch.Generator()
-    if random_state is None:
-        generator.seed()
-        return generator
-    if isinstance(random_state, torch.Generator):
-        return random_state
-    if isinstance(random_state, np.random.Generator):
-        return generator.manual_seed(int(random_state.integers(2**31)))
-    seed = random_state if isinstance(random_state, (int, np.integer)) else random_state.randint(2**31)
-    return generator.manual_seed(int(seed))
-
-
-def as_numpy(values: Tensor) -> NDArray[Any]:
-    """A copy-free view where the tensor lies on the CPU."""
-    return values.detach().cpu().numpy()
-
-
-@torch.no_grad()
-def assign(parameter: nn.Parameter, value: Tensor, name: str) -> None:
-    """Set a parameter. Raises ValueError for another shape, or numbers that are not finite."""
-    if value.shape != parameter.shape:
-        raise ValueError(f"{name} must have shape {tuple(parameter.shape)}, got {tuple(value.shape)}")
-    if not bool(value.isfinite().all()):
-        raise ValueError(f"{name} must be finite, got {value.tolist()}")
-    parameter.copy_(value)

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from streamhmm.models.chain import check_probabilities, normalised
 from streamhmm.models.covariance import KINDS, Covariance, first_covariance, outer, shaped
 from streamhmm.models.emission import Emission
-from streamhmm.models.estimator import Estimator, as_numpy, assign
+from streamhmm.models.estimator import Estimator
 from streamhmm.models.k_means import k_means
+from streamhmm.models.parameters import as_numpy, assign
 from streamhmm.models.sums import Sums
 
 

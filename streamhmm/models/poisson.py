@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from streamhmm.models.emission import Emission
-from streamhmm.models.estimator import Estimator, as_numpy, assign
+from streamhmm.models.estimator import Estimator
+from streamhmm.models.parameters import as_numpy, assign
 from streamhmm.models.sums import Sums
 
 

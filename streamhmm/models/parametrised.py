@@ -1,0 +1,45 @@
+"""What scikit-learn asks of an estimator: its constructor's arguments, to be read and changed."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, fields
+from typing import Any
+
+from typing_extensions import Self
+
+
+@dataclass(eq=False, repr=False)
+class Parametrised:
+    """A dataclass whose fields are the constructor's arguments."""
+
+    _shaping = frozenset({"n_components", "topology", "dtype", "n_features", "covariance_type", "n_mix"})
+    """Those that the parameters' shapes follow from."""
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """What the constructor was given, by name (scikit-learn)."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+    def set_params(self, **params: Any) -> Self:
+        """Change what the constructor was given (scikit-learn); other shapes take away the parameters.
+
+        Raises:
+            ValueError: there is no such name, or a value that the constructor would not take.
+        """
+        known = {each.name for each in fields(self)}
+        for name, value in params.items():
+            if name not in known:
+                raise ValueError(f"{type(self).__name__} has no parameter {name!r}; it has: {', '.join(sorted(known))}")
+            setattr(self, name, value)
+        if set(params) & self._shaping:
+            self._reshape()
+        return self
+
+    @abstractmethod
+    def _reshape(self) -> None:
+        """Drop the parameters: their shapes are others now."""
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import Tags, TargetTags  # type: ignore[import-untyped]
+
+        return Tags(estimator_type=None, target_tags=TargetTags(required=False))
