@@ -2,7 +2,6 @@
 
 import re
 import string
-import time
 import unicodedata
 from itertools import chain, product
 
@@ -707,12 +706,11 @@ def value_of(words):
     return total + group
 
 
-def test_ten_thousand_words_take_well_under_a_second():
+def test_ten_thousand_words_are_those_of_their_parts():
     text = "On May 5, 2020 Dr. Smith paid $3.50 for 10 km of rope — and the BBC's plan, at 3:45 p.m., was all right. "
-    begin = time.perf_counter()
-    tokens = tokenize(text * 450)
-    assert len(tokens) > 10_000
-    assert time.perf_counter() - begin < 2.0  # a third of a second on an idle machine
+    often = tokenize(text * 450)
+    assert len(often) > 10_000
+    assert often == tokenize(text) * 450
 
 
 # With the lexicon.

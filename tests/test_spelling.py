@@ -3,7 +3,6 @@
 import string
 import subprocess
 import sys
-import time
 
 import pytest
 from hypothesis import given
@@ -88,10 +87,9 @@ def test_any_word_has_a_pronunciation(word):
 
 
 @pytest.mark.parametrize("word", ["a" * 200, "zzz" * 60, "eieio" * 40, "llanfairpwllgwyngyll" * 10, "'" * 200 + "s"])
-def test_long_words_take_no_longer_than_their_length(word):
-    begin = time.process_time()
-    assert spell(word)
-    assert time.process_time() - begin < 2  # 0.1 s on an idle machine
+def test_long_words_have_as_few_pronunciations_as_short_ones(word):
+    """What grows exponentially with the length would not end."""
+    assert 1 <= len(spell(word)) <= 4
 
 
 @pytest.mark.parametrize("word", ["", "'", "Москва"])
