@@ -92,6 +92,7 @@ def _of_graph(scores: Tensor, graph: Any, lengths: Tensor) -> Iterator[tuple[str
     yield "posteriors", lambda: sh.posteriors(scores, graph, lengths)
     yield "posteriors", lambda: sh.posteriors(scores, graph, lengths, by="pdf", memory_budget=500)
     yield "expected_counts", lambda: sh.expected_counts(scores, graph, lengths)
+    yield "forward_backward", lambda: sh.forward_backward(scores, graph, lengths)
     yield "constrained_viterbi", lambda: sh.viterbi(scores, graph, lengths, fixed=[-1] * FRAMES)
     yield "filter", lambda: sh.filter(scores, graph, lengths)
     yield "smooth", lambda: sh.smooth(scores, graph, lengths, lag=3)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from streamhmm.align.events import Event, Position
     from streamhmm.align.results import Alignment
     from streamhmm.align.stream import AlignmentStream
-    from streamhmm.counts import ExpectedCounts, expected_counts
+    from streamhmm.counts import ExpectedCounts, ForwardBackward, expected_counts, forward_backward
     from streamhmm.graph import Graph
     from streamhmm.online import OnlineViterbi, Survivors
     from streamhmm.ops import Path, check, log_likelihood, posteriors, viterbi
@@ -36,6 +36,7 @@ __all__ = [
     "Event",
     "ExpectedCounts",
     "Followed",
+    "ForwardBackward",
     "Graph",
     "OnlineDTW",
     "OnlineViterbi",
@@ -48,6 +49,7 @@ __all__ = [
     "dtw",
     "dtw_from_cost",
     "expected_counts",
+    "forward_backward",
     "log_likelihood",
     "posteriors",
     "sample",
@@ -63,6 +65,7 @@ _HOMES = {
     "Event": "align.events",
     "ExpectedCounts": "counts",
     "Followed": "warping_online",
+    "ForwardBackward": "counts",
     "Graph": "graph",
     "OnlineDTW": "warping_online",
     "OnlineViterbi": "online",
@@ -76,6 +79,7 @@ _HOMES = {
     "dtw_from_cost": "warping",
     "expected_counts": "counts",
     "filter": "smoothing",
+    "forward_backward": "counts",
     "log_likelihood": "ops",
     "posteriors": "ops",
     "sample": "sampling",

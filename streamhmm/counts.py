@@ -1,4 +1,4 @@
-"""Expected counts: how often each arc is passed on average, what the expectation step of EM needs."""
+"""Expected counts: how often each arc is passed on average; with all else that the expectation step of EM needs."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from streamhmm.arguments import GraphOrGraphs, Lengths, prepare
+from streamhmm.arguments import Call, GraphOrGraphs, Lengths, prepare
 from streamhmm.graph import Graph
 from streamhmm.library import sizes
-from streamhmm.library_sums import EXPECTED_COUNTS
+from streamhmm.library_sums import EXPECTED_COUNTS, FORWARD_BACKWARD
 
 
 class ExpectedCounts(NamedTuple):
@@ -27,6 +27,14 @@ class ExpectedCounts(NamedTuple):
     arcs: Tensor
     initial: Tensor
     final: Tensor
+
+
+class ForwardBackward(NamedTuple):
+    """``log_likelihood`` (B,) float64, ``posteriors`` (B, T, V) of the score columns, and the expected ``counts``."""
+
+    log_likelihood: Tensor
+    posteriors: Tensor
+    counts: ExpectedCounts
 
 
 def expected_counts(
@@ -50,21 +58,46 @@ def expected_counts(
     Returns:
         :class:`ExpectedCounts`; 0 where no path fits.
     """
+    call = prepare(scores, graph, lengths, memory_budget)
+    return _delivered(EXPECTED_COUNTS(*call.constants, _rows(call, graph, reduction)), call, graph, reduction)
+
+
+def forward_backward(
+    scores: Tensor,
+    graph: GraphOrGraphs,
+    lengths: Lengths = None,
+    *,
+    reduction: str = "none",
+    memory_budget: int | None = None,
+) -> ForwardBackward:
+    """:func:`log_likelihood`, :func:`posteriors` by pdf and :func:`expected_counts` from one pass there and back.
+
+    Without gradients. Arguments and errors as in :func:`expected_counts`.
+    """
+    call = prepare(scores, graph, lengths, memory_budget)
+    rows = _rows(call, graph, reduction)
+    log_likelihood, posteriors, counts = FORWARD_BACKWARD(*call.constants, rows)
+    return ForwardBackward(log_likelihood, posteriors, _delivered(counts, call, graph, reduction))
+
+
+def _rows(call: Call, graph: GraphOrGraphs, reduction: str) -> int:
+    """How many rows of counts an operation is to give."""
     if reduction not in ("none", "sum"):
         raise ValueError(f'reduction must be "none" or "sum", got {reduction!r}')
-    call = prepare(scores, graph, lengths, memory_budget)
-    batch = sizes(call.arguments[0])[0]
+    return sizes(call.arguments[0])[0] if isinstance(graph, Graph) and reduction == "none" else 1
+
+
+def _delivered(counts: Tensor, call: Call, graph: GraphOrGraphs, reduction: str) -> ExpectedCounts:
+    """Packed counts as the caller wants them."""
+    alone = call.arguments[0].dim() == 2
     if isinstance(graph, Graph):
-        counts = EXPECTED_COUNTS(*call.constants, 1 if reduction == "sum" else batch)
         result = _in_given_order(counts, graph)
-        alone = reduction == "sum" or scores.dim() == 2
-        return ExpectedCounts(*(each[0] for each in result)) if alone else result
-    counts = EXPECTED_COUNTS(*call.constants, 1)[0]
-    result = _stacked(counts, call.graphs)
+        return ExpectedCounts(*(each[0] for each in result)) if alone or reduction == "sum" else result
+    result = _stacked(counts[0], call.graphs)
     if reduction == "sum":
         _check_alike(call.graphs)
         return ExpectedCounts(*(each.sum(0) for each in result))
-    return ExpectedCounts(*(each[0] for each in result)) if scores.dim() == 2 else result
+    return ExpectedCounts(*(each[0] for each in result)) if alone else result
 
 
 def _stacked(packed: Tensor, graphs: Sequence[Graph]) -> ExpectedCounts:

@@ -179,19 +179,48 @@ def weight_gradient(grad: Tensor, counts: Tensor, structure: Tensor) -> Tensor:
 
 
 def _expected_counts(scores: Tensor, *rest: Any) -> Tensor:
-    lengths, structure, weights, memory_budget, rows = rest
+    return _counts(scores, *rest, None, None)
+
+
+def _forward_backward(scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
+    log_likelihood = scores.new_empty(scores.shape[:-2], dtype=torch.float64)
+    by_pdf = torch.empty(scores.shape, dtype=weights_dtype(scores.dtype), device=scores.device)
+    counts = _counts(scores, *rest, log_likelihood, by_pdf)
+    return log_likelihood, by_pdf, counts
+
+
+def _counts(
+    scores: Tensor,
+    lengths: Tensor | None,
+    structure: Tensor,
+    weights: Tensor,
+    memory_budget: int,
+    rows: int,
+    log_likelihood: Tensor | None,
+    by_pdf: Tensor | None,
+) -> Tensor:
+    """Counts, and on the way what has room given."""
     batch, size, shared = sizes(scores)[0], weights.numel(), int(structure[0]) == 1
     check_rows(rows, batch, shared)
     result = scores.new_zeros((rows, size), dtype=torch.float64)
     if not shared or rows == batch:
         call = device_batch(scores, lengths, structure, weights, memory_budget)
-        _sums(call, scores.device, counts=result, counts_stride=size if shared else 0)
+        _sums(
+            call,
+            scores.device,
+            log_likelihood=log_likelihood,
+            by_pdf=by_pdf,
+            counts=result,
+            counts_stride=size if shared else 0,
+        )
         return result
     for part in parts(batch, size, budget_on(scores.device, memory_budget)):
         counts = scores.new_zeros((part.stop - part.start, size), dtype=torch.float64)
-        of_part = None if lengths is None else lengths[part]
+        of_part, likelihoods, slopes = (
+            None if each is None else each[part] for each in (lengths, log_likelihood, by_pdf)
+        )
         call = device_batch(scores[part], of_part, structure, weights, memory_budget)
-        _sums(call, scores.device, counts=counts, counts_stride=size)
+        _sums(call, scores.device, log_likelihood=likelihoods, by_pdf=slopes, counts=counts, counts_stride=size)
         result += counts.sum(0)
     return result
 
@@ -257,6 +286,7 @@ register(
         "posteriors": _posteriors,
         "gradients": _gradients,
         "expected_counts": _expected_counts,
+        "forward_backward": _forward_backward,
         "smooth": _smooth,
         "sample": _sample,
     }

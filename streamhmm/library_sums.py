@@ -15,6 +15,7 @@ from streamhmm.library import (
     check_lag,
     check_rows,
     check_uniforms,
+    log_likelihood_fake,
     parts,
     posteriors_fake,
     sizes,
@@ -23,28 +24,51 @@ from streamhmm.library import (
 )
 
 
-def _expected_counts_cpu(
-    scores: Tensor, lengths: Tensor | None, structure: Tensor, weights: Tensor, memory_budget: int, rows: int
-) -> Tensor:
+def _expected_counts_cpu(scores: Tensor, *rest: Any) -> Tensor:
     """(rows, weights) counts in packed order. A row a sequence, or one: the sum over the batch if the graph is shared,
     else each sequence's counts at the places of its own graph's weights."""
+    return _counts(scores, *rest, None, None)
+
+
+def _forward_backward_cpu(scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """What log_likelihood, posteriors by pdf and expected_counts give, from one pass there and back."""
+    log_likelihood = torch.empty(scores.shape[:-2], dtype=torch.float64)
+    by_pdf = torch.empty(scores.shape, dtype=scores.dtype)
+    counts = _counts(scores, *rest, log_likelihood, by_pdf)
+    return log_likelihood, by_pdf, counts
+
+
+def _counts(
+    scores: Tensor,
+    lengths: Tensor | None,
+    structure: Tensor,
+    weights: Tensor,
+    memory_budget: int,
+    rows: int,
+    log_likelihood: Tensor | None,
+    by_pdf: Tensor | None,
+) -> Tensor:
+    """Counts, and on the way what has room given."""
     batch, size = sizes(scores)[0], weights.numel()
     check_rows(rows, batch, int(structure[0]) == 1)
     result = zeros(rows, size)
     whole = (scores, lengths, structure, weights, memory_budget)
     if int(structure[0]) > 1 or rows == batch:
-        _count(result, size if int(structure[0]) == 1 else 0, *whole)
+        _sum(result, size if int(structure[0]) == 1 else 0, log_likelihood, by_pdf, *whole)
         return result
     for part in parts(batch, size, budget_bytes(memory_budget)):
         counts = zeros(part.stop - part.start, size)
-        of_part = None if lengths is None else lengths[part]
-        _count(counts, size, scores[part], of_part, structure, weights, memory_budget)
+        of_part, likelihoods, rows_of_part = (
+            None if each is None else each[part] for each in (lengths, log_likelihood, by_pdf)
+        )
+        _sum(counts, size, likelihoods, rows_of_part, scores[part], of_part, structure, weights, memory_budget)
         result += weighted_sum(torch.ones(len(counts), dtype=torch.float64), counts)
     return result
 
 
-def _count(counts: Tensor, stride: int, *operands: Any) -> None:
-    _C.forward_backward(batch_of(*operands), 0, 0, 0, 0, 0, counts.data_ptr(), stride)
+def _sum(counts: Tensor, stride: int, log_likelihood: Tensor | None, by_pdf: Tensor | None, *operands: Any) -> None:
+    likelihoods, slopes = (0 if each is None else each.data_ptr() for each in (log_likelihood, by_pdf))
+    _C.forward_backward(batch_of(*operands), likelihoods, 0, 0, slopes, 0, counts.data_ptr(), stride)
 
 
 def _smooth_cpu(scores: Tensor, *rest: Any) -> Tensor:
@@ -66,13 +90,16 @@ def _sample_cpu(scores: Tensor, *rest: Any) -> Tensor:
 
 _LIBRARY = torch.library.Library("streamhmm", "FRAGMENT")
 _LIBRARY.define(f"expected_counts({OPERANDS}, SymInt rows) -> Tensor")
+_LIBRARY.define(f"forward_backward({OPERANDS}, SymInt rows) -> (Tensor, Tensor, Tensor)")
 _LIBRARY.define(f"smooth({OPERANDS}, SymInt lag, bool end_counts, int states) -> Tensor")
 _LIBRARY.define(f"sample({OPERANDS}, Tensor uniforms) -> Tensor")
 _LIBRARY.impl("expected_counts", _expected_counts_cpu, "CPU")
+_LIBRARY.impl("forward_backward", _forward_backward_cpu, "CPU")
 _LIBRARY.impl("smooth", _smooth_cpu, "CPU")
 _LIBRARY.impl("sample", _sample_cpu, "CPU")
 
 EXPECTED_COUNTS = torch.ops.streamhmm.expected_counts.default
+FORWARD_BACKWARD = torch.ops.streamhmm.forward_backward.default
 SMOOTH = torch.ops.streamhmm.smooth.default
 SAMPLE = torch.ops.streamhmm.sample.default
 
@@ -84,6 +111,11 @@ torch.library.register_fake("streamhmm::smooth", posteriors_fake, lib=_LIBRARY)
 def _expected_counts_fake(scores: Tensor, *rest: Any) -> Tensor:
     weights, rows = rest[2], rest[-1]
     return scores.new_empty((rows, weights.numel()), dtype=torch.float64)
+
+
+@torch.library.register_fake("streamhmm::forward_backward", lib=_LIBRARY)
+def _forward_backward_fake(scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
+    return log_likelihood_fake(scores), posteriors_fake(scores, 0), _expected_counts_fake(scores, *rest)
 
 
 @torch.library.register_fake("streamhmm::sample", lib=_LIBRARY)

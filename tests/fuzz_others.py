@@ -34,6 +34,7 @@ def _with_graph(rng: np.random.Generator, graph: Any, arguments: dict[str, Any])
     ]
     if isinstance(graph, sh.Graph):  # those of several graphs have to be of one kind
         operations.append((sh.expected_counts, {"reduction": pick(rng, ("none", "sum"))}))
+        operations.append((sh.forward_backward, {"reduction": pick(rng, ("none", "sum"))}))
     operation, more = pick(rng, operations)
     return lambda **changed: operation(graph=graph, **changed), arguments | more
 
@@ -134,6 +135,7 @@ def raw_call(rng: np.random.Generator, graphs: list[sh.Graph], arguments: dict[s
         ("gradients", {"grad": grad, **whole, "wants_weights": True}),
         ("constrained_viterbi", whole | {"allowed": allowed, "fixed": fixed}),
         ("expected_counts", whole | {"rows": 1}),
+        ("forward_backward", whole | {"rows": 1}),
         ("smooth", whole | {"lag": 3, "end_counts": chance(rng, 0.5), "states": states}),
         ("sample", whole | {"uniforms": uniforms}),
         ("semi_markov_viterbi", timed),

@@ -34,6 +34,7 @@ OPERATIONS: dict[str, Operation] = {
     "posteriors in little memory": lambda *given: sh.posteriors(*given, memory_budget=1000),
     "gradients": lambda *given: gradients(*given),
     "expected_counts": lambda *given: tuple(sh.expected_counts(*given)),
+    "forward_backward": lambda *given: in_one(sh.forward_backward(*given)),
     "constrained_viterbi": lambda *given: tuple(sh.viterbi(*given, allowed=allowed_states(*given[:2]))),
     "filter": sh.filter,
     "smooth": lambda *given: sh.smooth(*given, lag=4),
@@ -41,7 +42,11 @@ OPERATIONS: dict[str, Operation] = {
     "posteriors with durations": lambda *given: sh.posteriors(*given, durations=durations_for(*given[:2])),
     "log_likelihood with durations": lambda *given: sh.log_likelihood(*given, durations=durations_for(*given[:2])),
 }
-ONE_GRAPH = {"expected_counts", *(name for name in OPERATIONS if name.endswith("durations"))}
+ONE_GRAPH = {"expected_counts", "forward_backward", *(name for name in OPERATIONS if name.endswith("durations"))}
+
+
+def in_one(found: Any) -> tuple[Tensor, ...]:
+    return found.log_likelihood, found.posteriors, *found.counts
 
 
 def allowed_states(scores: Tensor, graph: Any) -> Tensor:

@@ -41,6 +41,8 @@ def test_a_sequence_with_a_bad_score_is_marked_and_the_others_are_as_ever(family
             (sh.posteriors(scores, graph), by_state),
             (sh.posteriors(scores, graph, by="pdf"), by_pdf),
             (sh.expected_counts(scores, graph).arcs, counts.arcs),
+            (sh.forward_backward(scores, graph).posteriors, by_pdf),
+            (sh.forward_backward(scores, graph).counts.arcs, counts.arcs),
         ):
             assert result[1].isnan().all()
             torch.testing.assert_close(result[::2], expected[::2], atol=1e-5, rtol=1e-5)

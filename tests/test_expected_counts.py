@@ -125,6 +125,37 @@ def test_the_sum_in_parts_is_the_sum(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.testing.assert_close(weight.grad, slope)
 
 
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_one_pass_gives_what_three_do(family: str, dtype: torch.dtype) -> None:
+    rng = np.random.default_rng(10)
+    graph = random_case(rng, family, 20, 6).graph()
+    scores = torch.from_numpy(rng.normal(size=(70, 30, 6))).to(dtype)  # counts come in parts
+    lengths = torch.from_numpy(rng.integers(0, 31, 70))
+    scores[3] = NEVER
+    likelihood, posteriors = sh.log_likelihood(scores, graph, lengths), sh.posteriors(scores, graph, lengths, "pdf")
+    for reduction in ("none", "sum"):
+        counts = sh.expected_counts(scores, graph, lengths, reduction=reduction)
+        found = sh.forward_backward(scores, graph, lengths, reduction=reduction)
+        torch.testing.assert_close(found.log_likelihood, likelihood)
+        torch.testing.assert_close(found.posteriors, posteriors)
+        torch.testing.assert_close(tuple(found.counts), tuple(counts))
+    alone = sh.forward_backward(scores[0], graph)
+    torch.testing.assert_close(alone.log_likelihood, sh.log_likelihood(scores[0], graph))
+    torch.testing.assert_close(alone.posteriors, sh.posteriors(scores[0], graph, by="pdf"))
+    torch.testing.assert_close(tuple(alone.counts), tuple(sh.expected_counts(scores[0], graph)))
+
+
+def test_one_pass_over_one_graph_each() -> None:
+    rng = np.random.default_rng(11)
+    graphs = [case.graph() for case in unlike_cases(rng, 6) if case.constructor != "dense"]
+    scores = random_scores(rng, len(graphs), 40, 6)
+    found = sh.forward_backward(scores, graphs)
+    torch.testing.assert_close(found.log_likelihood, sh.log_likelihood(scores, graphs))
+    torch.testing.assert_close(found.posteriors, sh.posteriors(scores, graphs, by="pdf"))
+    torch.testing.assert_close(tuple(found.counts), tuple(sh.expected_counts(scores, graphs)))
+
+
 def test_one_graph_each() -> None:
     rng = np.random.default_rng(3)
     cases = [case for case in unlike_cases(rng, 6) if case.constructor != "dense"]

@@ -41,12 +41,22 @@ def calls(scores: Tensor, *rest: Any) -> dict[str, tuple[Any, tuple[Any, ...]]]:
         "log_likelihood": (library.LOG_LIKELIHOOD, ()),
         "posteriors": (library.POSTERIORS, (states,)),
         "expected_counts": (library_sums.EXPECTED_COUNTS, (len(scores) if shared and batch else 1,)),
+        "forward_backward": (library_sums.FORWARD_BACKWARD, (len(scores) if shared and batch else 1,)),
         "smooth": (library_sums.SMOOTH, (3, True, states)),
         "sample": (library_sums.SAMPLE, (uniforms,)),
     }
 
 
-NAMES = ("viterbi", "constrained_viterbi", "log_likelihood", "posteriors", "expected_counts", "smooth", "sample")
+NAMES = (
+    "viterbi",
+    "constrained_viterbi",
+    "log_likelihood",
+    "posteriors",
+    "expected_counts",
+    "forward_backward",
+    "smooth",
+    "sample",
+)
 
 
 SETTINGS = [(family, "shared graph", torch.float32) for family in ("skip", "extra", "sparse", "dense")]
@@ -99,6 +109,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "posteriors by pdf": lambda *given: sh.posteriors(*given, by="pdf"),
     "expected_counts": lambda *given: tuple(sh.expected_counts(*given)),
     "expected_counts summed": lambda *given: tuple(sh.expected_counts(*given, reduction="sum")),
+    "forward_backward": lambda *given: sh.forward_backward(*given)[:2],
     "filter": sh.filter,
     "smooth": lambda *given: sh.smooth(*given, lag=3),
     "sample": lambda *given: sh.sample(*given, num_samples=2),

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from streamhmm.counts import expected_counts
+from streamhmm.counts import forward_backward
 from streamhmm.models.chain import Chain, ChainCounts
 from streamhmm.models.emission import Emission
 from streamhmm.models.sequences import Sequences
@@ -64,14 +64,12 @@ class HMM(nn.Module):
         sums: Sums | None = None
         graph = self.chain.graph()
         for part in blocks(sequences, self.chain.n_states):
-            scores = self._scores(part)
-            likelihoods = log_likelihood(scores, graph, part.lengths)
-            _check_possible(likelihoods, done, part.lengths)
-            total, done = total + float(likelihoods.sum()), done + len(part.lengths)
-            weights = part.join(posteriors(scores, graph, part.lengths, by="pdf"))
-            found = self.chain.counts(expected_counts(scores, graph, part.lengths, reduction="sum"))
-            statistics = self.emission.statistics(part.frames, weights.to(part.frames))
-            counts = found if counts is None else ChainCounts(*(a + b for a, b in zip(counts, found, strict=True)))
+            found = forward_backward(self._scores(part), graph, part.lengths, reduction="sum")
+            _check_possible(found.log_likelihood, done, part.lengths)
+            total, done = total + float(found.log_likelihood.sum()), done + len(part.lengths)
+            passed = self.chain.counts(found.counts)
+            statistics = self.emission.statistics(part.frames, part.join(found.posteriors))
+            counts = passed if counts is None else ChainCounts(*(a + b for a, b in zip(counts, passed, strict=True)))
             sums = statistics if sums is None else sums + statistics
         if counts is None or sums is None:
             raise ValueError("there must be at least one sequence, got none")
