@@ -179,25 +179,25 @@ def weight_gradient(grad: Tensor, counts: Tensor, structure: Tensor) -> Tensor:
 
 
 def _expected_counts(scores: Tensor, *rest: Any) -> Tensor:
-    return _counts(scores, *rest, None, None)
+    return _counts(None, None, scores, *rest)
 
 
 def _forward_backward(scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
     log_likelihood = scores.new_empty(scores.shape[:-2], dtype=torch.float64)
     by_pdf = torch.empty(scores.shape, dtype=weights_dtype(scores.dtype), device=scores.device)
-    counts = _counts(scores, *rest, log_likelihood, by_pdf)
+    counts = _counts(log_likelihood, by_pdf, scores, *rest)
     return log_likelihood, by_pdf, counts
 
 
 def _counts(
+    log_likelihood: Tensor | None,
+    by_pdf: Tensor | None,
     scores: Tensor,
     lengths: Tensor | None,
     structure: Tensor,
     weights: Tensor,
     memory_budget: int,
     rows: int,
-    log_likelihood: Tensor | None,
-    by_pdf: Tensor | None,
 ) -> Tensor:
     """Counts, and on the way what has room given."""
     batch, size, shared = sizes(scores)[0], weights.numel(), int(structure[0]) == 1

@@ -27,26 +27,26 @@ from streamhmm.library import (
 def _expected_counts_cpu(scores: Tensor, *rest: Any) -> Tensor:
     """(rows, weights) counts in packed order. A row a sequence, or one: the sum over the batch if the graph is shared,
     else each sequence's counts at the places of its own graph's weights."""
-    return _counts(scores, *rest, None, None)
+    return _counts(None, None, scores, *rest)
 
 
 def _forward_backward_cpu(scores: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
     """What log_likelihood, posteriors by pdf and expected_counts give, from one pass there and back."""
     log_likelihood = torch.empty(scores.shape[:-2], dtype=torch.float64)
     by_pdf = torch.empty(scores.shape, dtype=scores.dtype)
-    counts = _counts(scores, *rest, log_likelihood, by_pdf)
+    counts = _counts(log_likelihood, by_pdf, scores, *rest)
     return log_likelihood, by_pdf, counts
 
 
 def _counts(
+    log_likelihood: Tensor | None,
+    by_pdf: Tensor | None,
     scores: Tensor,
     lengths: Tensor | None,
     structure: Tensor,
     weights: Tensor,
     memory_budget: int,
     rows: int,
-    log_likelihood: Tensor | None,
-    by_pdf: Tensor | None,
 ) -> Tensor:
     """Counts, and on the way what has room given."""
     batch, size = sizes(scores)[0], weights.numel()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -73,15 +74,17 @@ class Covariance(nn.Module):
             warnings.warn(text, RuntimeWarning, stacklevel=2)
         self.set(value)
 
-    def log_density(self, frames: Tensor, means: Tensor) -> Tensor:
-        """(N, K) from (N, D) and (K, D)."""
+    def densities(self, means: Tensor, log_weights: Tensor | None = None) -> Callable[[Tensor], Tensor]:
+        """What gives (n, K) log-densities of (n, D) frames, with (K, D) means: the parameters' share is done here.
+
+        With ``log_weights`` (G, M) added to them it gives (n, M, G), the order in which sums over M are fast.
+        """
         origin = means.detach().mean(0)  # where squares lose the fewest digits
-        frames, means = frames - origin, means - origin
-        if self.kind == "spherical":
-            return _diagonal(frames, means, self.raw[:, None].expand_as(means))
-        if self.kind == "diag":
-            return _diagonal(frames, means, self.raw)
-        return self._by_factors(frames, means)
+        centred = means - origin
+        if self.kind in ("spherical", "diag"):
+            variances = self.raw if self.kind == "diag" else self.raw[:, None].expand_as(centred)
+            return self._diagonal(origin, centred, variances, log_weights)
+        return self._by_factors(origin, centred, log_weights)
 
     def draw(self, means: Tensor, index: Tensor, generator: torch.Generator | None) -> Tensor:
         """(N, D): one vector of each of the Gaussians ``index`` (N,)."""
@@ -99,30 +102,56 @@ class Covariance(nn.Module):
         matrices, size = self.raw.shape[:2]
         return matrices * size * (size + 1) // 2
 
-    def _by_factors(self, frames: Tensor, means: Tensor) -> Tensor:
-        parts: list[Tensor] = []
+    def _diagonal(
+        self, origin: Tensor, means: Tensor, log_variances: Tensor, log_weights: Tensor | None
+    ) -> Callable[[Tensor], Tensor]:
+        """x² and x times matrices, of frames less the ``origin``, about which the ``means`` are too."""
+        precision = (-log_variances).exp()
+        normaliser = means.shape[1] * math.log(2 * math.pi) + (log_variances + means.square() * precision).sum(1)
+        constant, linear, square = -0.5 * normaliser, means * precision, -0.5 * precision
+        if log_weights is not None:
+            constant = self._by_member(constant) + log_weights.mT.flatten()
+            linear, square = self._by_member(linear), self._by_member(square)
+        linear, square = linear.mT.contiguous(), square.mT.contiguous()
+
+        def densities(frames: Tensor) -> Tensor:
+            frames = frames - origin
+            found: Tensor = torch.addmm(torch.addmm(constant, frames, linear), frames.square(), square)
+            return found if log_weights is None else found.reshape(-1, self.members, self.groups)
+
+        return densities
+
+    def _by_factors(self, origin: Tensor, means: Tensor, log_weights: Tensor | None) -> Callable[[Tensor], Tensor]:
+        """Distances in the space where the covariance is 1."""
+        factors = self._factor()
         together = self.members if self.kind == "tied" else 1
-        for factor, centres in zip(self._factor(), means.split(together), strict=True):
-            spread = 2 * factor.diagonal().log().sum()
-            white = torch.linalg.solve_triangular(factor, torch.cat((frames, centres)).mT, upper=False).mT
-            parts.append(_unit(white[: len(frames)], white[len(frames) :]) - 0.5 * spread)
-        return torch.cat(parts, dim=1)
+        constant = -0.5 * means.shape[1] * math.log(2 * math.pi) - factors.diagonal(dim1=1, dim2=2).log().sum(1)
+        groups = list(zip(factors, means.split(together), constant, strict=True))
+
+        def densities(frames: Tensor) -> Tensor:
+            frames = frames - origin
+            found: Tensor = torch.cat(
+                [_through(factor, frames, centres) + offset for factor, centres, offset in groups], 1
+            )
+            if log_weights is None:
+                return found
+            return found.reshape(-1, self.groups, self.members).mT + log_weights.mT
+
+        return densities
+
+    def _by_member(self, values: Tensor) -> Tensor:
+        """(K, …) with the first of every group first."""
+        return values.unflatten(0, (self.groups, self.members)).transpose(0, 1).flatten(0, 1)
 
     def _factor(self) -> Tensor:
         return self.raw.tril(-1) + torch.diag_embed(self.raw.diagonal(dim1=-2, dim2=-1).exp())
 
 
-def _diagonal(frames: Tensor, means: Tensor, log_variances: Tensor) -> Tensor:
-    precision = (-log_variances).exp()
-    constant = means.shape[1] * math.log(2 * math.pi) + (log_variances + means.square() * precision).sum(1)
-    return torch.addmm(
-        torch.addmm(-0.5 * constant, frames, (means * precision).mT), frames.square(), precision.mT, alpha=-0.5
-    )
-
-
-def _unit(frames: Tensor, means: Tensor) -> Tensor:
-    squares = torch.stack([(frames - mean).square().sum(1) for mean in means], dim=1)
-    return -0.5 * (squares + means.shape[1] * math.log(2 * math.pi))
+def _through(factor: Tensor, frames: Tensor, means: Tensor) -> Tensor:
+    """(n, M) −½ (x − μ)ᵀ Σ⁻¹ (x − μ)."""
+    white = torch.linalg.solve_triangular(factor, torch.cat((frames, means)).mT, upper=False).mT
+    frames, means = white[: len(frames)], white[len(frames) :]
+    return -0.5 * torch.stack([(frames - mean).square().sum(1) for mean in means], dim=1)
 
 
 def outer(a: Tensor, b: Tensor) -> Tensor:

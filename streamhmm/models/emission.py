@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +29,15 @@ class Emission(nn.Module):
     @abstractmethod
     def scores(self, frames: Tensor) -> Tensor:
         """(N, S) log-densities of (N, D) frames."""
+
+    @property
+    def n_cells(self) -> int:
+        """Numbers that are held for a frame while it is scored."""
+        return self.n_states
+
+    def evaluate(self, frames: Tensor) -> tuple[Tensor, Callable[[Tensor], Sums]]:
+        """The scores without gradients, and what makes :meth:`statistics` of weights: both may share work."""
+        return self.scores(frames), lambda weights: self.statistics(frames, weights)
 
     @abstractmethod
     def statistics(self, frames: Tensor, weights: Tensor) -> Sums:

@@ -14,6 +14,7 @@ from streamhmm.models.covariance import KINDS, Covariance, first_covariance, out
 from streamhmm.models.emission import Emission
 from streamhmm.models.estimator import Estimator
 from streamhmm.models.k_means import k_means
+from streamhmm.models.moments import Moments, blocks, in_blocks
 from streamhmm.models.parameters import as_numpy, assign
 from streamhmm.models.sums import Sums
 
@@ -30,16 +31,15 @@ class Gaussian(Emission):
         self.covariance = Covariance(covariance_type, *_groups(covariance_type, n_states), n_features, dtype)
 
     def scores(self, frames: Tensor) -> Tensor:
-        return self.covariance.log_density(frames, self.means)
+        return in_blocks(self.covariance.densities(self.means), frames)
 
     def statistics(self, frames: Tensor, weights: Tensor) -> Sums:
         """Of each state "post" (S,), "obs" (S, D), and "squares": (S, D), or (S, D, D) for matrices."""
-        sums = Sums(post=weights.sum(0), obs=weights.mT @ frames)
-        if self.covariance.kind in ("spherical", "diag"):
-            sums["squares"] = weights.mT @ frames.square()
-        else:
-            sums["squares"] = torch.stack([(frames * weight[:, None]).mT @ frames for weight in weights.unbind(1)])
-        return sums
+        matrices = self.covariance.kind in ("full", "tied")
+        moments = Moments(self.n_states, frames.shape[1], matrices, frames)
+        for part, weight in blocks(frames, weights):
+            moments.add(part, weight)
+        return Sums(post=moments.mass, obs=moments.total, squares=moments.squares)
 
     def draw(self, states: Tensor, generator: torch.Generator | None) -> Tensor:
         return self.covariance.draw(self.means.detach(), states, generator)

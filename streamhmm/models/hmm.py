@@ -15,8 +15,9 @@ from streamhmm.models.sequences import Sequences
 from streamhmm.models.sums import Sums
 from streamhmm.ops import Path, log_likelihood, posteriors, viterbi
 
-BLOCK_CELLS = 1 << 24
-"""Scores (frames × states) that are held at once; more sequences go through in blocks."""
+BLOCK_CELLS = 1 << 21
+"""Numbers (frames × states, or mixtures) that are held at once; more sequences go through in blocks. Blocks of this
+size get the memory that the one before had: fresh memory costs more than what is computed in it."""
 
 
 class Expectation(NamedTuple):
@@ -63,12 +64,13 @@ class HMM(nn.Module):
         counts: ChainCounts | None = None
         sums: Sums | None = None
         graph = self.chain.graph()
-        for part in blocks(sequences, self.chain.n_states):
-            found = forward_backward(self._scores(part), graph, part.lengths, reduction="sum")
+        for part in blocks(sequences, max(self.chain.n_states, self.emission.n_cells)):
+            scores, statistics_of = self.emission.evaluate(part.frames)
+            found = forward_backward(part.pad(scores), graph, part.lengths, reduction="sum")
             _check_possible(found.log_likelihood, done, part.lengths)
             total, done = total + float(found.log_likelihood.sum()), done + len(part.lengths)
             passed = self.chain.counts(found.counts)
-            statistics = self.emission.statistics(part.frames, part.join(found.posteriors))
+            statistics = statistics_of(part.join(found.posteriors))
             counts = passed if counts is None else ChainCounts(*(a + b for a, b in zip(counts, passed, strict=True)))
             sums = statistics if sums is None else sums + statistics
         if counts is None or sums is None:
@@ -79,12 +81,12 @@ class HMM(nn.Module):
         return sequences.pad(self.emission.scores(sequences.frames))
 
 
-def blocks(sequences: Sequences, n_states: int) -> Iterator[Sequences]:
-    """Parts of at most ``BLOCK_CELLS`` scores, padding counted; a sequence stays whole."""
+def blocks(sequences: Sequences, n_cells: int) -> Iterator[Sequences]:
+    """Parts of at most ``BLOCK_CELLS`` numbers, ``n_cells`` a frame, padding counted; a sequence stays whole."""
     first, longest = 0, 0
     for index, length in enumerate(sequences.lengths.tolist()):
         longest = max(longest, length)
-        if index > first and (index - first + 1) * longest * n_states > BLOCK_CELLS:
+        if index > first and (index - first + 1) * longest * n_cells > BLOCK_CELLS:
             yield sequences.part(first, index)
             first, longest = index, length
     if len(sequences.lengths):

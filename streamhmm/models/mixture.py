@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from streamhmm.models.covariance import KINDS, Covariance, first_covariance, out
 from streamhmm.models.emission import Emission
 from streamhmm.models.estimator import Estimator
 from streamhmm.models.k_means import k_means
+from streamhmm.models.moments import Moments, blocks, in_blocks
 from streamhmm.models.parameters import as_numpy, assign
 from streamhmm.models.sums import Sums
 
@@ -32,21 +34,32 @@ class GaussianMixture(Emission):
         self.covariance = Covariance(covariance_type, n_states, n_mix, n_features, dtype)
 
     def scores(self, frames: Tensor) -> Tensor:
-        return self._joint(frames).logsumexp(2)
+        joint = self._joint()
+        return in_blocks(lambda part: joint(part).logsumexp(1), frames)
+
+    def evaluate(self, frames: Tensor) -> tuple[Tensor, Callable[[Tensor], Sums]]:
+        joint = self._joint()
+        scores, shares = frames.new_empty(len(frames), self.n_states), frames.new_empty(len(frames), *self._grid)
+        for part, score, share in blocks(frames, scores, shares):
+            _normalise(joint(part), score, share)
+        return scores, lambda weights: self._moments(frames, weights, shares)
 
     def statistics(self, frames: Tensor, weights: Tensor) -> Sums:
         """Of each Gaussian "post" (K,), "obs" (K, D), "squares" about the mean: (K, D), or (K, D, D) for matrices."""
-        shares = (self._joint(frames).softmax(2) * weights[:, :, None]).flatten(1)
+        return self.evaluate(frames)[1](weights)
+
+    def _moments(self, frames: Tensor, weights: Tensor, shares: Tensor) -> Sums:
         means = self.means.detach()
         origin = means.mean(0)
-        frames, means = frames - origin, means - origin
-        mass, total = shares.sum(0), shares.mT @ frames
-        if self.covariance.kind in ("spherical", "diag"):
-            squares = shares.mT @ frames.square() - 2 * means * total + means**2 * mass[:, None]
-        else:
-            pairs = zip(shares.mT, means, strict=True)
-            squares = torch.stack([((frames - mean) * share[:, None]).mT @ (frames - mean) for share, mean in pairs])
-        return Sums(post=mass, obs=total + mass[:, None] * origin, squares=squares)
+        means = means - origin
+        moments = Moments(means.shape[0], means.shape[1], self.covariance.kind in ("full", "tied"), frames)
+        for part, weight, share in blocks(frames, weights, shares):
+            moments.add(part - origin, (share * weight[:, None]).flatten(1))
+        mass, total, squares = (
+            each.unflatten(0, self._grid).transpose(0, 1).flatten(0, 1)
+            for each in (moments.mass, moments.total, moments.squares)
+        )
+        return Sums(post=mass, obs=total + mass[:, None] * origin, squares=_about(means, mass, total, squares))
 
     def draw(self, states: Tensor, generator: torch.Generator | None) -> Tensor:
         chances = self.weight_logits.detach().softmax(-1).cpu()[states]
@@ -56,9 +69,34 @@ class GaussianMixture(Emission):
     def free_parameters(self) -> int:
         return self.n_states * (self.n_mix - 1) + self.means.numel() + self.covariance.free_parameters()
 
-    def _joint(self, frames: Tensor) -> Tensor:
-        densities = self.covariance.log_density(frames, self.means)
-        return densities.reshape(len(frames), self.n_states, self.n_mix) + self.weight_logits.log_softmax(-1)
+    @property
+    def n_cells(self) -> int:
+        return self.n_states * self.n_mix
+
+    @property
+    def _grid(self) -> tuple[int, int]:
+        return self.n_mix, self.n_states
+
+    def _joint(self) -> Callable[[Tensor], Tensor]:
+        """What gives (n, M, S) log-densities with the weights in them."""
+        return self.covariance.densities(self.means, self.weight_logits.log_softmax(-1))
+
+
+def _normalise(joint: Tensor, scores: Tensor, shares: Tensor) -> None:
+    """Log-sums over M of (n, M, S) into (n, S), and each one's share of its sum into (n, M, S)."""
+    largest = joint.amax(1).clamp(min=torch.finfo(joint.dtype).min)
+    torch.sub(joint, largest[:, None], out=shares).exp_()
+    total = shares.sum(1)
+    torch.add(total.log(), largest, out=scores)
+    shares /= total.clamp_(min=1)[:, None]  # it is less only where nothing is possible
+
+
+def _about(means: Tensor, mass: Tensor, total: Tensor, squares: Tensor) -> Tensor:
+    """Squares about (K, D) means from those about 0."""
+    if squares.dim() == 2:
+        return squares - 2 * means * total + means**2 * mass[:, None]
+    cross = outer(total, means)
+    return squares - cross - cross.mT + outer(means, means) * mass[:, None, None]
 
 
 @dataclass(eq=False, repr=False, kw_only=True)

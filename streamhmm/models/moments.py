@@ -1,0 +1,65 @@
+"""Weighted sums of frames and of their squares, block by block, so that what is made on the way stays in the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+BLOCK_FRAMES = 1024
+
+
+def blocks(*rows: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """The same BLOCK_FRAMES rows of each (N, …), one block after another."""
+    yield from zip(*(each.split(BLOCK_FRAMES) for each in rows), strict=True)
+
+
+def in_blocks(function: Callable[[Tensor], Tensor], frames: Tensor) -> Tensor:
+    """``function(frames)``, a function of each frame alone; whole where gradients are taken, which keep it all."""
+    if torch.is_grad_enabled() or len(frames) <= BLOCK_FRAMES:
+        return function(frames)
+    parts = iter(frames.split(BLOCK_FRAMES))
+    first = function(next(parts))
+    result = first.new_empty(len(frames), *first.shape[1:])
+    result[: len(first)] = first
+    for begin, part in enumerate(parts, 1):
+        result[begin * BLOCK_FRAMES :][: len(part)] = function(part)
+    return result
+
+
+class Moments:
+    """Σ_n w_nk · (1, x_n, and x_n² or, with ``matrices``, x_n x_nᵀ) of K columns of weights and D features."""
+
+    def __init__(self, weights: int, features: int, matrices: bool, like: Tensor) -> None:
+        self._matrices = matrices
+        self._mass = like.new_zeros(weights)
+        self._total = like.new_zeros(features, weights)
+        self._squares = like.new_zeros((weights * features, features) if matrices else (features, weights))
+
+    def add(self, frames: Tensor, weights: Tensor) -> None:
+        """(n, D) frames with (n, K) weights."""
+        self._mass += weights.sum(0)
+        self._total.addmm_(frames.mT, weights)
+        if self._matrices:
+            weighted = weights.mT[:, None, :] * frames.mT
+            self._squares.addmm_(weighted.flatten(0, 1), frames)
+        else:
+            self._squares.addmm_(frames.square().mT, weights)
+
+    @property
+    def mass(self) -> Tensor:
+        """(K,)."""
+        return self._mass
+
+    @property
+    def total(self) -> Tensor:
+        """(K, D)."""
+        return self._total.mT.contiguous()
+
+    @property
+    def squares(self) -> Tensor:
+        """(K, D) or (K, D, D)."""
+        if self._matrices:
+            return self._squares.reshape(len(self._mass), -1, self._squares.shape[1])
+        return self._squares.mT.contiguous()
