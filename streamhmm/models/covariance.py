@@ -135,7 +135,8 @@ class Covariance(nn.Module):
             )
             if log_weights is None:
                 return found
-            return found.reshape(-1, self.groups, self.members).mT + log_weights.mT
+            joint: Tensor = found.reshape(-1, self.groups, self.members).mT + log_weights.mT
+            return joint
 
         return densities
 
