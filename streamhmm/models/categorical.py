@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from streamhmm.models.chain import check_probabilities, normalised
-from streamhmm.models.emission import Emission
+from streamhmm.models.emission import Emission, check_counts
 from streamhmm.models.estimator import Estimator
+from streamhmm.models.missing import zeroed
 from streamhmm.models.parameters import as_numpy
 from streamhmm.models.sums import Sums
 
@@ -37,10 +38,18 @@ class Categorical(Emission):
         return self.n_symbols
 
     def scores(self, frames: Tensor) -> Tensor:
-        return self.logits.log_softmax(-1).mT[frames[:, 0].long()]
+        table = self.logits.log_softmax(-1).mT
+        if self.has_missing(frames):
+            symbols, seen = zeroed(frames)
+            return torch.where(seen > 0, table[symbols[:, 0].long()], 0.0)
+        return table[frames[:, 0].long()]
 
     def statistics(self, frames: Tensor, weights: Tensor) -> Sums:
-        """Of each state "obs" (S, V): how often it gave each symbol."""
+        """Of each state "obs" (S, V): how often it gave each symbol; what is missing counts as its probabilities."""
+        if self.has_missing(frames):
+            seen = ~frames[:, 0].isnan()
+            unseen = weights[~seen].sum(0)[:, None] * self.logits.detach().softmax(-1)
+            return Sums(obs=self.statistics(frames[seen], weights[seen])["obs"] + unseen)
         counts = weights.new_zeros(self.n_symbols, self.n_states)
         return Sums(obs=counts.index_add_(0, frames[:, 0].long(), weights).mT)
 
@@ -52,15 +61,18 @@ class Categorical(Emission):
         return self.n_states * (self.n_symbols - 1)
 
     def check_frames(self, frames: Tensor) -> None:
-        check_symbols(frames)
-        if len(frames) and int(frames.max()) >= self.n_symbols:
-            raise ValueError(f"X must hold symbols below {self.n_symbols}, got {int(frames.max())}")
+        largest = largest_symbol(frames)
+        super().check_frames(frames)
+        if largest >= self.n_symbols:
+            raise ValueError(f"X must hold symbols below {self.n_symbols}, got {largest}")
 
 
-def check_symbols(frames: Tensor) -> None:
-    """Raises ValueError unless frames are (N, 1) whole numbers from 0 on."""
-    if frames.shape[1] != 1 or not bool(((frames >= 0) & (frames == frames.round())).all()):
-        raise ValueError(f"X must be (N, 1) whole numbers from 0 on, got shape {tuple(frames.shape)}")
+def largest_symbol(frames: Tensor) -> int:
+    """−1 where there is none. Raises ValueError unless frames are (N, 1) whole numbers from 0 on, or NaN."""
+    if frames.shape[1] != 1:
+        raise ValueError(f"X must be (N, 1) symbols, got shape {tuple(frames.shape)}")
+    check_counts(frames)
+    return int(frames.nan_to_num(-1).max()) if len(frames) else -1
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -104,8 +116,7 @@ class CategoricalHMM(Estimator):
         return Categorical(self.n_components, n_features, self.dtype)
 
     def _features_of(self, frames: Tensor) -> int:
-        check_symbols(frames)
-        return int(frames.max()) + 1 if len(frames) else 1
+        return max(largest_symbol(frames) + 1, 1)
 
     def _initialise(self, frames: Tensor, letters: set[str], generator: torch.Generator) -> None:
         if "e" in letters:

@@ -74,6 +74,17 @@ class Covariance(nn.Module):
             warnings.warn(text, RuntimeWarning, stacklevel=2)
         self.set(value)
 
+    def initialise(self, frames: Tensor, min_covar: float, floor: float) -> None:
+        """Take that of all (N, D) frames for every Gaussian, ``min_covar`` added along the diagonal.
+
+        Warns:
+            RuntimeWarning: a feature is constant, and has a variance of its own here.
+        """
+        matrix = first_covariance(frames, min_covar)
+        if self.kind != "spherical":
+            _warn_of_constant(frames)
+        self.set_floored(_shaped(matrix, self), floor)
+
     def densities(self, means: Tensor, log_weights: Tensor | None = None) -> Callable[[Tensor], Tensor]:
         """What gives (n, K) log-densities of (n, D) frames, with (K, D) means: the parameters' share is done here.
 
@@ -161,14 +172,30 @@ def outer(a: Tensor, b: Tensor) -> Tensor:
 
 
 def first_covariance(frames: Tensor, floor: float) -> Tensor:
-    """(D, D) of all frames, ``floor`` added to the diagonal."""
-    size = frames.shape[1]
-    if len(frames) < 2:
-        raise ValueError(f"X must have at least 2 rows to find a first covariance, got {len(frames)}")
-    return torch.cov(frames.mT).reshape(size, size) + floor * torch.eye(size, dtype=frames.dtype, device=frames.device)
+    """(D, D) of all frames, ``floor`` added to the diagonal.
+
+    Where some features are missing, the variances are those of the others; the correlations, which only begin the
+    search, are those with the mean in their place.
+    """
+    size, counts = frames.shape[1], (~frames.isnan()).sum(0)
+    if bool((counts < 2).any()):
+        feature = int(counts.argmin())
+        text = f"got {int(counts[feature])}" + (f" of feature {feature}" if len(frames) > 1 else "")
+        raise ValueError(f"X must have at least 2 rows to find a first covariance, {text}")
+    away = (frames - frames.nanmean(0)).nan_to_num()
+    scale = ((len(frames) - 1) / (counts.to(frames) - 1)).sqrt()
+    matrix = (scale[:, None] * scale) * (away.mT @ away) / (len(frames) - 1)
+    return matrix + floor * torch.eye(size, dtype=frames.dtype, device=frames.device)
 
 
-def shaped(matrix: Tensor, like: Covariance) -> Tensor:
+def _warn_of_constant(frames: Tensor) -> None:
+    constant = frames.nan_to_num(-torch.inf).amax(0) == frames.nan_to_num(torch.inf).amin(0)
+    if bool(constant.any()):
+        text = f"features {constant.nonzero()[:, 0].tolist()} of X are constant: floors and priors alone keep their"
+        warnings.warn(f"{text} variances above 0; leave them out", RuntimeWarning, stacklevel=3)
+
+
+def _shaped(matrix: Tensor, like: Covariance) -> Tensor:
     """One (D, D) covariance for every Gaussian, in the form that ``like`` takes."""
     variances = matrix.diagonal()
     values = {"spherical": variances.mean(), "diag": variances, "full": matrix, "tied": matrix}

@@ -14,10 +14,12 @@ from streamhmm.models.sums import Sums
 class Emission(nn.Module):
     """The distribution of a frame's D features in each of S states.
 
-    ``letters`` names its parameters as hmmlearn's ``params`` does.
+    ``letters`` names its parameters as hmmlearn's ``params`` does. ``marginal`` tells whether frames may have NaN:
+    features that were not observed, and are integrated out.
     """
 
     letters: str
+    marginal: bool = False
     n_states: int
     n_features: int | None
 
@@ -56,6 +58,22 @@ class Emission(nn.Module):
         if self.n_features is not None and frames.shape[1] != self.n_features:
             raise ValueError(f"X must have {self.n_features} features, got {frames.shape[1]}")
         wrong = ~frames.isfinite().all(1)
+        if self.marginal:
+            wrong = frames.isinf().any(1)
         if bool(wrong.any()):
             row = int(wrong.nonzero()[0, 0])
-            raise ValueError(f"X must be finite, got {frames[row].tolist()} in row {row}")
+            hint = "; missing='marginal' takes NaN as not observed" if bool(frames[row].isnan().any()) else ""
+            raise ValueError(f"X must be finite, got {frames[row].tolist()} in row {row}{hint}")
+
+    def has_missing(self, frames: Tensor) -> bool:
+        """There is NaN, and it may be there. Costs nothing where it may not."""
+        return self.marginal and bool(frames.isnan().any())
+
+
+def check_counts(frames: Tensor) -> None:
+    """Raises ValueError unless frames are whole numbers from 0 on, or NaN."""
+    whole = (frames >= 0) & (frames == frames.round()) & ~frames.isinf()
+    wrong = ~(whole | frames.isnan()).all(1)
+    if bool(wrong.any()):
+        row = int(wrong.nonzero()[0, 0])
+        raise ValueError(f"X must be whole numbers from 0 on, got {frames[row].tolist()} in row {row}")

@@ -11,14 +11,18 @@ from numpy.typing import NDArray
 from torch import nn
 
 from streamhmm.models.chain import Chain
-from streamhmm.models.emission import Emission
 from streamhmm.models.inference import known_algorithm
+from streamhmm.models.missing import known_mode
 from streamhmm.models.parameters import as_numpy
 from streamhmm.models.parametrised import Parametrised
 from streamhmm.models.random_state import generator_from
 from streamhmm.models.stream import ModelStream
 from streamhmm.models.topology import Topology
 from streamhmm.models.training import Training
+
+
+class NotFittedError(ValueError, AttributeError):
+    """A model was asked before it had emissions; both errors, as scikit-learn's of that name."""
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -37,6 +41,7 @@ class Estimator(Parametrised, Training):
         n_iter, tol: :meth:`fit` ends after ``n_iter`` iterations, or when one gains less than ``tol`` nats.
         verbose: show a progress bar on a terminal.
         params, init_params: letters of the parameters that :meth:`fit` changes, and of those that it sets before.
+        missing: what NaN in ``X`` is: "error", or "marginal": a feature that was not observed, which is integrated out.
         topology: which states may follow which; any may follow any other by default. Its emissions are the
             ``n_components``; where it has more states than these, ``startprob_`` and ``transmat_`` are those of its
             states, and all else is told by emission.
@@ -58,14 +63,16 @@ class Estimator(Parametrised, Training):
     verbose: bool = False
     params: str = "st"
     init_params: str = "st"
+    missing: str = "error"
     topology: Topology | None = None
     n_features: int | None = None
     dtype: torch.dtype = torch.float64
 
     def __post_init__(self) -> None:
         nn.Module.__init__(self)
-        if self.n_components < 1:
-            raise ValueError(f"n_components must be at least 1, got {self.n_components}")
+        if not isinstance(self.n_components, (int, np.integer)) or self.n_components < 1:
+            raise ValueError(f"n_components must be a whole number of at least 1, got {self.n_components!r}")
+        known_mode(self.missing)
         known_algorithm(self.algorithm)
         topology = self.topology or Topology.ergodic(self.n_components)
         if topology.n_emissions != self.n_components:
@@ -109,7 +116,7 @@ class Estimator(Parametrised, Training):
 
     def free_parameters(self) -> int:
         """How many numbers it takes to describe the model."""
-        return self.chain.free_parameters() + self.require_emission().free_parameters()
+        return self.chain.free_parameters() + self.emission.free_parameters()
 
     def get_stationary_distribution(self) -> NDArray[np.floating[Any]]:
         """(S,) how often each state occurs in the long run: the left eigenvector of ``transmat_`` to eigenvalue 1."""
@@ -121,8 +128,9 @@ class Estimator(Parametrised, Training):
         self._modules.pop("emission", None)
         self.__post_init__()
 
-    def require_emission(self) -> Emission:
-        """The emissions. Raises ValueError where there are none yet."""
-        if "emission" not in self._modules:
-            raise ValueError("the model has no emissions yet; call fit, set its parameters, or name n_features")
-        return self.emission
+    def __getattr__(self, name: str) -> Any:
+        """What nn.Module holds. What follows from emissions is not there before they are."""
+        wanted = name == "emission" or isinstance(getattr(type(self), name, None), property)
+        if wanted and "emission" not in self.__dict__.get("_modules", ()):
+            raise NotFittedError("the model has no emissions yet; call fit, set its parameters, or name n_features")
+        return super().__getattr__(name)

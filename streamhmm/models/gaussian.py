@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from streamhmm.models.covariance import KINDS, Covariance, first_covariance, outer, shaped
+from streamhmm.models import missing
+from streamhmm.models.covariance import KINDS, Covariance, outer
 from streamhmm.models.emission import Emission
 from streamhmm.models.estimator import Estimator
 from streamhmm.models.k_means import k_means
@@ -31,15 +32,30 @@ class Gaussian(Emission):
         self.covariance = Covariance(covariance_type, *_groups(covariance_type, n_states), n_features, dtype)
 
     def scores(self, frames: Tensor) -> Tensor:
+        if self.has_missing(frames):
+            return missing.log_density(frames, self.means, self.covariance)
         return in_blocks(self.covariance.densities(self.means), frames)
 
     def statistics(self, frames: Tensor, weights: Tensor) -> Sums:
         """Of each state "post" (S,), "obs" (S, D), and "squares": (S, D), or (S, D, D) for matrices."""
+        if self.has_missing(frames):
+            return self._about_zero(missing.deviations(frames, weights, self.means, self.covariance))
         matrices = self.covariance.kind in ("full", "tied")
         moments = Moments(self.n_states, frames.shape[1], matrices, frames)
         for part, weight in blocks(frames, weights):
             moments.add(part, weight)
         return Sums(post=moments.mass, obs=moments.total, squares=moments.squares)
+
+    def _about_zero(self, sums: missing.Deviations) -> Sums:
+        """The same sums about 0."""
+        mass, first, squares = sums
+        means = self.means.detach()
+        total = first + mass[:, None] * means
+        if squares.dim() == 2:
+            squares = squares + (total + first) * means
+        else:
+            squares = squares + outer(first, means) + outer(means, total)
+        return Sums(post=mass, obs=total, squares=squares)
 
     def draw(self, states: Tensor, generator: torch.Generator | None) -> Tensor:
         return self.covariance.draw(self.means.detach(), states, generator)
@@ -123,8 +139,7 @@ class GaussianHMM(Estimator):
         if "m" in letters:
             self.means_ = k_means(frames, self.n_components, generator)
         if "c" in letters:
-            covariance = self._gaussian.covariance
-            covariance.set_floored(shaped(first_covariance(frames, self.min_covar), covariance), self.covars_floor)
+            self._gaussian.covariance.initialise(frames, self.min_covar, self.covars_floor)
 
     def _maximise(self, sums: Sums) -> None:
         """Huang, Acero & Hon, Spoken Language Processing, 2001, p. 443; as hmmlearn has it."""

@@ -38,15 +38,16 @@ class HMM(nn.Module):
     emission: Emission
 
     def sequence_log_prob(self, sequences: Sequences) -> Tensor:
-        """(B,) log-likelihoods, with gradients."""
-        return log_likelihood(self._scores(sequences), self.chain.graph(), sequences.lengths)
+        """(B,) log-likelihoods, with gradients; 0 of a sequence without frames."""
+        found = log_likelihood(self._scores(sequences), self.chain.graph(), sequences.lengths)
+        return _unless_empty(found, sequences.lengths)
 
     @torch.no_grad()
     def sequence_paths(self, sequences: Sequences) -> Path:
         """The emissions along the best paths (B, T), −1 behind the ends, and the paths' scores (B,)."""
         path = viterbi(self._scores(sequences), self.chain.graph(), sequences.lengths)
         emissions = self.chain.topology.pdfs.to(path.states.device)[path.states]
-        return Path(emissions.masked_fill(path.states < 0, -1), path.score)
+        return Path(emissions.masked_fill(path.states < 0, -1), _unless_empty(path.score, sequences.lengths))
 
     @torch.no_grad()
     def sequence_posteriors(self, sequences: Sequences) -> Tensor:
@@ -67,8 +68,9 @@ class HMM(nn.Module):
         for part in blocks(sequences, max(self.chain.n_states, self.emission.n_cells)):
             scores, statistics_of = self.emission.evaluate(part.frames)
             found = forward_backward(part.pad(scores), graph, part.lengths, reduction="sum")
-            _check_possible(found.log_likelihood, done, part.lengths)
-            total, done = total + float(found.log_likelihood.sum()), done + len(part.lengths)
+            likelihoods = _unless_empty(found.log_likelihood, part.lengths)
+            _check_possible(likelihoods, done, part.lengths)
+            total, done = total + float(likelihoods.sum()), done + len(part.lengths)
             passed = self.chain.counts(found.counts)
             statistics = statistics_of(part.join(found.posteriors))
             counts = passed if counts is None else ChainCounts(*(a + b for a, b in zip(counts, passed, strict=True)))
@@ -93,8 +95,15 @@ def blocks(sequences: Sequences, n_cells: int) -> Iterator[Sequences]:
         yield sequences.part(first, len(sequences.lengths))
 
 
+def _unless_empty(likelihoods: Tensor, lengths: Tensor) -> Tensor:
+    """0 where there are no frames: that there are none is certain."""
+    if bool((lengths > 0).all()):
+        return likelihoods
+    return likelihoods.masked_fill((lengths == 0).to(likelihoods.device), 0.0)
+
+
 def _check_possible(likelihoods: Tensor, first: int, lengths: Tensor) -> None:
-    impossible = (likelihoods == -torch.inf).cpu() & (lengths > 0)
+    impossible = (likelihoods == -torch.inf).cpu()
     if bool(impossible.any()):
         index = int(impossible.nonzero()[0, 0])
         raise ValueError(

@@ -83,8 +83,11 @@ class Inference(nn.Module):
         return -2 * self.score(X, lengths) + 2 * self.free_parameters()
 
     def bic(self, X: Any, lengths: Any = None) -> float:
-        """The Bayesian one: −2 · log-likelihood + free parameters · log N; lower is better (Schwarz 1978)."""
-        frames = len(self._sequences(X, lengths).frames)
+        """The Bayesian one: −2 · log-likelihood + free parameters · log N; lower is better (Schwarz 1978).
+
+        N counts the frames that show something.
+        """
+        frames = int((~self._sequences(X, lengths).frames.isnan()).any(1).sum())
         return -2 * self.score(X, lengths) + self.free_parameters() * math.log(frames)
 
     def _sequences(self, x: Any, lengths: Any) -> Sequences:

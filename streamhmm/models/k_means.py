@@ -5,41 +5,73 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from streamhmm.models.missing import zeroed
+
 ROUNDS, ITERATIONS = 4, 100
 
 
 def k_means(frames: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """(K, D) centres of (N, D) frames: the best of several runs (Lloyd 1982; Arthur & Vassilvitskii 2007).
 
-    Where there are fewer frames than centres, some are drawn from the frames again.
+    Where there are fewer different frames than centres, some are drawn again. Distances and centres are of what is
+    observed where some is NaN (k-POD: Chi, Chi & Baraniuk 2016).
     """
-    runs = [_lloyd(frames, _spread(frames, count, generator)) for _ in range(ROUNDS)]
-    return min(runs, key=lambda centres: float(_distances(frames, centres).min(1).values.sum()))
+    origin = frames.nanmean(0)  # where squares lose the fewest digits
+    points = _Points(frames - origin)
+    runs = [_lloyd(points, _spread(points, count, generator)) for _ in range(ROUNDS)]
+    return origin + min(runs, key=lambda centres: float(points.distances(centres).min(1).values.sum()))
 
 
-def _spread(frames: Tensor, count: int, generator: torch.Generator) -> Tensor:
+def nearest_centre(frames: Tensor, centres: Tensor) -> Tensor:
+    """(N,) which of (K, D) centres is nearest, seen from what is observed."""
+    origin = centres.mean(0)
+    return _Points(frames - origin).distances(centres - origin).argmin(1)
+
+
+class _Points:
+    """Frames about their mean, 0 where they are missing, with the sums of what is observed."""
+
+    def __init__(self, frames: Tensor) -> None:
+        self.values = frames
+        self.seen: Tensor | None = None
+        if bool(frames.isnan().any()):
+            self.values, self.seen = zeroed(frames)
+        self._squares = self.values.square().sum(1)[:, None]
+
+    def distances(self, centres: Tensor) -> Tensor:
+        """(N, K) squares, summed over what is observed."""
+        squares = centres.square()
+        norms = squares.sum(1) if self.seen is None else self.seen @ squares.mT
+        return (self._squares - 2 * self.values @ centres.mT + norms).clamp(min=0)
+
+    def members(self, labels: Tensor, count: int) -> Tensor:
+        """(K, 1) frames of each label, or (K, D) observations."""
+        if self.seen is None:
+            return torch.bincount(labels, minlength=count)[:, None]
+        return self.seen.new_zeros(count, self.seen.shape[1]).index_add_(0, labels, self.seen)
+
+
+def _spread(points: _Points, count: int, generator: torch.Generator) -> Tensor:
+    values = points.values
+
     def draw(weights: Tensor) -> Tensor:
-        return frames[torch.multinomial(weights.cpu(), 1, generator=generator).to(frames.device)]
+        return values[torch.multinomial(weights.cpu(), 1, generator=generator).to(values.device)]
 
-    centres = draw(torch.ones(len(frames)))
+    centres = draw(torch.ones(len(values)))
     for _ in range(count - 1):
-        nearest = _distances(frames, centres).min(1).values.clamp(min=0)
-        centres = torch.cat((centres, draw(nearest if bool(nearest.sum() > 0) else torch.ones(len(frames)))))
+        nearest = points.distances(centres).min(1).values
+        centres = torch.cat((centres, draw(nearest if bool(nearest.sum() > 0) else torch.ones(len(values)))))
     return centres
 
 
-def _lloyd(frames: Tensor, centres: Tensor) -> Tensor:
+def _lloyd(points: _Points, centres: Tensor) -> Tensor:
     labels = None
     for _ in range(ITERATIONS):
-        found = _distances(frames, centres).argmin(1)
+        found = points.distances(centres).argmin(1)
         if labels is not None and torch.equal(found, labels):
             break
         labels = found
-        sums = torch.zeros_like(centres).index_add_(0, labels, frames)
-        members = torch.bincount(labels, minlength=len(centres))[:, None]
+        sums = torch.zeros_like(centres).index_add_(0, labels, points.values)
+        members = points.members(labels, len(centres))
         centres = torch.where(members > 0, sums / members.clamp(min=1), centres)
     return centres
-
-
-def _distances(frames: Tensor, centres: Tensor) -> Tensor:
-    return frames.square().sum(1)[:, None] - 2 * frames @ centres.mT + centres.square().sum(1)

@@ -11,11 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from streamhmm.models import missing
 from streamhmm.models.chain import check_probabilities, normalised
-from streamhmm.models.covariance import KINDS, Covariance, first_covariance, outer, shaped
+from streamhmm.models.covariance import KINDS, Covariance, outer
 from streamhmm.models.emission import Emission
 from streamhmm.models.estimator import Estimator
-from streamhmm.models.k_means import k_means
+from streamhmm.models.k_means import k_means, nearest_centre
 from streamhmm.models.moments import Moments, blocks, in_blocks
 from streamhmm.models.parameters import as_numpy, assign
 from streamhmm.models.sums import Sums
@@ -34,10 +35,14 @@ class GaussianMixture(Emission):
         self.covariance = Covariance(covariance_type, n_states, n_mix, n_features, dtype)
 
     def scores(self, frames: Tensor) -> Tensor:
+        if self.has_missing(frames):
+            return self._joint_of_seen(frames).logsumexp(2)
         joint = self._joint()
         return in_blocks(lambda part: joint(part).logsumexp(1), frames)
 
     def evaluate(self, frames: Tensor) -> tuple[Tensor, Callable[[Tensor], Sums]]:
+        if self.has_missing(frames):
+            return super().evaluate(frames)
         joint = self._joint()
         scores, shares = frames.new_empty(len(frames), self.n_states), frames.new_empty(len(frames), *self._grid)
         for part, score, share in blocks(frames, scores, shares):
@@ -46,6 +51,8 @@ class GaussianMixture(Emission):
 
     def statistics(self, frames: Tensor, weights: Tensor) -> Sums:
         """Of each Gaussian "post" (K,), "obs" (K, D), "squares" about the mean: (K, D), or (K, D, D) for matrices."""
+        if self.has_missing(frames):
+            return self._statistics_of_seen(frames, weights)
         return self.evaluate(frames)[1](weights)
 
     def _moments(self, frames: Tensor, weights: Tensor, shares: Tensor) -> Sums:
@@ -80,6 +87,16 @@ class GaussianMixture(Emission):
     def _joint(self) -> Callable[[Tensor], Tensor]:
         """What gives (n, M, S) log-densities with the weights in them."""
         return self.covariance.densities(self.means, self.weight_logits.log_softmax(-1))
+
+    def _joint_of_seen(self, frames: Tensor) -> Tensor:
+        """(N, S, M) log-densities of what frames with missing features show."""
+        densities = missing.log_density(frames, self.means, self.covariance)
+        return densities.reshape(-1, self.n_states, self.n_mix) + self.weight_logits.log_softmax(-1)
+
+    def _statistics_of_seen(self, frames: Tensor, weights: Tensor) -> Sums:
+        shares = (self._joint_of_seen(frames).softmax(2) * weights[:, :, None]).flatten(1)
+        mass, first, squares = missing.deviations(frames, shares, self.means, self.covariance)
+        return Sums(post=mass, obs=first + mass[:, None] * self.means.detach(), squares=squares)
 
 
 def _normalise(joint: Tensor, scores: Tensor, shares: Tensor) -> None:
@@ -191,13 +208,13 @@ class GMMHMM(Estimator):
             self.weights_ = torch.full(self._grid, 1 / self.n_mix)
         if "m" in letters:
             centres = k_means(frames, self.n_components, generator)
-            nearest = torch.cdist(frames, centres).argmin(1)
+            nearest = nearest_centre(frames, centres)
             parts = [frames[nearest == state] for state in range(self.n_components)]
             parts = [part if len(part) else frames for part in parts]
-            self.means_ = torch.stack([k_means(part, self.n_mix, generator) for part in parts])
+            found = torch.stack([k_means(part, self.n_mix, generator) for part in parts])
+            self.means_ = torch.where(found.isnan(), centres[:, None], found)  # NaN: no frame of a part shows it
         if "c" in letters:
-            covariance = self._mixture.covariance
-            covariance.set_floored(shaped(first_covariance(frames, self.min_covar), covariance), self.covars_floor)
+            self._mixture.covariance.initialise(frames, self.min_covar, self.covars_floor)
 
     def _maximise(self, sums: Sums) -> None:
         mass = sums["post"].unflatten(0, self._grid)

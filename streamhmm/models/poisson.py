@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from streamhmm.models.emission import Emission
+from streamhmm.models.emission import Emission, check_counts
 from streamhmm.models.estimator import Estimator
+from streamhmm.models.missing import zeroed
 from streamhmm.models.parameters import as_numpy, assign
 from streamhmm.models.sums import Sums
 
@@ -28,11 +29,19 @@ class Poisson(Emission):
 
     def scores(self, frames: Tensor) -> Tensor:
         """Σ_d x_d log λ_d − λ_d − log x_d!."""
+        if self.has_missing(frames):
+            counts, seen = zeroed(frames)
+            constant = (counts + 1).lgamma().sum(1, keepdim=True)
+            return counts @ self.log_rates.mT - seen @ self.log_rates.exp().mT - constant
         constant = (frames + 1).lgamma().sum(1, keepdim=True)
         return frames @ self.log_rates.mT - self.log_rates.exp().sum(1) - constant
 
     def statistics(self, frames: Tensor, weights: Tensor) -> Sums:
-        """Of each state "post" (S,) and "obs" (S, D)."""
+        """Of each state "post" (S,) and "obs" (S, D); what is missing counts as its rate."""
+        if self.has_missing(frames):
+            counts, seen = zeroed(frames)
+            unseen = (weights.mT @ (1 - seen)) * self.log_rates.detach().exp()
+            return Sums(post=weights.sum(0), obs=weights.mT @ counts + unseen)
         return Sums(post=weights.sum(0), obs=weights.mT @ frames)
 
     def draw(self, states: Tensor, generator: torch.Generator | None) -> Tensor:
@@ -43,8 +52,7 @@ class Poisson(Emission):
 
     def check_frames(self, frames: Tensor) -> None:
         super().check_frames(frames)
-        if not bool(((frames >= 0) & (frames == frames.round())).all()):
-            raise ValueError("X must be whole numbers from 0 on")
+        check_counts(frames)
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -91,7 +99,8 @@ class PoissonHMM(Estimator):
     def _initialise(self, frames: Tensor, letters: set[str], generator: torch.Generator) -> None:
         """Rates drawn from the gamma distribution whose moments are those of the data."""
         if "l" in letters:
-            mean, variance = frames.mean(), frames.var(correction=0)
+            seen = frames[~frames.isnan()]
+            mean, variance = seen.mean(), seen.var(correction=0)
             size = (self.n_components, frames.shape[1])
             if not bool(variance > 0):
                 self.lambdas_ = mean.expand(size)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 
@@ -62,13 +63,33 @@ def as_sequences(x: Any, lengths: Any, dtype: torch.dtype, device: torch.device)
             most T, and T by default.
 
     Raises:
-        ValueError: for other shapes and lengths.
+        ValueError: for other shapes and lengths, and for what are no numbers.
     """
-    values = x if isinstance(x, Tensor) else torch.from_numpy(np.ascontiguousarray(x))
+    values = x if isinstance(x, Tensor) else torch.from_numpy(_as_array(x))
+    if values.is_complex():
+        raise ValueError(f"X must hold real numbers, got dtype {values.dtype}")
     if values.dim() not in (2, 3):
         raise ValueError(f"X must be (N, D), or (B, T, D) padded, got shape {tuple(values.shape)}")
     values = values.to(device, dtype)
     return _joined(values, lengths) if values.dim() == 2 else _from_padded(values, lengths)
+
+
+def _as_array(x: Any) -> NDArray[Any]:
+    """A contiguous, writable array that torch takes."""
+    try:
+        array = np.asarray(x)
+    except ValueError as error:
+        raise ValueError("X must be one array; join sequences one after another, and name their lengths") from error
+    if array.dtype.kind not in "biufcO":
+        raise ValueError(f"X must hold numbers, got dtype {array.dtype}")
+    if array.dtype.kind == "O":
+        try:
+            array = array.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError("X must hold numbers, got dtype object") from error
+    if not array.dtype.isnative or array.dtype.itemsize > 8:
+        array = array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
+    return np.require(array, requirements=("C", "W"))
 
 
 def _joined(values: Tensor, lengths: Any) -> Sequences:
@@ -91,7 +112,12 @@ def _from_padded(values: Tensor, lengths: Any) -> Sequences:
 
 
 def _as_lengths(lengths: Any) -> Tensor:
-    given = torch.as_tensor(np.asarray(lengths) if isinstance(lengths, Sequence) else lengths).cpu()
-    if given.dim() != 1 or given.is_floating_point() or bool((given < 0).any()):
-        raise ValueError(f"lengths must be whole numbers from 0 on, one a sequence, got {lengths!r}")
+    message = f"lengths must be whole numbers from 0 on, one a sequence, got {lengths!r}"
+    try:
+        given = torch.as_tensor(np.asarray(lengths) if isinstance(lengths, Sequence) else lengths).cpu()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(message) from error
+    whole = given.dtype in (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+    if given.dim() != 1 or not whole or bool((given < 0).any()):
+        raise ValueError(message)
     return given.to(torch.int64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from typing_extensions import Self
@@ -14,6 +15,7 @@ from streamhmm.models.em import ConvergenceMonitor, iterate
 from streamhmm.models.emission import Emission
 from streamhmm.models.hmm import HMM, Expectation
 from streamhmm.models.inference import Inference
+from streamhmm.models.missing import check_observed, known_mode
 from streamhmm.models.random_state import generator_from
 from streamhmm.models.sequences import Sequences
 from streamhmm.models.sums import Sums
@@ -34,6 +36,7 @@ class Training(HMM, Inference):
     verbose: bool
     params: str
     init_params: str
+    missing: str
     monitor_: ConvergenceMonitor
 
     @abstractmethod
@@ -77,7 +80,12 @@ class Training(HMM, Inference):
 
     def check_frames(self, frames: Tensor) -> None:
         if "emission" in self._modules:
-            self.emission.check_frames(frames)
+            self.require_emission().check_frames(frames)
+
+    def require_emission(self) -> Emission:
+        """The emissions, told the settings as these are now. Raises ValueError where there are none yet."""
+        self.emission.marginal = known_mode(self.missing) == "marginal"
+        return self.emission
 
     def _em_step(self, sequences: Sequences) -> float:
         found = self.expectation(sequences)
@@ -89,7 +97,8 @@ class Training(HMM, Inference):
             raise ValueError("X must have rows to learn from, got none")
         fresh = "emission" not in self._modules
         self.become(self._features_of(sequences.frames))
-        self.emission.check_frames(sequences.frames)
+        self.require_emission().check_frames(sequences.frames)
+        check_observed(sequences.frames)
         generator = generator_from(self.random_state)
         if "s" in self.init_params:
             self.chain.set_initial(normalised(self.chain.topology.first.double()))
@@ -102,4 +111,5 @@ class Training(HMM, Inference):
         return frames.shape[1]
 
     def _tensor(self, value: Any) -> Tensor:
-        return torch.as_tensor(value).to(self.chain.initial_logits.device, torch.float64)
+        given = np.asarray(value) if isinstance(value, (list, tuple)) else value
+        return torch.as_tensor(given).to(self.chain.initial_logits.device, torch.float64)
