@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from streamhmm.models import GMMHMM, CategoricalHMM, GaussianHMM, PoissonHMM, Topology
+from streamhmm import models
+from streamhmm.models import GMMHMM, GaussianHMM, PoissonHMM, Topology
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from hmmlearn import hmm
 
-STATES, FEATURES, MIXTURES, SYMBOLS = 4, 5, 3, 7
+STATES, FEATURES, MIXTURES, SYMBOLS, TRIALS = 4, 5, 3, 7, 12
 LENGTHS = [100, 300, 250, 150]
 KINDS = ("spherical", "diag", "full", "tied")
 FIXED: dict[str, Any] = {"n_iter": 6, "tol": -np.inf, "init_params": ""}
@@ -38,16 +39,17 @@ def covariances(kind: str, groups: tuple[int, ...]) -> np.ndarray:
     return np.tile(matrix, (*(groups if kind == "full" else groups[:-1]), 1, 1))
 
 
-def pair(name: str, kind: str | None = None) -> tuple[Any, Any, np.ndarray]:
-    """hmmlearn's model and ours with the same parameters, and data for them."""
+def pair(name: str, kind: str | None = None, **given: Any) -> tuple[Any, Any, np.ndarray]:
+    """hmmlearn's model and ours with the same settings and parameters, and data for them."""
     rng = np.random.RandomState(1)
-    options = dict(FIXED)
+    options = {**FIXED, **given}
     if kind is not None:
         options["covariance_type"] = kind
     if name == "GMMHMM":
         options["n_mix"] = MIXTURES
-    ours = {"CategoricalHMM": CategoricalHMM, "PoissonHMM": PoissonHMM, "GaussianHMM": GaussianHMM, "GMMHMM": GMMHMM}
-    models = getattr(hmm, name)(STATES, **options), ours[name](STATES, **options)
+    if name == "MultinomialHMM":
+        options["n_trials"] = TRIALS
+    both = getattr(hmm, name)(STATES, **options), getattr(models, name)(STATES, **options)
     x = vectors()
     values: dict[str, Any] = {
         "startprob_": rng.dirichlet(np.ones(STATES)),
@@ -56,6 +58,9 @@ def pair(name: str, kind: str | None = None) -> tuple[Any, Any, np.ndarray]:
     if name == "CategoricalHMM":
         x = rng.randint(0, SYMBOLS, (len(x), 1))
         values["emissionprob_"] = rng.dirichlet(np.ones(SYMBOLS), STATES)
+    elif name == "MultinomialHMM":
+        values["emissionprob_"] = rng.dirichlet(np.ones(SYMBOLS), STATES)
+        x = np.stack([rng.multinomial(TRIALS, values["emissionprob_"][frame // 200]) for frame in range(len(x))])
     elif name == "PoissonHMM":
         x = rng.poisson(5, (len(x), 3))
         values["lambdas_"] = rng.gamma(4, 2, (STATES, 3))
@@ -68,13 +73,14 @@ def pair(name: str, kind: str | None = None) -> tuple[Any, Any, np.ndarray]:
         values["means_"] = np.stack([x[200 * state : 200 * state + MIXTURES] for state in range(STATES)])
         values["covars_"] = covariances(str(kind), (STATES, MIXTURES))
         values["weights_"] = rng.dirichlet(np.ones(MIXTURES), STATES)
-    for model in models:
+    for model in both:
         for key, value in values.items():
             setattr(model, key, value)
-    return *models, x
+    return *both, x
 
 
-CASES = [("CategoricalHMM", None), ("PoissonHMM", None), *((n, k) for n in ("GaussianHMM", "GMMHMM") for k in KINDS)]
+DISCRETE = [("CategoricalHMM", None), ("MultinomialHMM", None), ("PoissonHMM", None)]
+CASES: list[tuple[str, str | None]] = [*DISCRETE, *((n, k) for n in ("GaussianHMM", "GMMHMM") for k in KINDS)]
 
 
 @pytest.mark.parametrize(("name", "kind"), CASES)
@@ -151,6 +157,8 @@ def test_samples_have_the_means_of_their_states(name: str, kind: str | None) -> 
         found = frames[states == state].mean(0)
         if name == "CategoricalHMM":
             wanted: Any = [np.arange(SYMBOLS) @ ours.emissionprob_[state]]
+        elif name == "MultinomialHMM":
+            wanted = TRIALS * ours.emissionprob_[state]
         elif name == "PoissonHMM":
             wanted = ours.lambdas_[state]
         elif name == "GaussianHMM":

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from streamhmm.models.gaussian import GaussianHMM
     from streamhmm.models.hmmlearn_models import from_hmmlearn
     from streamhmm.models.mixture import GMMHMM
+    from streamhmm.models.multinomial import MultinomialHMM
     from streamhmm.models.poisson import PoissonHMM
     from streamhmm.models.topology import Topology
 
@@ -21,10 +22,21 @@ _FAMILIES = {
     "CategoricalHMM": "categorical",
     "GMMHMM": "mixture",
     "GaussianHMM": "gaussian",
+    "MultinomialHMM": "multinomial",
     "PoissonHMM": "poisson",
 }
 _HOMES = {**_FAMILIES, "Topology": "topology", "from_hmmlearn": "hmmlearn_models", "load": "files", "save": "files"}
-__all__ = ["GMMHMM", "CategoricalHMM", "GaussianHMM", "PoissonHMM", "Topology", "from_hmmlearn", "load", "save"]
+__all__ = [
+    "GMMHMM",
+    "CategoricalHMM",
+    "GaussianHMM",
+    "MultinomialHMM",
+    "PoissonHMM",
+    "Topology",
+    "from_hmmlearn",
+    "load",
+    "save",
+]
 
 
 def families() -> dict[str, Any]:

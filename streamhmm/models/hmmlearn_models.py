@@ -34,6 +34,10 @@ def from_hmmlearn(fitted: Any) -> Estimator:
     wanted = {each.name for each in fields(made)} - set(_APART)
     if name in _NAMES:
         wanted = {key for key in wanted if not key.endswith(("_prior", "_weight"))}  # they mean something else there
+    if "n_trials" in given and np.unique(given["n_trials"]).size == 1:
+        given["n_trials"] = int(np.unique(given["n_trials"])[0])
+    elif "n_trials" in given:
+        given["n_trials"] = None  # those of each frame of its data
     model = made(**{key: given[key] for key in wanted & set(given)})
     values = {key: getattr(fitted, key) for key in _PARAMETERS if hasattr(fitted, key)}
     if "startprob_" not in values:
