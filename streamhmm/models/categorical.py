@@ -125,6 +125,6 @@ class CategoricalHMM(Estimator):
 
     def _maximise(self, sums: Sums) -> None:
         if "e" in self.params:
-            weights = (self._tensor(self.emissionprob_prior) - 1 + sums["obs"]).clamp(min=0)
+            weights = (self._prior("emissionprob_prior", *sums["obs"].shape) - 1 + sums["obs"]).clamp(min=0)
             unseen = weights.sum(-1, keepdim=True) == 0
             self.emissionprob_ = torch.where(unseen, self._categorical.logits.softmax(-1), normalised(weights))

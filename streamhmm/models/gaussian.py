@@ -14,7 +14,7 @@ from streamhmm.models import missing
 from streamhmm.models.covariance import KINDS, Covariance, outer
 from streamhmm.models.emission import Emission
 from streamhmm.models.estimator import Estimator
-from streamhmm.models.k_means import k_means
+from streamhmm.models.k_means import first_means
 from streamhmm.models.moments import Moments, blocks, in_blocks
 from streamhmm.models.parameters import as_numpy, assign
 from streamhmm.models.sums import Sums
@@ -137,13 +137,14 @@ class GaussianHMM(Estimator):
 
     def _initialise(self, frames: Tensor, letters: set[str], generator: torch.Generator) -> None:
         if "m" in letters:
-            self.means_ = k_means(frames, self.n_components, generator)
+            self.means_ = first_means(frames, self.n_components, generator)
         if "c" in letters:
             self._gaussian.covariance.initialise(frames, self.min_covar, self.covars_floor)
 
     def _maximise(self, sums: Sums) -> None:
         """Huang, Acero & Hon, Spoken Language Processing, 2001, p. 443; as hmmlearn has it."""
-        strength, centre = self._tensor(self.means_weight), self._tensor(self.means_prior)
+        shape = self._gaussian.means.shape
+        strength, centre = self._prior("means_weight", *shape), self._prior("means_prior", *shape)
         mass, total = sums["post"][:, None], sums["obs"]
         if "m" in self.params:
             means = (strength * centre + total) / (strength + mass)
@@ -155,7 +156,8 @@ class GaussianHMM(Estimator):
 
     def _covariance(self, sums: Sums, means: Tensor, strength: Tensor, away: Tensor) -> Tensor:
         mass, total, squares = sums["post"], sums["obs"], sums["squares"]
-        prior, weight = self._tensor(self.covars_prior), self._tensor(self.covars_weight)
+        shape = means.shape if self.covariance_type in ("spherical", "diag") else self._gaussian.covariance.raw.shape
+        prior, weight = self._prior("covars_prior", *shape), self._prior("covars_weight", *shape)
         if self.covariance_type in ("spherical", "diag"):
             spread = strength * away**2 + squares - 2 * means * total + means**2 * mass[:, None]
             value = (prior + spread) / ((weight - 1).clamp(min=0) + mass[:, None]).clamp(min=1e-5)

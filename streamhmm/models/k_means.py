@@ -22,6 +22,14 @@ def k_means(frames: Tensor, count: int, generator: torch.Generator) -> Tensor:
     return origin + min(runs, key=lambda centres: float(points.distances(centres).min(1).values.sum()))
 
 
+def first_means(frames: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """(K, D) centres for the means of K states. Raises ValueError for fewer frames than states."""
+    rows = int((~frames.isnan()).any(1).sum())
+    if rows < count:
+        raise ValueError(f"X must have at least as many rows as n_components, {count}, got {rows}")
+    return k_means(frames, count, generator)
+
+
 def nearest_centre(frames: Tensor, centres: Tensor) -> Tensor:
     """(N,) which of (K, D) centres is nearest, seen from what is observed."""
     origin = centres.mean(0)

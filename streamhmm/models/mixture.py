@@ -16,7 +16,7 @@ from streamhmm.models.chain import check_probabilities, normalised
 from streamhmm.models.covariance import KINDS, Covariance, outer
 from streamhmm.models.emission import Emission
 from streamhmm.models.estimator import Estimator
-from streamhmm.models.k_means import k_means, nearest_centre
+from streamhmm.models.k_means import first_means, k_means, nearest_centre
 from streamhmm.models.moments import Moments, blocks, in_blocks
 from streamhmm.models.parameters import as_numpy, assign
 from streamhmm.models.sums import Sums
@@ -153,6 +153,8 @@ class GMMHMM(Estimator):
     def __post_init__(self) -> None:
         if self.covariance_type not in KINDS:
             raise ValueError(f"covariance_type must be one of {', '.join(KINDS)}, got {self.covariance_type!r}")
+        if not isinstance(self.n_mix, (int, np.integer)) or self.n_mix < 1:
+            raise ValueError(f"n_mix must be a whole number of at least 1, got {self.n_mix!r}")
         super().__post_init__()
 
     @property
@@ -207,7 +209,7 @@ class GMMHMM(Estimator):
         if "w" in letters:
             self.weights_ = torch.full(self._grid, 1 / self.n_mix)
         if "m" in letters:
-            centres = k_means(frames, self.n_components, generator)
+            centres = first_means(frames, self.n_components, generator)
             nearest = nearest_centre(frames, centres)
             parts = [frames[nearest == state] for state in range(self.n_components)]
             parts = [part if len(part) else frames for part in parts]
@@ -219,11 +221,11 @@ class GMMHMM(Estimator):
     def _maximise(self, sums: Sums) -> None:
         mass = sums["post"].unflatten(0, self._grid)
         if "w" in self.params:
-            weights = (mass + self._tensor(self.weights_prior) - 1).clamp(min=0)
+            weights = (mass + self._prior("weights_prior", *self._grid) - 1).clamp(min=0)
             unseen = weights.sum(-1, keepdim=True) == 0
             self.weights_ = torch.where(unseen, self._mixture.weight_logits.softmax(-1), normalised(weights))
-        strength = self._tensor(self.means_weight).expand(self._grid)[:, :, None]
-        centre = self._tensor(self.means_prior)
+        strength = self._prior("means_weight", *self._grid).expand(self._grid)[:, :, None]
+        centre = self._prior("means_prior", *self._grid, self._mixture.means.shape[1])
         if "m" in self.params:
             total = sums["obs"].unflatten(0, self._grid)
             below = mass[:, :, None] + strength
@@ -265,9 +267,11 @@ class GMMHMM(Estimator):
             "diag": (-1.5, 0.0),
             "spherical": (-(self.n_mix + 2.0) / 2.0, 0.0),
         }[self.covariance_type]
+        shape = self.covars_.shape
+        shapes = shape, shape[:-2] if self.covariance_type in ("full", "tied") else shape
         prior, weight = (
-            self._tensor(default if given is None else given)
-            for default, given in zip(flat, (self.covars_prior, self.covars_weight), strict=True)
+            self._tensor(default) if getattr(self, name) is None else self._prior(name, *shape)
+            for default, name, shape in zip(flat, ("covars_prior", "covars_weight"), shapes, strict=True)
         )
         if prior.dim() == 0 and self.covariance_type in ("full", "tied"):
             prior = prior.expand(size, size)

@@ -111,7 +111,8 @@ class PoissonHMM(Estimator):
     def _maximise(self, sums: Sums) -> None:
         """Hyvönen & Tolonen, Bayesian Inference 2019, section 3.2; as hmmlearn has it."""
         if "l" in self.params:
-            strength, centre = self._tensor(self.lambdas_weight), self._tensor(self.lambdas_prior)
+            shape = sums["obs"].shape
+            strength, centre = self._prior("lambdas_weight", *shape), self._prior("lambdas_prior", *shape)
             mass, total = sums["post"][:, None], sums["post"].sum()
             rates = (centre + total * sums["obs"] / mass) / (strength + total)
             self.lambdas_ = torch.where(mass > 0, rates, self._poisson.log_rates.exp())

@@ -69,7 +69,8 @@ class Training(HMM, Inference):
     @torch.no_grad()
     def maximise(self, found: Expectation) -> None:
         """The M step of all parameters among ``params``."""
-        priors = self._tensor(self.startprob_prior), self._tensor(self.transmat_prior)
+        states = self.chain.n_states
+        priors = self._prior("startprob_prior", states), self._prior("transmat_prior", states, states)
         self.chain.maximise(found.counts, *priors, self.params)
         self._maximise(found.statistics)
 
@@ -92,6 +93,7 @@ class Training(HMM, Inference):
         self.maximise(found)
         return found.log_likelihood
 
+    @torch.no_grad()
     def _begin(self, sequences: Sequences) -> None:
         if not len(sequences.frames):
             raise ValueError("X must have rows to learn from, got none")
@@ -109,6 +111,17 @@ class Training(HMM, Inference):
 
     def _features_of(self, frames: Tensor) -> int:
         return frames.shape[1]
+
+    def _prior(self, name: str, *shape: int) -> Tensor:
+        """What the constructor was given. Raises ValueError unless it is a number, or can take this shape."""
+        given = getattr(self, name)
+        try:
+            value = self._tensor(given)
+            value.expand(shape)
+        except (TypeError, ValueError, RuntimeError) as error:
+            found = f"shape {tuple(np.shape(given))}" if np.ndim(given) else repr(given)
+            raise ValueError(f"{name} must be a number, or of shape {shape}, got {found}") from error
+        return value
 
     def _tensor(self, value: Any) -> Tensor:
         given = np.asarray(value) if isinstance(value, (list, tuple)) else value
