@@ -74,13 +74,15 @@ class Covariance(nn.Module):
             warnings.warn(text, RuntimeWarning, stacklevel=2)
         self.set(value)
 
-    def initialise(self, frames: Tensor, min_covar: float, floor: float) -> None:
+    def initialise(self, frames: Tensor, min_covar: float, floor: float, about: Tensor | float = 0.0) -> None:
         """Take that of all (N, D) frames for every Gaussian, ``min_covar`` added along the diagonal.
+
+        ``about``: (N, D) centres of the frames, where the covariance within clusters is wanted.
 
         Warns:
             RuntimeWarning: a feature is constant, and has a variance of its own here.
         """
-        matrix = first_covariance(frames, min_covar)
+        matrix = first_covariance(frames - about, min_covar)
         if self.kind != "spherical":
             _warn_of_constant(frames)
         self.set_floored(_shaped(matrix, self), floor)
@@ -153,7 +155,7 @@ class Covariance(nn.Module):
 
     def _by_member(self, values: Tensor) -> Tensor:
         """(K, …) with the first of every group first."""
-        return values.unflatten(0, (self.groups, self.members)).transpose(0, 1).flatten(0, 1)
+        return values.reshape(self.groups, self.members, *values.shape[1:]).transpose(0, 1).flatten(0, 1)
 
     def _factor(self) -> Tensor:
         return self.raw.tril(-1) + torch.diag_embed(self.raw.diagonal(dim1=-2, dim2=-1).exp())

@@ -39,22 +39,23 @@ def from_hmmlearn(fitted: Any) -> Estimator:
     elif "n_trials" in given:
         given["n_trials"] = None  # those of each frame of its data
     model = made(**{key: given[key] for key in wanted & set(given)})
-    values = {key: getattr(fitted, key) for key in _PARAMETERS if hasattr(fitted, key)}
-    if "startprob_" not in values:
+    wanted = {key for key in _PARAMETERS if isinstance(getattr(made, key, None), property)}
+    values = {key: _value(fitted, key) for key in wanted}
+    if any(value is None for value in values.values()):
         raise ValueError(f"this {name} has no parameters yet; fit it first")
     for key in sorted(values, key=lambda key: key in ("covars_", "weights_")):  # these need the means' shape
-        setattr(model, key, _value(fitted, key, values[key]))
+        setattr(model, key, values[key])
     return model
 
 
-def _value(fitted: Any, key: str, value: Any) -> Any:
-    """hmmlearn shows the covariances of its Gaussian models as matrices."""
+def _value(fitted: Any, key: str) -> Any:
+    """hmmlearn shows the covariances of its Gaussian models as matrices, and only of fitted ones."""
     if key != "covars_" or type(fitted).__name__ == "GMMHMM":
-        return value
+        return getattr(fitted, key, None)
+    stored = getattr(fitted, "_covars_", None)
+    if stored is None:
+        return None
+    values = np.asarray(stored)
     if fitted.covariance_type == "spherical":
-        stored = np.asarray(fitted._covars_)  # (S,), or (S, D) of equal numbers
-        return stored if stored.ndim == 1 else np.array(stored[:, 0])
-    kind, matrices = fitted.covariance_type, np.asarray(value)
-    if kind == "tied":
-        return matrices if matrices.ndim == 2 else matrices[0]
-    return np.array(np.diagonal(matrices, axis1=1, axis2=2)) if kind == "diag" and matrices.ndim == 3 else matrices
+        return values if values.ndim == 1 else values[:, 0].copy()  # (S,), or (S, D) of equal numbers
+    return values

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -60,16 +62,25 @@ class _Points:
 
 
 def _spread(points: _Points, count: int, generator: torch.Generator) -> Tensor:
+    """Greedy k-means++: of some frames drawn by their squared distance, the one that leaves the least of it."""
     values = points.values
-
-    def draw(weights: Tensor) -> Tensor:
-        return values[torch.multinomial(weights.cpu(), 1, generator=generator).to(values.device)]
-
-    centres = draw(torch.ones(len(values)))
+    centres = values[_drawn(torch.ones_like(values[:, 0]), 1, generator)]
+    nearest = points.distances(centres)
     for _ in range(count - 1):
-        nearest = points.distances(centres).min(1).values
-        centres = torch.cat((centres, draw(nearest if bool(nearest.sum() > 0) else torch.ones(len(values)))))
+        weights = nearest[:, 0] if bool(nearest.sum() > 0) else torch.ones_like(nearest[:, 0])
+        candidates = values[_drawn(weights, 2 + int(math.log(count)), generator)]
+        left = torch.minimum(nearest, points.distances(candidates))
+        best = left.sum(0).argmin()
+        centres = torch.cat((centres, candidates[best][None]))
+        nearest = left[:, best][:, None]
     return centres
+
+
+def _drawn(weights: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """(count,) rows, by their weights; torch.multinomial takes 2²⁴ rows at most."""
+    chances = weights.cumsum(0)
+    numbers = torch.rand(count, generator=generator, dtype=torch.float64).to(weights) * chances[-1]
+    return torch.searchsorted(chances, numbers, right=True).clamp(max=len(weights) - 1)
 
 
 def _lloyd(points: _Points, centres: Tensor) -> Tensor:

@@ -205,7 +205,10 @@ class GMMHMM(Estimator):
         return GaussianMixture(*self._grid, n_features, self.covariance_type, self.dtype)
 
     def _initialise(self, frames: Tensor, letters: set[str], generator: torch.Generator) -> None:
-        """Clusters of all frames are the states, clusters of theirs the mixtures."""
+        """Clusters of all frames are the states, clusters of theirs the mixtures; the covariance is that within them.
+
+        One of all frames would be so wide that the mixtures of a state are all alike, and stay so for long.
+        """
         if "w" in letters:
             self.weights_ = torch.full(self._grid, 1 / self.n_mix)
         if "m" in letters:
@@ -216,7 +219,9 @@ class GMMHMM(Estimator):
             found = torch.stack([k_means(part, self.n_mix, generator) for part in parts])
             self.means_ = torch.where(found.isnan(), centres[:, None], found)  # NaN: no frame of a part shows it
         if "c" in letters:
-            self._mixture.covariance.initialise(frames, self.min_covar, self.covars_floor)
+            means = self._mixture.means.detach()
+            about = means[nearest_centre(frames, means)]
+            self._mixture.covariance.initialise(frames, self.min_covar, self.covars_floor, about)
 
     def _maximise(self, sums: Sums) -> None:
         mass = sums["post"].unflatten(0, self._grid)
