@@ -128,7 +128,7 @@ class GMMHMM(Estimator):
         weights_prior: concentration of the Dirichlet prior of the mixture weights.
         means_prior, means_weight: mean and strength of the normal prior of the means.
         covars_prior, covars_weight: of the prior of the covariances: inverse Wishart, or inverse gamma for "spherical"
-            and "diag"; None for a flat one.
+            and "diag"; None for hmmlearn's, which is flat (of "spherical" ones where M is D).
 
     For the rest see :class:`Estimator`. Letters of ``params``: "s", "t", "m" means, "c" covariances, "w" weights.
 
