@@ -71,7 +71,7 @@ def test_mixtures_of_gaussians(kind: str) -> None:
 def test_symbols() -> None:
     chances = np.array([[0.7, 0.1, 0.1, 0.1], [0.05, 0.8, 0.05, 0.1], [0.1, 0.1, 0.3, 0.5]])
     truth = made(CategoricalHMM(3), **CHAIN, emissionprob_=chances)
-    model, order = fitted(truth, 20_000, n_iter=150, tol=1e-1, random_state=1)
+    model, order = fitted(truth, 12_000, n_iter=100, tol=1e-1, random_state=1)
     np.testing.assert_allclose(model.emissionprob_[order], chances, atol=0.06)
     np.testing.assert_allclose(model.transmat_[order][:, order], CHAIN["transmat_"], atol=0.08)
 

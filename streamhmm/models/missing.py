@@ -64,11 +64,12 @@ def log_density(frames: Tensor, means: Tensor, covariance: Covariance) -> Tensor
         precision = (-spread).exp()
         squares = values.square() @ precision.mT - 2 * values @ (means * precision).mT
         return -0.5 * (squares + seen @ (means.square() * precision + spread + math.log(2 * math.pi)).mT)
-    matrices, rows, parts = _matrices(covariance), [], []
+    matrices, means = _grouped(covariance, means)
+    rows, parts = [], []
     for seen, where in patterns(frames):
         rows.append(where)
-        parts.append(_of_pattern(frames[where][:, seen], means[:, seen], matrices[:, seen][:, :, seen]))
-    return torch.cat(parts)[torch.cat(rows).argsort()] if parts else frames.new_zeros(0, len(means))
+        parts.append(_of_pattern(frames[where][:, seen], means[..., seen], matrices[..., seen, :][..., seen]))
+    return torch.cat(parts)[torch.cat(rows).argsort()] if parts else frames.new_zeros(0, len(means) * means.shape[1])
 
 
 def deviations(frames: Tensor, weights: Tensor, means: Tensor, covariance: Covariance) -> Deviations:
@@ -81,11 +82,11 @@ def deviations(frames: Tensor, weights: Tensor, means: Tensor, covariance: Covar
         squares = weights.mT @ values.square() - 2 * means * total + means.square() * observed
         unseen = (mass[:, None] - observed).clamp(min=0) * _log_variances(covariance, means).detach().exp()
         return Deviations(mass, total - means * observed, squares + unseen)
-    matrices = _matrices(covariance).detach()
-    first, second = torch.zeros_like(means), torch.zeros_like(matrices)
+    matrices, grid = _grouped(covariance, means)
+    first, second = torch.zeros_like(means), means.new_zeros(*means.shape, means.shape[1])
     for seen, where in patterns(frames):
         shares = weights[where].mT
-        filled, left = _filled(frames[where], seen, means, matrices)
+        filled, left = _filled(frames[where], seen, grid, matrices.detach())
         first += (shares[:, None] @ filled).squeeze(1)
         second += (filled * shares[:, :, None]).mT @ filled + shares.sum(1)[:, None, None] * left
     return Deviations(mass, first, (second + second.mT) / 2)
@@ -103,12 +104,12 @@ def patterns(frames: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
 def _of_pattern(frames: Tensor, means: Tensor, matrices: Tensor) -> Tensor:
     """(n, K) ordinary densities of (n, d) frames, which d = 0 leaves at 0."""
     if frames.shape[1] == 0:
-        return frames.new_zeros(len(frames), len(means))
+        return frames.new_zeros(len(frames), means.shape[0] * means.shape[1])
     factors = torch.linalg.cholesky(matrices)
-    white = torch.linalg.solve_triangular(factors, (frames - means[:, None]).mT, upper=False)
+    white = torch.linalg.solve_triangular(factors, (frames - means[:, :, None]).mT, upper=False)
     spread = 2 * factors.diagonal(dim1=-2, dim2=-1).log().sum(-1) + frames.shape[1] * math.log(2 * math.pi)
-    squares: Tensor = white.square().sum(1) + spread[:, None]
-    return -0.5 * squares.mT
+    squares: Tensor = white.square().sum(2) + spread[:, :, None]
+    return -0.5 * squares.flatten(0, 1).mT
 
 
 def _filled(frames: Tensor, seen: Tensor, means: Tensor, matrices: Tensor) -> tuple[Tensor, Tensor]:
@@ -116,17 +117,16 @@ def _filled(frames: Tensor, seen: Tensor, means: Tensor, matrices: Tensor) -> tu
 
     E[x_m | x_o] = μ_m + Σ_mo Σ_oo⁻¹ (x_o − μ_o), and their covariance is Σ_mm − Σ_mo Σ_oo⁻¹ Σ_om.
     """
-    filled = means.new_zeros(len(means), *frames.shape)
-    if len(seen) == 0:
-        return filled, matrices
     unseen = frames[0].isnan()
-    away = frames[:, seen] - means[:, None, seen]
-    across = matrices[:, seen]
-    gain = torch.cholesky_solve(across, torch.linalg.cholesky(across[:, :, seen]))
-    filled = away @ gain
-    filled[:, :, seen] = away
-    left = matrices - across.mT @ gain
-    return filled, left * (unseen[:, None] & unseen)
+    away = frames[:, seen] - means[:, :, None, seen]
+    filled, left = away.new_zeros(*away.shape[:3], frames.shape[1]), matrices
+    if len(seen):
+        across = matrices[..., seen, :]
+        gain = torch.cholesky_solve(across, torch.linalg.cholesky(across[..., seen]))
+        filled = away @ gain
+        filled[..., seen] = away
+        left = (matrices - across.mT @ gain) * (unseen[:, None] & unseen)
+    return filled.flatten(0, 1), left.expand(*means.shape, -1).flatten(0, 1)
 
 
 def _log_variances(covariance: Covariance, means: Tensor) -> Tensor:
@@ -134,6 +134,7 @@ def _log_variances(covariance: Covariance, means: Tensor) -> Tensor:
     return raw[:, None].expand_as(means) if covariance.kind == "spherical" else raw
 
 
-def _matrices(covariance: Covariance) -> Tensor:
-    """(K, D, D), those of a group repeated."""
-    return covariance.value.repeat_interleave(covariance.members if covariance.kind == "tied" else 1, dim=0)
+def _grouped(covariance: Covariance, means: Tensor) -> tuple[Tensor, Tensor]:
+    """(G, 1, D, D) matrices and the (G, M, D) means of the Gaussians that share them."""
+    matrices = covariance.value[:, None]
+    return matrices, means.reshape(len(matrices), -1, means.shape[1])
