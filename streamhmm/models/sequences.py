@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -65,7 +66,7 @@ def as_sequences(x: Any, lengths: Any, dtype: torch.dtype, device: torch.device)
     Raises:
         ValueError: for other shapes and lengths, and for what are no numbers.
     """
-    values = x if isinstance(x, Tensor) else torch.from_numpy(_as_array(x))
+    values = x if isinstance(x, Tensor) else _tensor_on(_as_array(x))
     if values.is_complex():
         raise ValueError(f"X must hold real numbers, got dtype {values.dtype}")
     if values.dim() not in (2, 3):
@@ -75,7 +76,7 @@ def as_sequences(x: Any, lengths: Any, dtype: torch.dtype, device: torch.device)
 
 
 def _as_array(x: Any) -> NDArray[Any]:
-    """A contiguous, writable array that torch takes."""
+    """A contiguous array that torch takes; the same memory where that is one."""
     try:
         array = np.asarray(x)
     except ValueError as error:
@@ -89,7 +90,14 @@ def _as_array(x: Any) -> NDArray[Any]:
             raise ValueError("X must hold numbers, got dtype object") from error
     if not array.dtype.isnative or array.dtype.itemsize > 8:
         array = array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
-    return np.require(array, requirements=("C", "W"))
+    return np.require(array, requirements="C")
+
+
+def _tensor_on(values: NDArray[Any]) -> Tensor:
+    """A tensor in the same memory, which may be a file's and read-only: nothing here writes to observations."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return torch.from_numpy(values)
 
 
 def _joined(values: Tensor, lengths: Any) -> Sequences:
