@@ -14,6 +14,8 @@ from streamhmm.errors import AudioError, OutputError
 if TYPE_CHECKING:
     from streamhmm.metrics import FilePair, FilePairs, RecordingComparison, SpeechComparison, SpeechSettings
 
+_CLEAN_BAND = 7 / 8  # of what a recording can hold; resampling filters fall off above
+
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command and its options."""
@@ -68,7 +70,7 @@ def _add_analysis(parser: argparse.ArgumentParser) -> None:
         "--alpha",
         type=float,
         default=kept,
-        help="frequency warping of the mel-cepstra (default: that of the mel scale)",
+        help="frequency warping of the mel-cepstra (default: as the mel scale)",
     )
     parser.add_argument(
         "--pitch-method", choices=("dio", "harvest"), default=kept, help="what finds the pitch (default: dio)"
@@ -99,19 +101,19 @@ def run(options: argparse.Namespace) -> int:
     compared = list(_compare(files.pairs, options, settings, failures))
     if not compared:
         raise OutputError(f"{options.reference}, {options.hypothesis}: nothing could be compared; check the two paths")
+    _mention_rates(compared)
     unaligned: dict[str, str] = {}
     alignments = list(_compare_alignments(aligned, options, unaligned))
     evaluation = evaluate_speech(compared, alignments, seed=options.seed)
     if STDOUT not in (options.json, options.csv):
         write((metrics_report.tables if is_terminal() else metrics_report.lines)(evaluation))
     if options.json:
-        metrics_report.write_json(options.json, evaluation, files, {**failures, **unaligned}, options)
+        metrics_report.write_json(options.json, evaluation, failures, unaligned, options)
     if options.csv:
         metrics_report.write_csv(options.csv, evaluation)
-    lacking = aligned.only_hypothesis if aligned else ()
-    return int(
-        any(name not in files.only_hypothesis for name in failures) or any(name not in lacking for name in unaligned)
-    )
+    lacking = (files.only_hypothesis, aligned.only_hypothesis if aligned else ())
+    pairs = zip((failures, unaligned), lacking, strict=True)
+    return int(any(name not in allowed for found, allowed in pairs for name in found))
 
 
 def _settings(options: argparse.Namespace) -> SpeechSettings:
@@ -119,11 +121,12 @@ def _settings(options: argparse.Namespace) -> SpeechSettings:
 
     from streamhmm.metrics import SpeechSettings
 
+    parser: argparse.ArgumentParser = options.parser
     given = {field.name: getattr(options, field.name) for field in fields(SpeechSettings) if field.name in options}
     try:
         return SpeechSettings(**given)
     except ValueError as error:
-        options.parser.error(str(error))
+        parser.error(str(error))
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -160,13 +163,26 @@ def _compare(
             complain(failures[pair.name])
 
 
+def _mention_rates(compared: Sequence[SpeechComparison]) -> None:
+    """Say so if the band reaches up to where resampling has left nothing on one side."""
+    for recording in compared:
+        lowest, highest = sorted(recording.source_rates)
+        if lowest != highest and recording.settings.sample_rate > lowest * _CLEAN_BAND:
+            complain(
+                f"{recording.name}: rates of {lowest} and {highest} Hz: the edge of the band counts as distortion; "
+                f"use --sample-rate {int(lowest * _CLEAN_BAND)}, or make both recordings at one rate"
+            )
+            return
+
+
 def _alignment_pairs(options: argparse.Namespace) -> FilePairs | None:
     from streamhmm.metrics import find_pairs
 
+    parser: argparse.ArgumentParser = options.parser
     try:
         return find_pairs(*options.alignments) if options.alignments else None
     except ValueError as error:
-        options.parser.error(f"--alignments: {error}")
+        parser.error(f"--alignments: {error}")
 
 
 def _compare_alignments(

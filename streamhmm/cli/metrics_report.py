@@ -13,7 +13,7 @@ from typing import Any
 
 from streamhmm.cli.output import STDOUT, write
 from streamhmm.formats import atomic_write
-from streamhmm.metrics import Figure, FilePairs, SpeechComparison, SpeechEvaluation
+from streamhmm.metrics import Figure, SpeechComparison, SpeechEvaluation
 from streamhmm.metrics.speech_evaluation import SPEECH_MEASURES, measures_of
 
 SCHEMA = 1
@@ -101,10 +101,16 @@ def _entry(recording: SpeechComparison) -> dict[str, Any]:
 
 
 def write_json(
-    path: str, evaluation: SpeechEvaluation, files: FilePairs, failures: dict[str, str], options: argparse.Namespace
+    path: str,
+    evaluation: SpeechEvaluation,
+    failures: dict[str, str],
+    unaligned: dict[str, str],
+    options: argparse.Namespace,
 ) -> None:
-    """Everything as JSON to a file, or to standard output as "-"; figures that are not known are null."""
-    lonely = {*files.only_reference, *files.only_hypothesis}
+    """Everything as JSON to a file, or to standard output as "-"; figures that are not known are null.
+
+    ``failures`` and ``unaligned`` say why a recording, or an alignment, of that name was not compared.
+    """
     first = evaluation.recordings[0]
     compared = first.distortion
     content = {
@@ -122,9 +128,8 @@ def write_json(
         },
         "seed": options.seed,
         "intervals": {"level": 0.95, "units": len(evaluation.recordings)},
-        "only_reference": list(files.only_reference),
-        "only_hypothesis": list(files.only_hypothesis),
-        "failed": {name: reason for name, reason in failures.items() if name not in lonely},
+        "not_compared": failures,
+        "alignments_not_compared": unaligned,
         "unvoiced": list(evaluation.unvoiced),
         "figures": {
             name: {**_figure(f), "recordings": evaluation.known[name]} for name, f in evaluation.figures.items()

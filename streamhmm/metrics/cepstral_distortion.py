@@ -78,7 +78,8 @@ def mel_cepstral_distortion(
 
     Raises:
         ValueError: other shapes; no coefficient but c0; different numbers of coefficients, or of frames where these
-            must agree; NaN or infinity; an unknown step; a radius that nothing fits into; options that do not go together.
+            must agree; NaN or infinity; an unknown step; a radius that nothing fits into; options that do not go
+            together.
         TypeError: no numbers.
     """
     import torch

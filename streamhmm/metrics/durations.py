@@ -110,7 +110,7 @@ class DurationPairs:
 
 
 def _durations(values: Any, name: str) -> FloatArray:
-    found = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values, dtype=np.float64)
+    found = np.asarray(values.detach().double().cpu() if hasattr(values, "detach") else values, dtype=np.float64)
     if found.ndim != 1:
         raise ValueError(f"{name} must be durations (N,), got shape {found.shape}")
     wrong = found[(found < 0) | np.isinf(found)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ FloatArray = NDArray[np.float64]
 _POINTS = 1000
 
 
+@lru_cache
 def mel_alpha(sample_rate: int) -> float:
     """The all-pass constant whose warping comes nearest to the mel scale at a sample rate: 0.41 at 16 kHz, 0.455 at
     22.05 kHz, 0.554 at 48 kHz.

@@ -87,14 +87,14 @@ def pitch_errors(reference: Any, hypothesis: Any, *, path: Any = None, cut: bool
 def _contour(values: Any, name: str) -> FloatArray:
     """(T,) Hz, 0 where unvoiced."""
     if hasattr(values, "detach"):  # a torch tensor, perhaps on another device
-        values = values.detach().cpu()
+        values = values.detach().double().cpu()
     try:
-        contour = np.array(values, dtype=np.float64)
+        contour = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be frequencies (T,) in Hz, got {type(values).__name__}") from None
     if contour.ndim != 1:
         raise ValueError(f"{name} must be frequencies (T,), got shape {contour.shape}")
-    contour[np.isnan(contour)] = 0.0
+    contour = np.where(np.isnan(contour), 0.0, contour)
     wrong = np.flatnonzero((contour < 0) | np.isinf(contour))
     if len(wrong):
         raise ValueError(

@@ -11,12 +11,16 @@ from streamhmm.metrics.speech_features import SpeechFeatures, SpeechSettings
 
 @dataclass(frozen=True)
 class SpeechComparison:
-    """A synthesised or otherwise changed recording against its reference; ``settings`` are those of the analysis."""
+    """A synthesised or otherwise changed recording against its reference.
+
+    ``settings`` are those of the analysis, ``source_rates`` the recordings' own rates in Hz.
+    """
 
     name: str
     distortion: CepstralDistortion
     pitch: PitchErrors
     settings: SpeechSettings
+    source_rates: tuple[int, int]
 
 
 def compare_speech(
@@ -52,4 +56,5 @@ def compare_speech(
         cut=cut,
     )
     pitch = pitch_errors(reference.f0_hz, hypothesis.f0_hz, path=distortion.path)
-    return SpeechComparison(name, distortion, pitch, reference.settings)
+    rates = reference.source_rate, hypothesis.source_rate
+    return SpeechComparison(name, distortion, pitch, reference.settings, rates)

@@ -19,7 +19,7 @@ from streamhmm.metrics.mel_cepstrum import mel_alpha, mel_cepstra
 
 FloatArray = NDArray[np.float64]
 PITCH_METHODS = ("dio", "harvest")
-_LOWEST_RATE = 8000
+_LOWEST_RATE = 6000
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,9 @@ class SpeechSettings:
     """How recordings are analysed; figures are only comparable between equal ones.
 
     Attributes:
-        sample_rate: that recordings are brought to, Hz. What lies above half of it does not count.
+        sample_rate: that recordings are brought to, Hz. What lies above half of it does not count. Where the
+            recordings' own rates differ, it should be at most 7/8 of the lowest: what resampling leaves just below the
+            edge of the band is nothing on one side, and counts for decibels.
         frame_shift_ms: from frame to frame.
         order: of the mel-cepstra, c0 not counted.
         alpha: frequency warping of the mel-cepstra; None: :func:`~streamhmm.metrics.mel_alpha` of the sample rate.
@@ -72,12 +74,14 @@ class SpeechFeatures:
         f0_hz: (T,), 0 where unvoiced. Without any voiced frame all are 0.
         mel_cepstra: (T, order + 1), c0 first.
         settings: with ``alpha`` filled in.
+        source_rate: samples a second of the recording before it was brought to the rate of the settings.
         name: of the recording.
     """
 
     f0_hz: FloatArray
     mel_cepstra: FloatArray
     settings: SpeechSettings
+    source_rate: int
     name: str
 
 
@@ -107,7 +111,7 @@ def speech_features(
     chosen = replace(chosen, alpha=mel_alpha(rate) if chosen.alpha is None else chosen.alpha)
     assert chosen.alpha is not None
     cepstra = mel_cepstra(spectra, order=chosen.order, alpha=chosen.alpha)
-    return SpeechFeatures(f0_hz, cepstra, chosen, recording.name)
+    return SpeechFeatures(f0_hz, cepstra, chosen, recording.source_rate, recording.name)
 
 
 def _pitch(world: Any, samples: FloatArray, settings: SpeechSettings) -> tuple[FloatArray, FloatArray]:
