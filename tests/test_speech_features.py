@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import soxr
 
 from streamhmm.errors import AudioError, BackendUnavailable
 from streamhmm.metrics import (
@@ -23,6 +24,7 @@ from streamhmm.metrics import (
 )
 
 RATE = 16_000
+FERRY = Path(__file__).parents[1] / "examples" / "quick_start" / "ferry.flac"
 
 
 def buzz(pitch_hz: float, duration_s: float = 0.5, rate: int = RATE, silent_s: float = 0.0) -> np.ndarray:
@@ -178,6 +180,20 @@ def test_any_rate_and_number_of_channels(tmp_path: Path) -> None:
     found = compare_speech(ours, theirs)
     assert found.distortion.value_db < 0.5
     assert found.pitch.rmse_cents < 5.0
+
+
+@needs_world
+def test_what_resampling_leaves_at_the_edge_of_the_band_costs_decibels() -> None:
+    """Two seconds of real speech against the same at another rate; why ``streamhmm metrics`` mentions rates."""
+    samples, rate = soundfile.read(FERRY, stop=2 * RATE)
+    other = soxr.resample(samples, rate, 22_050)
+    values = {}
+    for analysed in (16_000, 14_000):
+        settings = SpeechSettings(sample_rate=analysed)
+        sides = speech_features((samples, rate), settings), speech_features((other, 22_050), settings)
+        values[analysed] = compare_speech(*sides).distortion.value_db
+    assert values[16_000] == pytest.approx(2.25, abs=0.1)
+    assert values[14_000] < 0.02
 
 
 @needs_world
