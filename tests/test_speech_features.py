@@ -71,6 +71,12 @@ def test_mel_cepstra_are_cosines_on_the_warped_axis(alpha: float) -> None:
     assert found[0] == pytest.approx([*cepstra, *[0.0] * 5], abs=1e-9)
 
 
+def test_the_last_coefficient_of_a_short_spectrum() -> None:
+    omega = np.linspace(0, np.pi, 5)
+    found = mel_cepstra(np.exp(2 * (0.3 + 0.2 * np.cos(4 * omega)))[None], order=4, alpha=0.0)
+    assert found[0] == pytest.approx([0.3, 0.0, 0.0, 0.0, 0.2], abs=1e-12)
+
+
 WRONG_SPECTRA: dict[str, tuple[Any, dict[str, Any], str]] = {
     "a shape": (np.ones(5), {}, r"spectra must be \(T, F\) with F at least 2, got shape \(5,\)"),
     "an order": (np.ones((1, 5)), {"order": 5}, r"order must be from 0 to 4, below the number of bins, got 5"),
@@ -129,6 +135,32 @@ def test_a_known_pitch_is_found(method: str) -> None:
     assert found.mel_cepstra.shape == (161, 25)
     assert found.f0_hz[10:90] == pytest.approx(np.full(80, 150.0), rel=2e-3)
     assert not found.f0_hz[130:].any()
+
+
+@needs_world
+def test_dio_is_refined() -> None:
+    import pyworld
+
+    samples, rate = soundfile.read(FERRY, stop=RATE)
+    samples = samples.astype(np.float32).astype(np.float64)
+    raw, times_s = pyworld.dio(samples, rate)
+    found = speech_features((samples, rate)).f0_hz
+    assert found.tolist() == pyworld.stonemask(samples, raw, times_s, rate).tolist()
+    assert (found != raw).any()
+
+
+@needs_world
+def test_a_low_voice_has_an_envelope_if_the_floor_is_low() -> None:
+    import pyworld
+
+    settings = SpeechSettings(pitch_floor_hz=45.0)
+    found = speech_features((buzz(55, 1.0), RATE), settings)
+    assert found.f0_hz[100] == pytest.approx(55, rel=5e-3)
+    times_s = 0.005 * np.arange(201)
+    spectra = pyworld.cheaptrick(
+        buzz(55, 1.0).astype(np.float32).astype(float), found.f0_hz, times_s, RATE, f0_floor=45
+    )
+    assert found.mel_cepstra == pytest.approx(mel_cepstra(spectra, alpha=0.41))
 
 
 @needs_world

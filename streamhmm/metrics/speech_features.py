@@ -106,8 +106,7 @@ def speech_features(
     recording = as_audio(*audio, target_rate=rate) if isinstance(audio, tuple) else load_audio(audio, sample_rate=rate)
     samples = recording.samples.astype(np.float64)
     f0_hz, times_s = _pitch(world, samples, chosen)
-    lowest_hz = min(world.default_f0_floor, chosen.pitch_floor_hz)  # a higher one would coarsen the envelopes
-    spectra = world.cheaptrick(samples, f0_hz, times_s, rate, f0_floor=lowest_hz)
+    spectra = world.cheaptrick(samples, f0_hz, times_s, rate, f0_floor=chosen.pitch_floor_hz)
     chosen = replace(chosen, alpha=mel_alpha(rate) if chosen.alpha is None else chosen.alpha)
     assert chosen.alpha is not None
     cepstra = mel_cepstra(spectra, order=chosen.order, alpha=chosen.alpha)
