@@ -13,7 +13,7 @@ from permissions import unprivileged
 
 from streamhmm.errors import OutputError
 from streamhmm.formats import Tiers, save
-from streamhmm.metrics import compare_tiers, evaluate, find_pairs
+from streamhmm.metrics import compare_tiers, evaluate, find_audio_pairs, find_pairs
 from streamhmm.metrics.evaluation import MEASURES
 from streamhmm.segment import Segment
 
@@ -201,3 +201,21 @@ def test_an_unreadable_folder() -> None:
         (folder / "closed").mkdir(mode=0)
         with pytest.raises(OutputError, match=r"closed: can't be read \(Permission denied\); check the permissions"):
             find_pairs(folder, folder)
+
+
+def test_recordings_of_two_folders(tmp_path: Path) -> None:
+    for name in ("ours/a.WAV", "ours/x/b.flac", "ours/x/b.wav", "ours/c.mp3", "ours/d.txt", "ours/.e.wav"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    for name in ("theirs/a.ogg", "theirs/x/b.opus", "theirs/d.wav", "theirs/.hidden/c.wav"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found = find_audio_pairs(tmp_path / "ours", tmp_path / "theirs")
+    paths = [tuple(str(path.relative_to(tmp_path)) for path in pair[1:]) for pair in found.pairs]
+    assert [pair.name for pair in found.pairs] == ["a", "x/b"]
+    assert paths == [("ours/a.WAV", "theirs/a.ogg"), ("ours/x/b.wav", "theirs/x/b.opus")]
+    assert (found.only_reference, found.only_hypothesis) == (("c",), ("d",))
+    ((pair,), _, _) = find_audio_pairs(tmp_path / "ours/c.mp3", tmp_path / "theirs/a.ogg")
+    assert pair == ("c", tmp_path / "ours/c.mp3", tmp_path / "theirs/a.ogg")
+    with pytest.raises(ValueError, match=r"compare two files or two folders"):
+        find_audio_pairs(tmp_path / "ours", tmp_path / "theirs/a.ogg")

@@ -59,7 +59,7 @@ MAY_IMPORT = {
     "audio": BASE,
     "text": BASE,
     "formats": BASE,
-    "metrics": BASE | {"formats"},
+    "metrics": BASE | {"audio", "formats", "warping"},
     "plots": BASE | {"acoustic", "audio", "formats", "measure", "metrics", "page", "text"},
     "align": COMPOSED,
     "corpus": COMPOSED | {"align", "page", "__init__"},
@@ -79,6 +79,7 @@ ONE_FILE_EACH = (
     "praatio",
     "pysubs2",
     "matplotlib",
+    "pyworld",
 )
 
 

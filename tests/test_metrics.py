@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import itertools
 import math
+import pkgutil
 from collections.abc import Sequence
 from statistics import fmean, median
 
@@ -12,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streamhmm import metrics
 from streamhmm.metrics import THRESHOLDS_MS, bootstrap, detection, match_times, pair_words, shifts, summarise
 from streamhmm.metrics.bootstrap import intervals
 from streamhmm.metrics.boundaries import BoundaryErrors, SegmentShifts
@@ -266,3 +270,14 @@ def test_of_one_unit_nothing_can_be_said_and_a_figure_may_be_lacking() -> None:
     found = intervals(lambda weights: np.array([[math.nan, 1.0]] * len(weights)), 5, resamples=20)
     assert np.isnan(found[0]).all()
     assert found[1] == (1.0, 1.0)
+
+
+# ---- documentation
+
+
+def test_examples_in_docstrings_hold() -> None:
+    names = [module.name for module in pkgutil.iter_modules(metrics.__path__)]
+    found = {name: doctest.testmod(importlib.import_module(f"streamhmm.metrics.{name}")) for name in names}
+    assert not any(result.failed for result in found.values())
+    shown = ("cepstral_distortion", "pitch", "durations", "error_rate", "frame_accuracy")
+    assert all(found[name].attempted for name in shown)

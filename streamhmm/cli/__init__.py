@@ -1,5 +1,5 @@
-"""The command line: ``streamhmm align``, ``corpus``, ``live``, ``compare``, ``plot``, ``convert``, ``rtf``,
-``train``, ``export``, ``quantize``, ``prune``, ``distill``, ``parity``, ``doctor``.
+"""The command line: ``streamhmm align``, ``corpus``, ``live``, ``compare``, ``metrics``, ``plot``, ``convert``,
+``rtf``, ``train``, ``export``, ``quantize``, ``prune``, ``distill``, ``parity``, ``doctor``.
 
 Exit codes: 0 done, 1 some input failed (named on standard error), 2 wrong usage.
 """
@@ -20,6 +20,7 @@ from streamhmm.cli import (
     doctor,
     export,
     live,
+    metrics,
     parity,
     plot,
     prune,
@@ -58,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
         corpus,
         live,
         compare,
+        metrics,
         plot,
         convert,
         rtf,

@@ -40,12 +40,17 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         help="how near a boundary must be to count as detected (default: 20)",
     )
     compare.add_argument("--tiers", nargs="+", choices=("words", "phones"), default=("words", "phones"), help="which")
-    for tier in ("words", "phones"):
-        compare.add_argument(
-            f"--{tier}-tier", metavar="NAME", help=f"tier of the {tier} in TextGrids that have one of this name"
-        )
+    add_tier_names(compare)
     compare.add_argument("--seed", type=int, default=0, help="of the draws behind the intervals (default: 0)")
     compare.set_defaults(run=run, parser=compare)
+
+
+def add_tier_names(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what the tiers of TextGrids are called."""
+    for tier in ("words", "phones"):
+        parser.add_argument(
+            f"--{tier}-tier", metavar="NAME", help=f"tier of the {tier} in TextGrids that have one of this name"
+        )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -58,8 +63,8 @@ def run(options: argparse.Namespace) -> int:
         files = find_pairs(options.reference, options.hypothesis)
     except ValueError as error:
         options.parser.error(str(error))
-    failures = _without_partner(files, options)
-    compared = list(_compare(files.pairs, options, failures))
+    failures = without_partner(files, options.reference, options.hypothesis)
+    compared = list(compare_files(files.pairs, options, failures))
     if not compared:
         raise OutputError(f"{options.reference}, {options.hypothesis}: nothing could be compared; check the two paths")
     evaluation = evaluate(compared, tolerance_ms=options.tolerance_ms, tiers=options.tiers, seed=options.seed)
@@ -88,22 +93,25 @@ def _check_plot(options: argparse.Namespace) -> None:
             options.parser.error(str(error))
 
 
-def _without_partner(files: FilePairs, options: argparse.Namespace) -> dict[str, str]:
+def without_partner(files: FilePairs, reference: str, hypothesis: str) -> dict[str, str]:
     """Why recordings were not compared, by name; each is complained of."""
-    sides = (files.only_reference, options.hypothesis), (files.only_hypothesis, options.reference)
+    sides = (files.only_reference, hypothesis), (files.only_hypothesis, reference)
     found = {name: f"there is none in {other}" for names, other in sides for name in names}
     for name, reason in found.items():
         complain(f"{name}: {reason}")
     return found
 
 
-def _compare(
+def compare_files(
     pairs: Sequence[FilePair], options: argparse.Namespace, failures: dict[str, str]
 ) -> Iterator[RecordingComparison]:
-    """Each recording that both sides have; why others could not be compared goes to ``failures``."""
+    """Each recording that both sides have; why others could not be compared goes to ``failures``.
+
+    Of the options the names of the tiers and ``tolerance_ms`` are read.
+    """
     from streamhmm.metrics import compare_tiers
 
-    for pair in _with_progress(pairs):
+    for pair in with_progress(pairs):
         try:
             reference, hypothesis = _load(pair.reference, options), _load(pair.hypothesis, options)
         except ValueError as error:
@@ -143,7 +151,8 @@ def _recordings(
         complain(f"{pair.name}/{name}: {reason}")
 
 
-def _with_progress(items: Sequence[Item]) -> Iterable[Item]:
+def with_progress(items: Sequence[Item]) -> Iterable[Item]:
+    """The items, with a bar on a terminal."""
     from rich.console import Console
     from rich.progress import track
 

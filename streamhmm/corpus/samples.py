@@ -13,8 +13,8 @@ from torch import Tensor
 from streamhmm.acoustic.features import HOP, SAMPLE_RATE, LogMel
 from streamhmm.acoustic.training.manifest import read_manifest
 from streamhmm.audio import load_audio
+from streamhmm.audio.suffixes import AUDIO_SUFFIXES
 from streamhmm.corpus.layouts import find_utterances
-from streamhmm.corpus.layouts.folder import AUDIO_SUFFIXES
 from streamhmm.corpus.layouts.kaldi import is_kaldi
 from streamhmm.corpus.recordings import part_of
 from streamhmm.corpus.utterance import Part, Utterance

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from streamhmm.audio import load_audio
-from streamhmm.corpus.layouts.folder import AUDIO_SUFFIXES
+from streamhmm.audio.suffixes import AUDIO_SUFFIXES
 from streamhmm.errors import AudioError, StreamHMMError
 from streamhmm.measure.subjects import Missing
 from streamhmm.text import read_text

@@ -32,7 +32,10 @@ class Summary(NamedTuple):
 class Shifts(NamedTuple):
     """How much segments are shifted, milliseconds.
 
-    ``aas_ms`` (average absolute shift) is the mean over the segments of (|start error| + |end error|) / 2.
+    ``aas_ms`` (accumulated averaging shift; Shi et al. 2023, "Achieving timestamp prediction while recognizing with
+    non-autoregressive end-to-end ASR model") is the mean over the segments of (|start error| + |end error|) / 2: the
+    mean absolute error of all their times. Where a paper adds the errors of start and end without halving, its values
+    are twice these.
     ``offset_ms`` is the median of all signed errors, ``aas_corrected_ms`` the shift that is left once it is taken off
     every time: what an aligner that is late by the same amount everywhere does not pay for.
     """

@@ -34,6 +34,7 @@ class TierComparison:
         reference_times, hypothesis_times: all boundaries, each once, in order, seconds.
         reference_hits, hypothesis_hits: for each of these whether it has a partner within the tolerance.
         times: (N,) when the segments start in the reference, seconds.
+        durations: (N,) how long they last there, seconds.
     """
 
     labels: tuple[str, ...]
@@ -48,6 +49,7 @@ class TierComparison:
     reference_hits: NDArray[np.bool_]
     hypothesis_hits: NDArray[np.bool_]
     times: NDArray[np.float64]
+    durations: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,7 @@ def _tier(
         reference_hits=hits.reference,
         hypothesis_hits=hits.hypothesis,
         times=_column(segment.start for segment in ours),
+        durations=_column(segment.end - segment.start for segment in ours),
     )
 
 

@@ -1,11 +1,13 @@
-"""Which files of two folders hold the same recording."""
+"""Which files of two folders hold the same recording, or alignments of it."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from streamhmm.audio.suffixes import AUDIO_SUFFIXES
 from streamhmm.errors import OutputError
 from streamhmm.formats import FORMATS, format_of, is_corpus_report, stem_of
 
@@ -37,13 +39,26 @@ def find_pairs(reference: str | os.PathLike[str], hypothesis: str | os.PathLike[
         ValueError: one is a folder and the other is not.
         OutputError: a folder can't be read.
     """
-    ours, theirs = Path(reference), Path(hypothesis)
+    return _pairs(Path(reference), Path(hypothesis), _place_of, stem_of)
+
+
+def find_audio_pairs(reference: str | os.PathLike[str], hypothesis: str | os.PathLike[str]) -> FilePairs:
+    """The same for recordings: of one in several formats, the first in the order of ``AUDIO_SUFFIXES`` is taken.
+
+    Raises:
+        ValueError: one is a folder and the other is not.
+        OutputError: a folder can't be read.
+    """
+    return _pairs(Path(reference), Path(hypothesis), _place_of_audio, lambda path: path.stem)
+
+
+def _pairs(ours: Path, theirs: Path, place_of: Callable[[str], int], stem: Callable[[Path], str]) -> FilePairs:
     if ours.is_dir() != theirs.is_dir():
         folder, file = (ours, theirs) if ours.is_dir() else (theirs, ours)
         raise ValueError(f"compare two files or two folders: {folder} is a folder, {file} is not")
     if not ours.is_dir():
-        return FilePairs((FilePair(stem_of(ours), ours, theirs),), (), ())
-    our_files, their_files = _results_in(ours), _results_in(theirs)
+        return FilePairs((FilePair(stem(ours), ours, theirs),), (), ())
+    our_files, their_files = _files_in(ours, place_of, stem), _files_in(theirs, place_of, stem)
     return FilePairs(
         tuple(FilePair(name, our_files[name], their_files[name]) for name in sorted(our_files.keys() & their_files)),
         tuple(sorted(our_files.keys() - their_files)),
@@ -51,14 +66,15 @@ def find_pairs(reference: str | os.PathLike[str], hypothesis: str | os.PathLike[
     )
 
 
-def _results_in(folder: Path) -> dict[str, Path]:
+def _files_in(folder: Path, place_of: Callable[[str], int], stem: Callable[[Path], str]) -> dict[str, Path]:
+    """The files of a folder by name; of those of one name the one with the lowest place, −1 is left out."""
     found: dict[str, tuple[int, Path]] = {}
     for directory, folders, files in os.walk(folder, onerror=_refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for file in files:
-            place, path = _place_of(file), Path(directory, file)
+            place, path = place_of(file), Path(directory, file)
             if place >= 0 and not is_corpus_report(path):
-                name = (path.parent / stem_of(path)).relative_to(folder).as_posix()
+                name = (path.parent / stem(path)).relative_to(folder).as_posix()
                 found[name] = min(found.get(name, (place, path)), (place, path))
     return {name: path for name, (_, path) in found.items()}
 
@@ -69,6 +85,12 @@ def _place_of(file: str) -> int:
         return -1 if file.startswith(".") else FORMATS.index(format_of(file))
     except ValueError:
         return -1
+
+
+def _place_of_audio(file: str) -> int:
+    """Where in ``AUDIO_SUFFIXES`` the suffix of a file stands, −1 for one that is no recording."""
+    suffix = os.path.splitext(file)[1].lower()
+    return AUDIO_SUFFIXES.index(suffix) if suffix in AUDIO_SUFFIXES and not file.startswith(".") else -1
 
 
 def _refuse(error: OSError) -> None:

@@ -40,7 +40,7 @@ class WeighedValues:
 
     def mean(self, weights: FloatArray) -> FloatArray:
         """(B,) NaN where there is none."""
-        return _divided(weights @ self._sums.sum(axis=1), self.total(weights))
+        return divided(weights @ self._sums.sum(axis=1), self.total(weights))
 
     def median(self, weights: FloatArray) -> FloatArray:
         """(B,) the median, each value there as often as its unit; NaN where there is none."""
@@ -80,6 +80,7 @@ class WeighedValues:
         return float(self._values[part][np.searchsorted(within, rank - before, side=side)])  # type: ignore[call-overload]
 
 
-def _divided(sums: FloatArray, counts: FloatArray) -> FloatArray:
-    means: FloatArray = np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
+def divided(sums: FloatArray, counts: FloatArray) -> FloatArray:
+    """``sums`` / ``counts``, which broadcast to their shape; NaN where nothing was counted."""
+    means: FloatArray = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
     return means

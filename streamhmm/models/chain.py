@@ -47,7 +47,7 @@ class Chain(nn.Module):
     @property
     def transitions(self) -> Tensor:
         """(S, S) probabilities, row i those of what follows state i; zeros in a row without any."""
-        return self._log_transitions().detach().exp()
+        return self.log_transitions().detach().exp()
 
     def set_initial(self, probabilities: Tensor) -> None:
         """Take (S,) probabilities. Raises ValueError unless they are."""
@@ -63,16 +63,18 @@ class Chain(nn.Module):
         with torch.no_grad():
             self.transition_logits.copy_(self._pooled(values.to(self.source.device)).log())
 
-    def graph(self, initial: Tensor | None = None, may_end_anywhere: bool = False) -> Graph:
+    def graph(
+        self, initial: Tensor | None = None, may_end_anywhere: bool = False, final: Tensor | None = None
+    ) -> Graph:
         """The states with their score columns; the kernels follow from which transitions there are.
 
-        ``initial``: (S,) logarithms in place of the chain's own.
+        ``initial``, ``final``: (S,) logarithms in place of the chain's own, and of where it may end.
         """
-        matrix, topology = self._log_transitions(), self.topology
+        matrix, topology = self.log_transitions(), self.topology
         begin = self.initial_logits.log_softmax(-1) if initial is None else initial
-        final = matrix.new_zeros(self.n_states)
-        if not may_end_anywhere:
-            final = final.masked_fill(~topology.last.to(final.device), -torch.inf)
+        if final is None:
+            barred = ~topology.last.to(matrix.device) & (not may_end_anywhere)
+            final = matrix.new_zeros(self.n_states).masked_fill(barred, -torch.inf)
         if bool(topology.allowed.all()):
             return Graph.dense(matrix, initial=begin, final=final, pdfs=topology.pdfs)
         arcs = self.source, self.target, matrix[self.source, self.target]
@@ -85,6 +87,12 @@ class Chain(nn.Module):
         matrix = expected.arcs.new_zeros(self.n_states, self.n_states)
         matrix[self.source, self.target] = expected.arcs
         return ChainCounts(expected.initial, matrix)
+
+    def log_weight(self, counts: ChainCounts) -> Tensor:
+        """() the logarithm of a path's probability that begins and passes so often, with gradients."""
+        begin, passed = self.initial_logits.log_softmax(-1), self.log_transitions()
+        begin, passed = (torch.where(n > 0, log, 0.0) * n for log, n in zip((begin, passed), counts, strict=True))
+        return begin.sum() + passed.sum()
 
     def maximise(self, counts: ChainCounts, initial_prior: Tensor, transition_prior: Tensor, parts: str) -> None:
         """The M step: counts + prior − 1, at least 0, normalised; what is forbidden stays so, what is tied is pooled.
@@ -119,7 +127,8 @@ class Chain(nn.Module):
         rows = {tuple(sorted(self.group[self.source == state].tolist())) for state in range(self.n_states)}
         return int(self.topology.first.sum()) - 1 + len(self.transition_logits) - len(rows - {()})
 
-    def _log_transitions(self) -> Tensor:
+    def log_transitions(self) -> Tensor:
+        """(S, S) logarithms of :attr:`transitions`, with gradients."""
         matrix = self.transition_logits.new_full((self.n_states, self.n_states), -torch.inf)
         matrix = matrix.index_put((self.source, self.target), self.transition_logits[self.group])
         dead = (matrix == -torch.inf).all(-1, keepdim=True)

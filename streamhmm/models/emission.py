@@ -45,6 +45,14 @@ class Emission(nn.Module):
     def statistics(self, frames: Tensor, weights: Tensor) -> Sums:
         """What the M step needs of (N, D) frames, (N, S) ``weights`` of them for each state."""
 
+    def about_zero(self, sums: Sums) -> Sums:
+        """Statistics that do not depend on the parameters of the moment, so that those of several moments add up."""
+        return sums
+
+    def about_means(self, sums: Sums) -> Sums:
+        """Such ones as :meth:`statistics` gives them: what :meth:`about_zero` undoes."""
+        return sums
+
     @abstractmethod
     def draw(self, states: Tensor, generator: torch.Generator | None) -> Tensor:
         """(N, D) frames of (N,) states."""

@@ -16,9 +16,10 @@ from streamhmm.models.missing import known_mode
 from streamhmm.models.parameters import as_numpy
 from streamhmm.models.parametrised import Parametrised
 from streamhmm.models.random_state import generator_from
+from streamhmm.models.stepwise import StepwiseTraining
 from streamhmm.models.stream import ModelStream
 from streamhmm.models.topology import Topology
-from streamhmm.models.training import Training
+from streamhmm.models.training import known_method
 
 
 class NotFittedError(ValueError, AttributeError):
@@ -26,7 +27,7 @@ class NotFittedError(ValueError, AttributeError):
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class Estimator(Parametrised, Training):
+class Estimator(Parametrised, StepwiseTraining):
     """What the models of hmmlearn's names have in common.
 
     ``X`` is (N, D), the frames of all sequences one after another with their ``lengths``, or (B, T, D), padded; NumPy
@@ -39,6 +40,8 @@ class Estimator(Parametrised, Training):
         algorithm: of :meth:`decode`: "viterbi" (the likeliest path) or "map" (the likeliest state of each frame).
         random_state: a seed, a ``numpy.random.RandomState``, or None.
         n_iter, tol: :meth:`fit` ends after ``n_iter`` iterations, or when one gains less than ``tol`` nats.
+        n_init: starts of :meth:`fit`, each with a first guess of its own; the one that ends best is kept.
+        fit_method: "em", or "viterbi": only the best paths count; see :meth:`fit`.
         verbose: show a progress bar on a terminal.
         params, init_params: letters of the parameters that :meth:`fit` changes, and of those that it sets before.
         missing: what NaN in ``X`` is: "error", or "marginal": a feature that was not observed, which is integrated out.
@@ -60,6 +63,8 @@ class Estimator(Parametrised, Training):
     random_state: Any = None
     n_iter: int = 10
     tol: float = 1e-2
+    n_init: int = 1
+    fit_method: str = "em"
     verbose: bool = False
     params: str = "st"
     init_params: str = "st"
@@ -74,6 +79,9 @@ class Estimator(Parametrised, Training):
             raise ValueError(f"n_components must be a whole number of at least 1, got {self.n_components!r}")
         known_mode(self.missing)
         known_algorithm(self.algorithm)
+        known_method(self.fit_method)
+        if self.n_init < 1:
+            raise ValueError(f"n_init must be at least 1, got {self.n_init}")
         topology = self.topology or Topology.ergodic(self.n_components)
         if topology.n_emissions != self.n_components:
             raise ValueError(f"topology has {topology.n_emissions} emissions for n_components = {self.n_components}")

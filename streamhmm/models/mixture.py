@@ -68,6 +68,14 @@ class GaussianMixture(Emission):
         )
         return Sums(post=mass, obs=total + mass[:, None] * origin, squares=_about(means, mass, total, squares))
 
+    def about_zero(self, sums: Sums) -> Sums:
+        shift = _about(self.means.detach(), sums["post"], sums["obs"], torch.zeros_like(sums["squares"]))
+        return Sums({**sums, "squares": sums["squares"] - shift})
+
+    def about_means(self, sums: Sums) -> Sums:
+        squares = _about(self.means.detach(), sums["post"], sums["obs"], sums["squares"])
+        return Sums({**sums, "squares": squares})
+
     def draw(self, states: Tensor, generator: torch.Generator | None) -> Tensor:
         chances = self.weight_logits.detach().softmax(-1).cpu()[states]
         index = states * self.n_mix + torch.multinomial(chances, 1, generator=generator)[:, 0]

@@ -19,11 +19,13 @@ class Sequences(NamedTuple):
         frames: (N, D) observations, those of all sequences.
         lengths: (B,) int64 on the CPU, frames of each; their sum is N.
         padded: the user gave (B, T, D), and results are to have that form.
+        states: (N,) the state of each frame where it is known, else −1; None: of no frame.
     """
 
     frames: Tensor
     lengths: Tensor
     padded: bool
+    states: Tensor | None = None
 
     @property
     def longest(self) -> int:
@@ -48,7 +50,19 @@ class Sequences(NamedTuple):
     def part(self, first: int, last: int) -> Sequences:
         """Sequences ``first`` … ``last`` − 1."""
         ends = torch.cat((self.lengths.new_zeros(1), self.lengths.cumsum(0)))
-        return Sequences(self.frames[int(ends[first]) : int(ends[last])], self.lengths[first:last], self.padded)
+        rows = slice(int(ends[first]), int(ends[last]))
+        states = None if self.states is None else self.states[rows]
+        return Sequences(self.frames[rows], self.lengths[first:last], self.padded, states)
+
+    def barred(self, scores: Tensor, first: int = 0) -> Tensor:
+        """(n, S) scores of the frames from ``first`` on, −inf for the states that a frame is known not to be in."""
+        if self.states is None:
+            return scores
+        known, each = (
+            self.states[first : first + len(scores), None],
+            torch.arange(scores.shape[1], device=scores.device),
+        )
+        return scores.masked_fill((known >= 0) & (known != each), -torch.inf)
 
     def _inside(self, device: torch.device) -> Tensor:
         return (torch.arange(self.longest) < self.lengths[:, None]).to(device)
@@ -117,6 +131,22 @@ def _from_padded(values: Tensor, lengths: Any) -> Sequences:
         return whole
     inside = (torch.arange(frames) < given[:, None]).to(values.device)
     return Sequences(values[inside], given, True)
+
+
+def with_states(sequences: Sequences, states: Any, n_states: int) -> Sequences:
+    """The same with states that are known: (N,), or (B, T) where observations are padded; −1: not known.
+
+    Raises:
+        ValueError: for another shape, or numbers that are no states.
+    """
+    given = torch.as_tensor(np.asarray(states) if isinstance(states, Sequence) else states)
+    wanted = (len(sequences.lengths), sequences.longest) if sequences.padded else (len(sequences.frames),)
+    if given.dim() != len(wanted) or given.shape[0] != wanted[0] or given.shape[-1] < wanted[-1]:
+        raise ValueError(f"y must have shape {wanted}, got {tuple(given.shape)}")
+    flat = sequences.join(given[:, : sequences.longest]) if sequences.padded else given
+    if given.is_floating_point() or bool(((flat < -1) | (flat >= n_states)).any()):
+        raise ValueError(f"y must hold states 0 … {n_states - 1}, or -1 where they are not known, got {flat.tolist()}")
+    return sequences._replace(states=flat.to(sequences.frames.device, torch.int64))
 
 
 def _as_lengths(lengths: Any) -> Tensor:

@@ -8,31 +8,38 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 from typing_extensions import Self
 
 from streamhmm.models.chain import normalised
-from streamhmm.models.em import ConvergenceMonitor, iterate
+from streamhmm.models.em import ConvergenceMonitor, Snapshot, iterate
 from streamhmm.models.emission import Emission
 from streamhmm.models.hmm import HMM, Expectation
 from streamhmm.models.inference import Inference
 from streamhmm.models.missing import check_observed, known_mode
+from streamhmm.models.path_counts import path_expectation
 from streamhmm.models.random_state import generator_from
-from streamhmm.models.sequences import Sequences
+from streamhmm.models.sequences import Sequences, with_states
 from streamhmm.models.sums import Sums
+
+METHODS = ("em", "viterbi")
+"""All paths count, by their probabilities; the best one alone counts."""
 
 
 class Training(HMM, Inference):
     """First guess, E step and M step, and the loops that they make.
 
-    Models of another kind (other emissions, durations) redefine the steps: ``_initialise``, ``expectation`` and
-    ``maximise``. What ``expectation`` returns is all that ``maximise`` needs.
+    Models of another kind (other emissions, durations) redefine the steps: ``_initialise``, ``expectation``,
+    ``path_expectation`` and ``maximise``. What an expectation holds is all that ``maximise`` needs, and adds up.
     """
 
     startprob_prior: Any
     transmat_prior: Any
     random_state: Any
     n_iter: int
+    n_init: int
     tol: float
+    fit_method: str
     verbose: bool
     params: str
     init_params: str
@@ -52,7 +59,11 @@ class Training(HMM, Inference):
         """The M step of the emissions' parameters among ``params``."""
 
     def fit(self, X: Any, lengths: Any = None) -> Self:
-        """Baum and Welch's EM from the first guess, or from the parameters that ``init_params`` leaves as they are.
+        """EM from the first guess, or from the parameters that ``init_params`` leaves as they are.
+
+        With ``fit_method="em"`` Baum and Welch's; with "viterbi" on the best paths alone, which raises their score, not
+        the likelihood (Juang & Rabiner, "The segmental K-means algorithm", 1990). What interrupts it, such as Ctrl-C,
+        leaves the parameters of the last whole iteration.
 
         Raises:
             ValueError: observations that the emissions never give, or that don't fit their lengths.
@@ -60,11 +71,24 @@ class Training(HMM, Inference):
         Warns:
             RuntimeWarning: the log-likelihood fell.
         """
-        sequences = self._sequences(X, lengths)
-        self._begin(sequences)
-        self.monitor_ = ConvergenceMonitor(self.tol, self.n_iter, self.verbose)
-        iterate(lambda: self._em_step(sequences), self.monitor_)
-        return self
+        return self._learn(self._sequences(X, lengths))
+
+    def fit_supervised(self, X: Any, y: Any, lengths: Any = None) -> Self:
+        """Learn from frames whose states are known, all or some of them.
+
+        Where all are known (and a state is not a mixture) the result is the closed form: counts with the priors. What
+        is not known is filled in by EM, held to what is. A method of its own, since hmmlearn's ``fit`` has the lengths
+        where scikit-learn's has ``y``.
+
+        Args:
+            X, lengths: as in :meth:`fit`.
+            y: (N,), or (B, T) with padded ``X``: the state of each frame, as :meth:`predict` names it; −1: not known.
+
+        Raises:
+            ValueError: also for states that there are not, or that the topology does not allow in that order.
+        """
+        sequences = with_states(self._sequences(X, lengths), y, self.chain.topology.n_emissions)
+        return self._learn(sequences)
 
     @torch.no_grad()
     def maximise(self, found: Expectation) -> None:
@@ -73,6 +97,10 @@ class Training(HMM, Inference):
         priors = self._prior("startprob_prior", states), self._prior("transmat_prior", states, states)
         self.chain.maximise(found.counts, *priors, self.params)
         self._maximise(found.statistics)
+
+    def path_expectation(self, sequences: Sequences) -> Expectation:
+        """The E step of Viterbi training."""
+        return path_expectation(self, sequences)
 
     def become(self, n_features: int) -> None:
         """Make the emissions, if there are none yet, of D features (of symbols: their number)."""
@@ -88,26 +116,69 @@ class Training(HMM, Inference):
         self.emission.marginal = known_mode(self.missing) == "marginal"
         return self.emission
 
-    def _em_step(self, sequences: Sequences) -> float:
-        found = self.expectation(sequences)
-        self.maximise(found)
+    def _learn(self, sequences: Sequences) -> Self:
+        """The best of ``n_init`` starts."""
+        letters, generator = self._prepare(sequences), generator_from(self.random_state)
+        given, best = Snapshot(self), None
+        for start in range(self.n_init):
+            given.restore()
+            self._begin(sequences, letters, generator)
+            self.monitor_ = ConvergenceMonitor(self.tol, self.n_iter, self.verbose)
+            label = "EM" if self.n_init == 1 else f"start {start + 1} of {self.n_init}"
+            iterate(lambda: self._step(sequences), self.monitor_, label)
+            if best is None or self.monitor_.history[-1:] > best[0].history[-1:]:
+                best = self.monitor_, Snapshot(self)
+        if best is not None:
+            self.monitor_ = best[0]
+            best[1].restore()
+        return self
+
+    def _step(self, sequences: Sequences) -> float:
+        found = self._expect(sequences)
+        self._update(found)
         return found.log_likelihood
 
-    @torch.no_grad()
-    def _begin(self, sequences: Sequences) -> None:
+    def _expect(self, sequences: Sequences) -> Expectation:
+        """The E step that ``fit_method`` asks for."""
+        known_method(self.fit_method)
+        return self.expectation(sequences) if self.fit_method == "em" else self.path_expectation(sequences)
+
+    def _update(self, found: Expectation) -> None:
+        """The M step, whole or not at all."""
+        before = Snapshot(self)
+        try:
+            self.maximise(found)
+        except BaseException:
+            before.restore()
+            raise
+
+    def _prepare(self, sequences: Sequences) -> set[str]:
+        """Make the emissions if there are none; returns the letters of their parameters that want a first guess."""
         if not len(sequences.frames):
             raise ValueError("X must have rows to learn from, got none")
         fresh = "emission" not in self._modules
         self.become(self._features_of(sequences.frames))
         self.require_emission().check_frames(sequences.frames)
         check_observed(sequences.frames)
-        generator = generator_from(self.random_state)
+        return {each for each in self.emission.letters if fresh or each in self.init_params}
+
+    @torch.no_grad()
+    def _begin(self, sequences: Sequences, letters: set[str], generator: torch.Generator) -> None:
+        """The first guess."""
         if "s" in self.init_params:
             self.chain.set_initial(normalised(self.chain.topology.first.double()))
         if "t" in self.init_params:
             self.chain.set_transitions(normalised(self.chain.topology.allowed.double()))
-        letters = {each for each in self.emission.letters if fresh or each in self.init_params}
         self._initialise(sequences.frames, letters, generator)
+        if sequences.states is not None and letters >= set(self.emission.letters):
+            self._begin_with_states(sequences.frames, sequences.states)
+
+    @torch.no_grad()
+    def _begin_with_states(self, frames: Tensor, states: Tensor) -> None:
+        """What the frames of known states tell of the emissions; those of no frame keep their first guess."""
+        known = states >= 0
+        weights = one_hot(states[known], self.emission.n_states).to(frames)
+        self._maximise(self.emission.statistics(frames[known], weights))
 
     def _features_of(self, frames: Tensor) -> int:
         return frames.shape[1]
@@ -126,3 +197,10 @@ class Training(HMM, Inference):
     def _tensor(self, value: Any) -> Tensor:
         given = np.asarray(value) if isinstance(value, (list, tuple)) else value
         return torch.as_tensor(given).to(self.chain.initial_logits.device, torch.float64)
+
+
+def known_method(name: str) -> str:
+    """The name. Raises ValueError unless it is one of ``METHODS``."""
+    if name not in METHODS:
+        raise ValueError(f"fit_method must be one of {', '.join(METHODS)}, got {name!r}")
+    return name

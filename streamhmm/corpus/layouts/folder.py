@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from streamhmm.audio.suffixes import AUDIO_SUFFIXES
 from streamhmm.corpus.journal import FOLDER
 from streamhmm.corpus.layouts.names import distinct
 from streamhmm.corpus.layouts.transcripts import read_tiers
@@ -17,7 +18,6 @@ from streamhmm.corpus.utterance import Listing, Part, Problem, Utterance
 from streamhmm.errors import CorpusError, StreamHMMError
 from streamhmm.text import read_text
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".oga", ".mp3", ".aiff", ".aif", ".au", ".sph", ".w64", ".caf")
 UNREADABLE_SUFFIXES = (".m4a", ".aac", ".mp4", ".m4b", ".wma", ".webm", ".amr", ".mka", ".mkv", ".3gp")
 TEXT_SUFFIXES = (".lab", ".txt", ".textgrid")
 """Where a recording has several, the first counts."""
