@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from streamhmm.align.results import Alignment
     from streamhmm.align.stream import AlignmentStream
     from streamhmm.counts import ExpectedCounts, ForwardBackward, expected_counts, forward_backward
+    from streamhmm.ctc_aligner import CTCAligner
+    from streamhmm.ctc_alignment import CtcAlignment
+    from streamhmm.ctc_stream import CtcStream
+    from streamhmm.dtw_aligner import DTWAligner
+    from streamhmm.dtw_alignment import DtwAlignment
+    from streamhmm.forced_alignment import ForcedAlignment, TokenSpan, forced_align, merge_tokens
     from streamhmm.graph import Graph
     from streamhmm.online import OnlineViterbi, Survivors
     from streamhmm.ops import Path, check, log_likelihood, posteriors, viterbi
@@ -33,9 +39,15 @@ __all__ = [
     "Alignment",
     "AlignmentStream",
     "BatchingEngine",
+    "CTCAligner",
+    "CtcAlignment",
+    "CtcStream",
+    "DTWAligner",
+    "DtwAlignment",
     "Event",
     "ExpectedCounts",
     "Followed",
+    "ForcedAlignment",
     "ForwardBackward",
     "Graph",
     "OnlineDTW",
@@ -44,13 +56,16 @@ __all__ = [
     "Position",
     "Segment",
     "Survivors",
+    "TokenSpan",
     "WarpingPath",
     "check",
     "dtw",
     "dtw_from_cost",
     "expected_counts",
+    "forced_align",
     "forward_backward",
     "log_likelihood",
+    "merge_tokens",
     "posteriors",
     "sample",
     "smooth",
@@ -62,10 +77,16 @@ _HOMES = {
     "Alignment": "align.results",
     "AlignmentStream": "align.stream",
     "BatchingEngine": "align.batching",
+    "CTCAligner": "ctc_aligner",
+    "CtcAlignment": "ctc_alignment",
+    "CtcStream": "ctc_stream",
+    "DTWAligner": "dtw_aligner",
+    "DtwAlignment": "dtw_alignment",
     "Event": "align.events",
     "ExpectedCounts": "counts",
     "Followed": "warping_online",
     "ForwardBackward": "counts",
+    "ForcedAlignment": "forced_alignment",
     "Graph": "graph",
     "OnlineDTW": "warping_online",
     "OnlineViterbi": "online",
@@ -73,6 +94,7 @@ _HOMES = {
     "Position": "align.events",
     "Segment": "segment",
     "Survivors": "online",
+    "TokenSpan": "forced_alignment",
     "WarpingPath": "warping",
     "check": "ops",
     "dtw": "warping",
@@ -80,7 +102,9 @@ _HOMES = {
     "expected_counts": "counts",
     "filter": "smoothing",
     "forward_backward": "counts",
+    "forced_align": "forced_alignment",
     "log_likelihood": "ops",
+    "merge_tokens": "forced_alignment",
     "posteriors": "ops",
     "sample": "sampling",
     "smooth": "smoothing",

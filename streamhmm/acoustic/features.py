@@ -80,6 +80,30 @@ class LogMel(nn.Module):
         return energies.add_(FLOOR).log_().sub_(CENTRE).div_(SPREAD).add_(self.shift)
 
 
+def log_mel(samples: Tensor) -> Tensor:
+    """(T, 80) log-mel energies every 10 ms of (N,) float32 samples of 16 kHz, T = ceil(N / 160)."""
+    features = LogMel().to(samples.device)
+    frames, cache = features(samples)
+    return torch.cat((frames, features.finish(cache)))
+
+
+def mfcc(samples: Tensor, coefficients: int = 13) -> Tensor:
+    """(T, coefficients) mel-frequency cepstra every 10 ms of (N,) float32 samples of 16 kHz (Davis & Mermelstein 1980).
+
+    The first is the level. They are the orthonormal cosine transform of what :func:`log_mel` gives, whose unit is 4
+    nats.
+
+    Raises:
+        ValueError: ``coefficients`` are not 1 … 80.
+    """
+    if not 1 <= coefficients <= N_MELS:
+        raise ValueError(f"coefficients must be in 1…{N_MELS}, got {coefficients}")
+    bands = torch.arange(N_MELS, dtype=torch.float64) + 0.5
+    waves = torch.cos(bands[:, None] * torch.arange(coefficients) * (math.pi / N_MELS)) * math.sqrt(2 / N_MELS)
+    waves[:, 0] /= math.sqrt(2)
+    return log_mel(samples) @ waves.to(samples)
+
+
 def mel_filters() -> Tensor:
     """(257, 80) triangles of unit height, evenly spaced on the mel scale (2595 log10(1 + f/700)), 40 to 7,800 Hz."""
     low, high = (2595 * math.log10(1 + hz / 700) for hz in (40.0, 7800.0))

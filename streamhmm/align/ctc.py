@@ -1,4 +1,4 @@
-"""From a text and the log-posteriors of a CTC network to the alignment that users get; ctc_path.py tells its times."""
+"""From a text and the log-posteriors of a CTC network to the alignment that users get."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from streamhmm.acoustic.ctc_model import CtcModel
 from streamhmm.align.checks import check_noise
 from streamhmm.align.ctc_checks import check_ctc, measure_ctc, unwritten
-from streamhmm.align.ctc_path import TokenPath, find_tokens, reach
+from streamhmm.align.ctc_path import TokenPath, find_tokens
 from streamhmm.align.ctc_units import Vocabulary
 from streamhmm.align.mismatch import check_durations, check_gaps
 from streamhmm.align.results import Alignment, word_segments
@@ -19,6 +19,7 @@ from streamhmm.align.unknown import unknown_words
 from streamhmm.audio import Audio
 from streamhmm.segment import Segment
 from streamhmm.text.letters import UNKNOWN, Spelling
+from streamhmm.token_boundaries import reach
 
 
 class CtcTask(NamedTuple):
@@ -70,7 +71,8 @@ def align_ctc(task: CtcTask, log_posteriors: Tensor, model: CtcModel, vocabulary
 def _phones(
     path: TokenPath, log_posteriors: Tensor, model: CtcModel, vocabulary: Vocabulary, duration: float
 ) -> tuple[Segment, ...]:
-    starts, ends = ((edges * model.frame_s + model.offset_s).clamp(0.0, duration).tolist() for edges in reach(path))
+    edges = reach(path.firsts, path.ends, path.is_inside, path.frames)
+    starts, ends = ((edge * model.frame_s + model.offset_s).clamp(0.0, duration).tolist() for edge in edges)
     heard = zip(path.tokens, path.firsts.tolist(), path.ends.tolist(), strict=True)
     labels = [vocabulary.label(token.unit, log_posteriors[first:end]) for token, first, end in heard]
     scores = [

@@ -1,11 +1,4 @@
-"""The tokens of a text along the best path of a CTC network, and from when to when each lasts.
-
-The path gives each token the frames that it was heard in, of most networks one or two, with blanks in between. Such a
-peak lies within its sound. So within a word the boundary between two tokens is put in the middle of the blanks
-between them, where it can be wrong by half of them at most. At its ends a word reaches as far into the blanks as
-tokens usually do, half of the median number of blanks between tokens within words, but no farther than halfway to
-the next word. A network whose tokens last as long as their sounds leaves no blanks, and nothing is added.
-"""
+"""The tokens of a text along the best path of a CTC network; token_boundaries.py tells how long each lasts."""
 
 from __future__ import annotations
 
@@ -98,21 +91,3 @@ def find_tokens(log_posteriors: Tensor, words: Sequence[SpokenWord], vocabulary:
     is_inside = same & (marks[firsts[1:]] == marks[ends[:-1]])
     best = float(log_posteriors.amax(1).double().mean())
     return TokenPath(tokens, firsts, ends, is_inside, posteriors, float(along.mean()), best, len(scores))
-
-
-class Reach(NamedTuple):
-    """(P,) when each token begins and ends, in frames from the recording's first."""
-
-    starts: Tensor
-    ends: Tensor
-
-
-def reach(path: TokenPath) -> Reach:
-    """Of tokens, with their shares of the blanks beside them."""
-    gaps = (path.firsts[1:] - path.ends[:-1]).double()
-    inside = gaps[path.is_inside]
-    usual = float(inside.quantile(0.5)) / 2 if len(inside) else 0.0
-    shares = torch.where(path.is_inside, gaps / 2, (gaps / 2).clamp(max=usual))
-    before = shares.new_tensor([min(usual, float(path.firsts[0]))])
-    after = shares.new_tensor([min(usual, path.frames - float(path.ends[-1]))])
-    return Reach(path.firsts - torch.cat([before, shares]), path.ends + torch.cat([shares, after]))

@@ -1,0 +1,132 @@
+"""DTW alignment of feature sequences: two recordings in, the times of one in the other out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from streamhmm.dtw_alignment import DtwAlignment
+from streamhmm.errors import AlignmentError
+from streamhmm.warping import dtw
+from streamhmm.warping_checks import Lengths, check_metric, check_options
+
+NO_PATH = (
+    "no path fits {reference} frames of the reference and {query} of the query; widen the band, take the step pattern "
+    '"symmetric2", or check that they belong together'
+)
+
+
+class DTWAligner:
+    """Carries times from a reference, whose boundaries are known, to a query that says the same, by dynamic time
+    warping of their features (:func:`streamhmm.dtw`).
+
+    >>> import streamhmm as sh, torch
+    >>> reference = torch.tensor([[0.0], [0.0], [5.0], [5.0]])
+    >>> query = torch.tensor([[0.0], [5.0], [5.0], [5.0]])
+    >>> alignment = sh.DTWAligner(frame_s=0.01).align(reference, query)
+    >>> alignment.transfer([sh.Segment("a", 0.0, 0.02), sh.Segment("b", 0.02, 0.04)])
+    (Segment(label='a', start=0.0, end=0.01, score=None, start_sd=None, end_sd=None), \
+Segment(label='b', start=0.01, end=0.04, score=None, start_sd=None, end_sd=None))
+
+    Features of 16 kHz audio: :func:`streamhmm.acoustic.features.mfcc`. Of two voices, cepstra with their mean taken off
+    compare better than log energies.
+
+    Args:
+        metric, step, band, radius, slope: as in :func:`streamhmm.dtw`.
+        open_begin, open_end: the reference may begin or end anywhere in the query, which may be a longer recording.
+        frame_s: seconds from frame to frame, of both; None: times are counted in frames.
+
+    Raises:
+        ValueError, TypeError: for options that are not as said.
+    """
+
+    def __init__(
+        self,
+        metric: str = "euclidean",
+        *,
+        step: str = "symmetric2",
+        band: str | None = None,
+        radius: int | None = None,
+        slope: float | None = None,
+        open_begin: bool = False,
+        open_end: bool = False,
+        frame_s: float | None = None,
+    ) -> None:
+        check_metric(metric)
+        check_options(step, band, radius, slope, None)
+        if frame_s is not None and not frame_s > 0:
+            raise ValueError(f"frame_s must be above 0, got {frame_s}")
+        self.metric, self.step = metric, step
+        self.band, self.radius, self.slope = band, radius, slope
+        self.open_begin, self.open_end = open_begin, open_end
+        self.frame_s = frame_s
+
+    def align(self, reference: Tensor, query: Tensor) -> DtwAlignment:
+        """Align the features of a reference (N, D) and a query (M, D).
+
+        Raises:
+            AlignmentError: no path fits, because of the band or the step pattern, or as there are no frames.
+            ValueError, TypeError: for features that are not as said, as in :func:`streamhmm.dtw`.
+        """
+        if isinstance(reference, Tensor) and reference.dim() != 2:
+            raise ValueError(f"reference must be (N, D), got shape {tuple(reference.shape)}; align_batch takes batches")
+        found = self._warp(reference, query, None, None)[0]
+        if isinstance(found, AlignmentError):
+            raise found
+        return found
+
+    def align_batch(
+        self,
+        references: Tensor,
+        queries: Tensor,
+        reference_lengths: Lengths = None,
+        query_lengths: Lengths = None,
+    ) -> list[DtwAlignment | AlignmentError]:
+        """Align B pairs of features, (B, N, D) and (B, M, D). Of one that can't be aligned the error stands in its
+        place.
+
+        Args:
+            reference_lengths, query_lengths: (B,) frames of each; all by default.
+
+        Raises:
+            ValueError, TypeError: for features and lengths that are not as said, as in :func:`streamhmm.dtw`.
+        """
+        if isinstance(references, Tensor) and references.dim() != 3:
+            raise ValueError(f"references must be (B, N, D), got shape {tuple(references.shape)}")
+        return self._warp(references, queries, reference_lengths, query_lengths)
+
+    def _warp(
+        self, references: Tensor, queries: Tensor, reference_lengths: Lengths, query_lengths: Lengths
+    ) -> list[DtwAlignment | AlignmentError]:
+        found = dtw(
+            references,
+            queries,
+            metric=self.metric,
+            step=self.step,
+            band=self.band,
+            radius=self.radius,
+            slope=self.slope,
+            open_begin=self.open_begin,
+            open_end=self.open_end,
+            x_lengths=reference_lengths,
+            y_lengths=query_lengths,
+        )
+        paths: Sequence[Tensor] = [found.path] if isinstance(found.path, Tensor) else found.path
+        rows, columns = (
+            _sizes(lengths, len(paths), features.shape[-2])
+            for lengths, features in ((reference_lengths, references), (query_lengths, queries))
+        )
+        costs = zip(found.distance.reshape(-1).tolist(), found.normalized_distance.reshape(-1).tolist(), strict=True)
+        return [
+            DtwAlignment(path.cpu(), *cost, row, column, self.frame_s)
+            if len(path)
+            else AlignmentError(NO_PATH.format(reference=row, query=column))
+            for path, cost, row, column in zip(paths, costs, rows, columns, strict=True)
+        ]
+
+
+def _sizes(lengths: Lengths, batch: int, most: int) -> list[int]:
+    if lengths is None:
+        return [most] * batch
+    return [int(length) for length in lengths]
