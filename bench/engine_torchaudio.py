@@ -54,11 +54,11 @@ class Torchaudio:
     def yardstick(self, problem: Alignment, bars: Mapping[int, float], compare: bool = True) -> list[Yardstick]:
         """Its time on the problem: measured now, recorded, or none; and whether to compare the paths' scores."""
         if self._process is not None:
-            watch = Stopwatch(lambda threads, calls: self._seconds(problem, threads, calls))
-            return [Yardstick(self.name, watch, bars, (lambda: self._score(problem)) if compare else None)]
+            watch = Stopwatch(lambda threads, calls: self.seconds(problem, threads, calls))
+            return [Yardstick(self.name, watch, bars, (lambda: self.score(problem)) if compare else None)]
         return [] if problem.recorded_s is None else [recorded("torchaudio", problem.recorded_s, bars)]
 
-    def _score(self, problem: Alignment) -> float:
+    def score(self, problem: Alignment) -> float:
         """The sum of the scores along the path that it finds, in float32."""
         return float(self._ask(problem, score=True)["score"])
 
@@ -71,7 +71,7 @@ class Torchaudio:
             self._process.stdin.close()
             self._process.wait()
 
-    def _seconds(self, problem: Alignment, threads: int, calls: int) -> float:
+    def seconds(self, problem: Alignment, threads: int, calls: int) -> float:
         return float(self._ask(problem, threads=threads, calls=calls)["seconds"])
 
     def _ask(self, problem: Alignment, **request: Any) -> dict[str, Any]:

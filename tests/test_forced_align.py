@@ -26,7 +26,7 @@ def random_log_probs(*shape, seed=0, dtype=torch.float64):
 
 
 def best_by_enumeration(log_probs, labels, blank):
-    """The labels in each frame, and their score, of the best of all sequences of columns that collapse to ``labels``."""
+    """The columns of the best of all paths that collapse to ``labels``, and its score."""
     best = (None, -torch.inf)
     for columns in itertools.product(range(log_probs.shape[1]), repeat=len(log_probs)):
         if [column for column, _ in itertools.groupby(columns) if column != blank] == labels:
@@ -155,8 +155,8 @@ def test_nan_is_named():
 @pytest.mark.parametrize("kind", [AlignmentError, RuntimeError])
 def test_too_few_frames(kind):
     message = (
-        r"^sequence 1: targets length is too long for CTC: 2 targets, 1 of them like the one before, need 3 frames, got "
-        "2; give more audio, or targets that belong to it$"
+        r"^sequence 1: targets length is too long for CTC: 2 targets, 1 of them like the one before, need 3 frames, "
+        "got 2; give more audio, or targets that belong to it$"
     )
     with pytest.raises(kind, match=message):
         sh.forced_align(torch.zeros(2, 5, 3), torch.tensor([[1, 2], [1, 1]]), torch.tensor([2, 2]))
