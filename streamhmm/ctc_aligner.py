@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 import torch
@@ -110,25 +112,21 @@ class CTCAligner:
         within = torch.tensor(frames, dtype=torch.int64)
         graphs = [Graph.ctc(row, self.blank) for row in labels]
         paths = best_paths(log_probs, graphs, within)
-        along = _along(log_probs, paths, labels, self.blank)
-        tokens, scores = paths.tokens.cpu(), paths.score.tolist()
-        chances = graph_posteriors(log_probs.detach(), graphs, within)[..., 1::2] if posteriors else None
+        scores = paths.score.tolist()
+        tokens, along = paths.tokens.cpu(), _along(log_probs, paths, labels, self.blank)
         found: list[CtcAlignment | AlignmentError] = []
         for sequence, (row, size) in enumerate(zip(labels, frames, strict=True)):
-            if frames_needed(row) > size:
-                found.append(too_few(row, size, sequence if batch > 1 else None))
-                continue
+            failure = _failure(row, size, scores[sequence], f"sequence {sequence}: " if batch > 1 else "")
             spans = _spans(tokens[sequence, :size], along[sequence, :size], row)
-            score = scores[sequence] if size else 0.0
-            if score != score:
-                raise ValueError(f"log_probs must not be NaN or +inf, sequence {sequence} is")
-            if score == -torch.inf:
-                found.append(AlignmentError(f"sequence {sequence}: {UNLIKELY}" if batch > 1 else UNLIKELY))
-                continue
-            heard = sum(map(len, spans))
-            chance = None if chances is None else chances[sequence, :size, : len(row)]
-            share = (size - heard) / size if size else 0.0
-            found.append(CtcAlignment(spans, score, size, share, self.frame_s, self.offset_s, chance))
+            found.append(failure or self._alignment(spans, scores[sequence], size))
+        if posteriors:
+            chances = graph_posteriors(log_probs.detach(), graphs, within)[..., 1::2]
+            found = [
+                replace(one, posteriors=chances[sequence, : one.frames, : len(one.tokens)])
+                if isinstance(one, CtcAlignment)
+                else one
+                for sequence, one in enumerate(found)
+            ]
         return found
 
     def stream(
@@ -148,6 +146,21 @@ class CTCAligner:
         """
         row = index_tensor(targets, "targets", allow_empty=True)
         return CtcStream(row, self.blank, max_lag=max_lag, beam=beam, certainty=certainty)
+
+    def _alignment(self, spans: tuple[TokenSpan, ...], score: float, frames: int) -> CtcAlignment:
+        if frames == 0:  # of which no path tells
+            return CtcAlignment((), 0.0, 0, 0.0, self.frame_s, self.offset_s)
+        heard = sum(map(len, spans))
+        return CtcAlignment(spans, score, frames, (frames - heard) / frames, self.frame_s, self.offset_s)
+
+
+def _failure(labels: Tensor, frames: int, score: float, sequence: str) -> AlignmentError | None:
+    """Why a sequence has no alignment."""
+    if frames_needed(labels) > frames:
+        return too_few(labels, frames, sequence)
+    if math.isnan(score):
+        raise ValueError(f"{sequence}log_probs must be finite or -inf, got NaN or +inf")
+    return AlignmentError(f"{sequence}{UNLIKELY}") if score == -math.inf and frames else None
 
 
 def _rows(

@@ -76,11 +76,10 @@ def frames_needed(labels: Tensor) -> int:
     return len(labels) + int((labels[1:] == labels[:-1]).sum())
 
 
-def too_few(labels: Tensor, frames: int, sequence: int | None) -> TooFewFrames:
-    """The error of a sequence that is too short."""
-    of = "" if sequence is None else f"sequence {sequence}: "
+def too_few(labels: Tensor, frames: int, sequence: str) -> TooFewFrames:
+    """The error of a sequence, named at its beginning, that is too short."""
     return TooFewFrames(
-        f"{of}targets length is too long for CTC: {len(labels)} targets, {frames_needed(labels) - len(labels)} of them "
-        f"like the one before, need {frames_needed(labels)} frames, got {frames}; give more audio, or targets that "
+        f"{sequence}targets length is too long for CTC: {len(labels)} targets, {frames_needed(labels) - len(labels)} of "
+        f"them like the one before, need {frames_needed(labels)} frames, got {frames}; give more audio, or targets that "
         "belong to it"
     )

@@ -87,7 +87,7 @@ def forced_align(
     for sequence, row in enumerate(labels):
         check_labels(row, blank, columns, sequence)
         if frames_needed(row) > lengths[sequence]:
-            raise too_few(row, lengths[sequence], sequence)
+            raise too_few(row, lengths[sequence], f"sequence {sequence}: ")
     within = torch.tensor(lengths, device=log_probs.device)
     tokens, score = best_paths(log_probs, [Graph.ctc(row, blank) for row in labels], within)
     found = _labels_along(tokens, targets.to(log_probs.device), blank)
