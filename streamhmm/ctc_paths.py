@@ -78,8 +78,8 @@ def frames_needed(labels: Tensor) -> int:
 
 def too_few(labels: Tensor, frames: int, sequence: str) -> TooFewFrames:
     """The error of a sequence, named at its beginning, that is too short."""
+    needed = frames_needed(labels)
     return TooFewFrames(
-        f"{sequence}targets length is too long for CTC: {len(labels)} targets, {frames_needed(labels) - len(labels)} of "
-        f"them like the one before, need {frames_needed(labels)} frames, got {frames}; give more audio, or targets that "
-        "belong to it"
+        f"{sequence}targets length is too long for CTC: {len(labels)} targets, {needed - len(labels)} of them like the "
+        f"one before, need {needed} frames, got {frames}; give more audio, or targets that belong to it"
     )
