@@ -1,6 +1,6 @@
 """A small CTC network of phones for bench/aligners.py, trained from nothing on texts and audio, without any times.
 
-    python bench/aligners_network.py build/flite/manifest.jsonl … --output ctc.pt [--epochs 8]
+    python bench/aligners_network.py build/flite/manifest.jsonl … --output ctc.pt [--epochs 4]
 
 The manifests are those that the shipped model was trained on (examples/english_model); of their labels only the order
 of the phones is used. The network sees both sides of a frame: a causal one trained with CTC tells its phones late.
@@ -83,8 +83,8 @@ def main() -> None:
     hours = sum(len(example.features) for example in examples) / 360_000
     print(f"{len(examples)} utterances, {hours:.2f} hours", flush=True)
     network = CtcNetwork()
-    _train(network, examples, held_out, options)
-    torch.save(network.state_dict(), options.output)
+    for _ in _train(network, examples, held_out, options):
+        torch.save(network.state_dict(), options.output)
 
 
 def _options() -> argparse.Namespace:
@@ -92,7 +92,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("manifests", nargs="+", type=Path)
     parser.add_argument("--held-out", nargs="*", default=[], type=Path, metavar="MANIFEST", help="to tell its loss")
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
 
@@ -110,7 +110,8 @@ def _examples(manifest: Path) -> Iterator[Example]:
 
 def _train(
     network: CtcNetwork, examples: Sequence[Example], held_out: Sequence[Example], options: argparse.Namespace
-) -> None:
+) -> Iterator[int]:
+    """Gives the number of each epoch after it."""
     chance = random.Random(options.seed)
     optimiser = torch.optim.AdamW(network.parameters(), weight_decay=0.01)
     steps = options.epochs * (len(examples) // BATCH)
@@ -130,6 +131,7 @@ def _train(
             told = f", held out {float(_loss(network, held_out)):.3f}" if held_out else ""
         mean = sum(losses) / len(losses)
         print(f"epoch {epoch + 1}: {mean:.3f} nats a phone{told}, {time.perf_counter() - begin:.0f} s", flush=True)
+        yield epoch + 1
 
 
 def _batches(examples: Sequence[Example], chance: random.Random) -> Iterator[list[Example]]:

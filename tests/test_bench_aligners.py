@@ -87,7 +87,7 @@ def test_the_network_is_trained_and_kept(tmp_path: Path):
     trained = network.CtcNetwork()
     examples = [example([place % 3, 5], 30) for place in range(network.BATCH)]
     before = float(network._loss(trained, examples).detach())
-    network._train(trained, examples, [], argparse.Namespace(seed=1, epochs=2))
+    assert list(network._train(trained, examples, [], argparse.Namespace(seed=1, epochs=2))) == [1, 2]
     assert float(network._loss(trained, examples).detach()) < before
     torch.save(trained.state_dict(), tmp_path / "ctc.pt")
     loaded = network.load_network(tmp_path / "ctc.pt")
