@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import doctest
 import math
 
 import pytest
 import torch
 
 import streamhmm as sh
+from streamhmm import ctc_aligner, dtw_aligner, forced_alignment
 from streamhmm.acoustic.features import LogMel, log_mel, mfcc
 from streamhmm.errors import AlignmentError
 
@@ -141,3 +143,8 @@ def test_features_of_audio():
     assert torch.allclose(mfcc(samples, 80).square().sum(1), energies.square().sum(1), rtol=1e-4)
     with pytest.raises(ValueError, match=r"coefficients must be in 1…80, got 0"):
         mfcc(samples, 0)
+
+
+@pytest.mark.parametrize("module", [ctc_aligner, dtw_aligner, forced_alignment])
+def test_the_examples_of_the_docstrings(module):
+    assert doctest.testmod(module).failed == 0 < doctest.testmod(module).attempted
