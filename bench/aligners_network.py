@@ -1,6 +1,6 @@
 """A small CTC network of phones for bench/aligners.py, trained from nothing on texts and audio, without any times.
 
-    python bench/aligners_network.py build/flite/manifest.jsonl … --output ctc.pt [--epochs 4]
+    python bench/aligners_network.py build/flite/manifest.jsonl … --output ctc.pt [--epochs 3]
 
 The manifests are those that the shipped model was trained on (examples/english_model); of their labels only the order
 of the phones is used. The network sees both sides of a frame: a causal one trained with CTC tells its phones late.
@@ -92,7 +92,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("manifests", nargs="+", type=Path)
     parser.add_argument("--held-out", nargs="*", default=[], type=Path, metavar="MANIFEST", help="to tell its loss")
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
 
@@ -159,7 +159,9 @@ def _loss(network: CtcNetwork, batch: Sequence[Example]) -> Tensor:
     features = nn.utils.rnn.pad_sequence([example.features.float() for example in batch], batch_first=True)
     lengths = [(len(example.features) + 1) // 2 for example in batch]
     graphs = [sh.Graph.ctc(example.phones, blank=BLANK) for example in batch]
-    found = sh.log_likelihood(network(features), graphs, lengths)
+    with torch.autocast("cpu", torch.bfloat16, enabled=network.training):
+        log_probs = network(features)
+    found = sh.log_likelihood(log_probs.float(), graphs, lengths)
     possible = found.isfinite()
     phones = sum(len(example.phones) for example in batch)
     return -(found[possible].sum() / phones).float()
