@@ -65,7 +65,7 @@ class CtcStream:
         check_log_probs(log_probs.unsqueeze(0) if isinstance(log_probs, Tensor) else log_probs, self._blank)
         check_labels(self._targets, self._blank, log_probs.shape[1], 0)
         states = self._decoder.push(log_probs.detach())
-        self._waiting.append(log_probs.detach())
+        self._waiting.append(log_probs.detach().clone())  # the caller's own may change
         return self._take(states)
 
     def finish(self) -> list[TokenSpan]:

@@ -167,6 +167,16 @@ def test_tokens_of_a_stream_come_once_they_are_sure():
         stream.push(log_probs)
 
 
+def test_a_stream_may_be_fed_from_one_buffer():
+    log_probs, buffer = random_log_probs(40, 5, seed=2), torch.empty(4, 5, dtype=torch.float64)
+    stream, spans = ALIGNER.stream([1, 2, 3, 4]), []
+    for chunk in log_probs.split(4):
+        spans += stream.push(buffer.copy_(chunk))
+    spans += stream.finish()
+    whole = ALIGNER.align(log_probs, [1, 2, 3, 4]).tokens
+    assert [span.score for span in spans] == pytest.approx([span.score for span in whole])
+
+
 def test_streams_that_end_early_or_are_given_what_is_wrong():
     stream = ALIGNER.stream([1, 2, 3], beam=3.0)
     with pytest.raises(ValueError, match=r"log_probs must be \(n, C\), got shape \(5,\)"):
