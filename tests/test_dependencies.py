@@ -70,7 +70,7 @@ MAY_IMPORT = {
     "text": BASE,
     "formats": BASE,
     "metrics": BASE | {"audio", "formats", "warping"},
-    "plots": BASE | {"acoustic", "audio", "formats", "measure", "metrics", "page", "text"},
+    "plots": BASE | {"acoustic", "audio", "formats", "measure", "metrics", "models", "page", "text"},
     "align": COMPOSED,
     "corpus": COMPOSED | {"align", "page", "__init__"},
     "measure": COMPOSED | {"align", "corpus", "metrics", "__init__"},

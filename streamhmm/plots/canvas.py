@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 FIGURE_FORMATS = ("png", "svg", "pdf")
 DOTS_PER_INCH = 150
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#999933", "#882255", "#44aa99")
+"""Okabe & Ito (2008), then Tol's: told apart by the colour-blind too."""
 _LETTERS_OF_OTHERS = (  # in this order, those that are installed
     *("Noto Sans", "Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans Devanagari", "Noto Sans Arabic"),
     *("Noto Sans Hebrew", "Noto Sans Thai", "Source Han Sans", "WenQuanYi Zen Hei", "Droid Sans Fallback", "Unifont"),

@@ -10,13 +10,11 @@ import numpy as np
 
 from streamhmm.measure.rtf import Measured
 from streamhmm.measure.stages import STAGES
-from streamhmm.plots.canvas import drawing, new_figure, save_figures
+from streamhmm.plots.canvas import COLOURS, drawing, new_figure, save_figures
 
 if TYPE_CHECKING:
     from streamhmm.plots.canvas import Axes, Figure
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#999933", "#882255", "#44aa99")
-"""Okabe & Ito (2008), then Tol's: told apart by the colour-blind too."""
 _MARKERS = "os^Dv<>Ph*"
 _GREY, _INK = "#67707b", "#1b1f24"
 _STAGE_COLOURS = dict(zip(STAGES, (*COLOURS[:7], "#c8ccd1"), strict=True))
