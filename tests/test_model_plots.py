@@ -42,6 +42,11 @@ def titles_of(figure: Any) -> list[str]:
     return [axes.get_title(loc="left") for axes in figure.axes]
 
 
+def spans_of(collection: Any) -> list[tuple[float, float]]:
+    """From where to where its rectangles reach."""
+    return [tuple(map(float, path.get_extents().intervalx)) for path in collection.get_paths()]
+
+
 X = np.array([0, 0, 10, 10, 10, 0, 20, 20, 0.0])[:, None]
 PATH = [0, 0, 1, 1, 1, 0, 2, 2, 0]
 
@@ -85,7 +90,7 @@ def test_wrong_calls(tmp_path: Path) -> None:
             draw(names=["a", "b"])
         with pytest.raises(ValueError, match=r"must be one of .png, .svg, .pdf, got '.gif'"):
             draw(path="a.gif")
-    with pytest.raises(OutputError, match="no such folder|No such file"):
+    with pytest.raises(OutputError, match="there is no folder"):
         plot_durations(model, path=tmp_path / "none" / "a.png")
     with pytest.raises(ValueError, match="the model has no emissions yet"):
         plot_posteriors(GaussianHMM(2), X)
@@ -113,9 +118,12 @@ def test_posteriors_and_path_in_rows() -> None:
     assert above.get_title(loc="left") == "observations"
     assert below.get_xlabel() == "frame"
     assert [label.get_text() for label in below.get_yticklabels()] == ["low", "mid", "high"]
-    bars = [tuple(part.get_paths()[0].get_extents().intervalx) for part in below.collections]
-    assert bars == [(0, 2), (2, 5), (5, 6), (6, 8), (8, 9)]
-    assert [line.get_xdata()[0] for line in above.lines if line.get_linestyle() != "-" and len(line.get_xdata()) == 2] == [6]
+    bars = [spans_of(part) for part in below.collections]
+    assert bars == [[(0, 2), (5, 6), (8, 9)], [(2, 5)], [(6, 8)]]
+    assert [spans_of(part) for part in above.collections] == bars
+    assert [
+        line.get_xdata()[0] for line in above.lines if line.get_linestyle() != "-" and len(line.get_xdata()) == 2
+    ] == [6]
     assert below.get_xlim() == (0, 9)
     areas = [patch.get_data() for patch in below.patches if patch.get_fill()]
     heights = [np.round((area.values - area.baseline) / 0.74, 6).tolist() for area in areas]
@@ -151,8 +159,7 @@ def test_more_than_ten_states_are_an_image() -> None:
     image = figure.axes[1].images[0].get_array()
     np.testing.assert_allclose(image, np.eye(11).repeat(2, 1), atol=1e-6)
     assert titles_of(figure)[1] == "probability of the states, and the decoded path (orange)"
-    spans = [collection.get_segments()[0][:, 0].tolist() for collection in figure.axes[1].collections]
-    assert spans == [[2 * state, 2 * state + 2] for state in range(11)]
+    assert [spans_of(part) for part in figure.axes[1].collections] == [[(2 * s, 2 * s + 2)] for s in range(11)]
 
 
 def test_long_sequences_are_averaged() -> None:
@@ -213,7 +220,7 @@ def test_many_states_are_a_matrix() -> None:
     assert {text.get_text() for text in main.texts} == {".80", ".02"}
     assert len(plot_transitions(levels(3), matrix=True).axes) == 3
     assert len(plot_transitions(levels(13), matrix=False).axes) == 1
-    assert plot_transitions(levels(40)).axes[1].texts == []  # no room for numbers
+    assert len(plot_transitions(levels(30)).axes[1].texts) == 0  # no room for numbers
 
 
 # ---- durations

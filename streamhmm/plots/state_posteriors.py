@@ -101,9 +101,9 @@ def _draw_observations(axes: Axes, found: Decoded, features: list[str], frame_s:
     if whole:
         axes.locator_params(axis="y", integer=True)
     if coloured:
-        for run in runs_of(found.states, found.lengths):
-            span = run.start * frame_s, (run.start + run.frames) * frame_s
-            axes.axvspan(*span, facecolor=state_colour(run.state), alpha=0.16, linewidth=0, zorder=0)
+        behind: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "alpha": 0.16, "linewidth": 0, "zorder": 0}
+        for state, spans in _spans(found, frame_s).items():
+            axes.broken_barh(spans, (0, 1), color=state_colour(state), **behind)
     axes.margins(y=0.08)
     if len(features) > 1:
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, title="feature", fontsize=8)
@@ -118,10 +118,8 @@ def _draw_rows(axes: Axes, found: Decoded, labels: list[str], frame_s: float) ->
         axes.stairs(base + 0.74 * means[:, state], edges * frame_s, fill=True, alpha=0.55, linewidth=0, **area)
         axes.stairs(base + 0.74 * means[:, state], edges * frame_s, linewidth=0.8, **area)
         axes.axhline(base, color=GREY, linewidth=0.5)
-    for run in runs_of(found.states, found.lengths):
-        axes.broken_barh(
-            [(run.start * frame_s, run.frames * frame_s)], (-run.state - 0.16, 0.13), color=state_colour(run.state)
-        )
+    for state, spans in _spans(found, frame_s).items():
+        axes.broken_barh(spans, (-state - 0.16, 0.13), color=state_colour(state))
     axes.set_yticks(-np.arange(len(labels)) + 0.3, labels)
     axes.set_ylim(-len(labels) + 0.78, 0.82)
     axes.tick_params(axis="y", length=0, labelcolor=INK)
@@ -133,14 +131,21 @@ def _draw_image(axes: Axes, found: Decoded, labels: list[str], frame_s: float) -
     means, edges = _binned(found.posteriors)
     extent = (0.0, edges[-1] * frame_s, len(labels) - 0.5, -0.5)
     image = axes.imshow(means.T, cmap="Blues", vmin=0, vmax=1, aspect="auto", extent=extent, interpolation="nearest")
-    for run in runs_of(found.states, found.lengths):
-        span = run.start * frame_s, (run.start + run.frames) * frame_s
-        axes.hlines(run.state + 0.4, *span, color=_DECODED, linewidth=1.2)
+    for state, spans in _spans(found, frame_s).items():
+        axes.broken_barh(spans, (state + 0.33, 0.14), color=_DECODED, linewidth=0)
     step = 1 + (len(labels) - 1) // 45
     axes.set_yticks(range(0, len(labels), step), labels[::step])
     axes.tick_params(axis="y", labelsize=7, length=0, pad=2, labelcolor=INK)
     axes.spines[:].set_visible(False)
     axes.figure.colorbar(image, ax=axes, label="probability", pad=0.01, fraction=0.03)
+
+
+def _spans(found: Decoded, frame_s: float) -> dict[int, list[tuple[float, float]]]:
+    """Begin and length of each decoded stretch, by state."""
+    spans: dict[int, list[tuple[float, float]]] = {}
+    for run in runs_of(found.states, found.lengths):
+        spans.setdefault(run.state, []).append((run.start * frame_s, run.frames * frame_s))
+    return spans
 
 
 def _binned(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
