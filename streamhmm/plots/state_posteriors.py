@@ -86,8 +86,8 @@ def _draw_observations(axes: Axes, found: Decoded, features: list[str], frame_s:
     axes.set_title("observations", color=INK)
     end = len(found.frames) * frame_s
     if len(features) > _MOST_LINES:
-        spread = found.frames.std(0)
-        values = (found.frames - found.frames.mean(0)) / np.where(spread > 0, spread, 1)
+        spread = np.nanstd(found.frames, axis=0)
+        values = (found.frames - np.nanmean(found.frames, axis=0)) / np.where(spread > 0, spread, 1)
         extent = (0.0, end, -0.5, len(features) - 0.5)
         image = axes.imshow(values.T, cmap="cividis", vmin=-2.5, vmax=2.5, aspect="auto", origin="lower", extent=extent)
         axes.set_ylabel("feature")
