@@ -83,7 +83,7 @@ class CategoricalHMM(Estimator):
         emissionprob_prior: concentration of the Dirichlet prior of the rows of ``emissionprob_``.
         n_features: V symbols, 0 … V − 1; by default as many as the data have.
 
-    For the rest see :class:`Estimator`. Letters of ``params``: "s", "t", "e" emissions.
+    For the rest see :class:`streamhmm.models.estimator.Estimator`. Letters of ``params``: "s", "t", "e" emissions.
 
     Attributes:
         emissionprob_: (S, V) probabilities.

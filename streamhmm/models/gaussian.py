@@ -80,7 +80,8 @@ class GaussianHMM(Estimator):
         covars_prior, covars_weight: of the prior of the covariances: inverse Wishart, or inverse gamma for "spherical"
             and "diag".
 
-    For the rest see :class:`Estimator`. Letters of ``params``: "s", "t", "m" means, "c" covariances.
+    For the rest see :class:`streamhmm.models.estimator.Estimator`.
+    Letters of ``params``: "s", "t", "m" means, "c" covariances.
 
     Attributes:
         means_: (S, D).

@@ -138,7 +138,8 @@ class GMMHMM(Estimator):
         covars_prior, covars_weight: of the prior of the covariances: inverse Wishart, or inverse gamma for "spherical"
             and "diag"; None for hmmlearn's, which is flat (of "spherical" ones where M is D).
 
-    For the rest see :class:`Estimator`. Letters of ``params``: "s", "t", "m" means, "c" covariances, "w" weights.
+    For the rest see :class:`streamhmm.models.estimator.Estimator`.
+    Letters of ``params``: "s", "t", "m" means, "c" covariances, "w" weights.
 
     Attributes:
         weights_: (S, M).

@@ -35,6 +35,12 @@ class Parametrised:
             self._reshape()
         return self
 
+    def __repr__(self) -> str:
+        """The constructor's call, but for what is at its default."""
+        given = {each.name: (getattr(self, each.name), each.default) for each in fields(self) if each.init}
+        changed = [f"{name}={value!r}" for name, (value, default) in given.items() if not _same(value, default)]
+        return f"{type(self).__name__}({', '.join(changed)})"
+
     @abstractmethod
     def _reshape(self) -> None:
         """Drop the parameters: their shapes are others now."""
@@ -43,3 +49,8 @@ class Parametrised:
         from sklearn.utils import Tags, TargetTags  # type: ignore[import-untyped]
 
         return Tags(estimator_type=None, target_tags=TargetTags(required=False))
+
+
+def _same(value: Any, default: Any) -> bool:
+    """Whether a value is the default; arrays never are."""
+    return value is default or (type(value) is type(default) and bool(value == default))

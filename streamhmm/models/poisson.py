@@ -62,7 +62,7 @@ class PoissonHMM(Estimator):
     Args:
         lambdas_prior, lambdas_weight: of the gamma prior of the rates.
 
-    For the rest see :class:`Estimator`. Letters of ``params``: "s", "t", "l" rates.
+    For the rest see :class:`streamhmm.models.estimator.Estimator`. Letters of ``params``: "s", "t", "l" rates.
 
     Attributes:
         lambdas_: (S, D) rates.

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Topology:
     """S states and what is possible between them.
 
@@ -40,6 +40,10 @@ class Topology:
                 raise ValueError(f"{name} must have shape {shape}, got {found}")
         if self.ties is not None:
             _check_ties(self.ties, self.allowed)
+
+    def __repr__(self) -> str:
+        arcs, tied = int(self.allowed.sum()), "" if self.ties is None else ", tied"
+        return f"<Topology: {self.n_states} states, {self.n_emissions} emissions, {arcs} transitions{tied}>"
 
     @property
     def n_states(self) -> int:

@@ -195,7 +195,7 @@ class Training(HMM, Inference):
         return value
 
     def _tensor(self, value: Any) -> Tensor:
-        given = np.asarray(value) if isinstance(value, (list, tuple)) else value
+        given = value if isinstance(value, Tensor) else np.array(value, order="C")  # which may be backwards
         return torch.as_tensor(given).to(self.chain.initial_logits.device, torch.float64)
 
 
