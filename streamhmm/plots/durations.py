@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from streamhmm.plots.canvas import drawing, new_figure, save_figures
 from streamhmm.plots.labels import GREY, INK
-from streamhmm.plots.states import as_array, decoded_path, runs_of, state_colour, state_names
+from streamhmm.plots.states import as_array, chain_names, decoded_path, runs_of, state_colour, state_names
 
 if TYPE_CHECKING:
     from streamhmm.models.estimator import Estimator
@@ -47,8 +47,9 @@ def plot_durations(
     """Draw how long each state lasts: the model's distribution, and the histogram of the visits in a decoded path.
 
     That of an HMM follows from its transitions: geometric for a single state, of phase type where several share an
-    emission (:func:`streamhmm.models.visits.visit_lengths`). A semi-Markov model has its own. Visits that the beginning
-    or the end of a sequence may have cut off are left out of the histogram, unless all sequences begin and end there.
+    emission (:func:`streamhmm.models.visits.visit_lengths`). A semi-Markov model has its own; where several of its
+    states share an emission, no histogram is drawn. Visits that the beginning or the end of a sequence may have cut off
+    are left out of the histogram, unless all sequences begin and end there.
 
     Args:
         model: with parameters.
@@ -63,7 +64,10 @@ def plot_durations(
         OutputError: the file can't be written.
     """
     labels = state_names(model, names)
-    panels = _panels(labels, _chances(model), _visits(model, X, lengths))
+    chances, visits = _chances(model), _visits(model, X, lengths)
+    if len(chances) > len(labels):  # a path does not tell which of the states of an emission it is in
+        labels, visits = chain_names(model, labels), []
+    panels = _panels(labels, chances, visits)
     with drawing():
         rows = -(-len(panels) // _COLUMNS)
         columns = -(-len(panels) // rows)

@@ -48,6 +48,14 @@ def state_names(model: Estimator, names: Sequence[str] | None) -> list[str]:
     return [str(name) for name in (range(count) if names is None else names)]
 
 
+def chain_names(model: Estimator, labels: Sequence[str]) -> list[str]:
+    """Of the chain's states: those of their emissions, numbered from 1 where several share one."""
+    pdfs = model.chain.topology.pdfs.tolist()
+    if len(pdfs) == len(labels):
+        return [labels[pdf] for pdf in pdfs]
+    return [f"{labels[pdf]}.{pdfs[: state + 1].count(pdf)}" for state, pdf in enumerate(pdfs)]
+
+
 def state_colour(state: int) -> str:
     """Of one of ten; then they begin again."""
     return COLOURS[state % len(COLOURS)]

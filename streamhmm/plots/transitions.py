@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from streamhmm.plots.canvas import drawing, new_figure, save_figures
 from streamhmm.plots.labels import GREY, INK
 from streamhmm.plots.state_graph import Node, draw_graph
-from streamhmm.plots.states import state_colour, state_names
+from streamhmm.plots.states import chain_names, state_colour, state_names
 
 if TYPE_CHECKING:
     from streamhmm.models.estimator import Estimator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MOST_NODES = 12
 """States that a graph shows; of more, the matrix is drawn."""
-_LEAST = 0.005
+_LEAST, _WORTH_A_NOTE = 0.005, 1e-4
 _MOST_ARCS, _ARCS_A_STATE = 20, 3
 _NUMBERED = 24
 
@@ -70,12 +70,8 @@ def plot_transitions(
 
 
 def _chain(model: Estimator, labels: list[str]) -> _Chain:
-    topology = model.chain.topology
-    pdfs = topology.pdfs.tolist()
-    names = [labels[pdf] for pdf in pdfs]
-    if len(pdfs) > len(labels):
-        names = [f"{labels[pdf]}.{pdfs[: state + 1].count(pdf)}" for state, pdf in enumerate(pdfs)]
-    colours = [state_colour(pdf) for pdf in pdfs]
+    topology, names = model.chain.topology, chain_names(model, labels)
+    colours = [state_colour(pdf) for pdf in topology.pdfs.tolist()]
     initial, transitions = (np.asarray(each, dtype=np.float64) for each in (model.startprob_, model.transmat_))
     return _Chain(names, colours, initial, transitions, topology.last.cpu().numpy())
 
@@ -91,7 +87,7 @@ def _graph(chain: _Chain) -> Figure:
     dropped = (chain.transitions > 0) & (chain.transitions < least)
     np.fill_diagonal(dropped, False)
     figure = draw_graph(nodes, np.where(dropped, 0.0, chain.transitions), in_row)
-    if dropped.any():
+    if chain.transitions[dropped].max(initial=0) >= _WORTH_A_NOTE:
         figure.text(0.01, 0.01, f"less probable than {least:.2g}: not drawn", fontsize=8, color=GREY)
     return figure
 
