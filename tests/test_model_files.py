@@ -15,7 +15,7 @@ from test_model_topology import TOPOLOGIES, model_of
 from test_models import CASES, LENGTHS, STATES, pair, vectors
 
 from streamhmm import models
-from streamhmm.errors import ModelError
+from streamhmm.errors import ModelError, OutputError
 from streamhmm.models import GaussianHMM, from_hmmlearn
 
 with warnings.catch_warnings():
@@ -43,6 +43,16 @@ def test_topologies_come_back(name: str, tmp_path: Path) -> None:
     x = model.sample(30, 1)[0]
     assert loaded.score(x) == model.score(x)
     assert torch.equal(loaded.chain.topology.pdfs, model.chain.topology.pdfs)
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    model = pair("PoissonHMM")[1]
+    with pytest.raises(OutputError, match=r"a\.safetensors: there is no folder .*none; make it first"):
+        models.save(model, tmp_path / "none" / "a.safetensors")
+    (tmp_path / "a.safetensors").mkdir()
+    with pytest.raises(OutputError, match=r"a\.safetensors: this is a directory"):
+        models.save(model, tmp_path / "a.safetensors")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.safetensors"]
 
 
 def test_a_model_without_parameters_is_not_saved(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from streamhmm.errors import ModelError
+from streamhmm.errors import ModelError, OutputError, why_not_written
 from streamhmm.models import families
 from streamhmm.models.estimator import Estimator
 from streamhmm.models.topology import Topology
@@ -31,6 +31,7 @@ def save(model: Estimator, path: str | os.PathLike[str]) -> None:
 
     Raises:
         ValueError: it has no parameters yet.
+        OutputError: the file can't be written.
     """
     emission = model.require_emission()
     settings = {name: _plain(value) for name, value in model.get_params().items() if name not in _APART}
@@ -50,8 +51,12 @@ def save(model: Estimator, path: str | os.PathLike[str]) -> None:
             tensors[_TOPOLOGY + part] = values.clone()
     target = Path(path)
     temporary = target.with_name(target.name + ".part")
-    temporary.write_bytes(to_bytes(tensors, metadata={_HEADER: json.dumps(header)}))
-    temporary.replace(target)
+    try:
+        temporary.write_bytes(to_bytes(tensors, metadata={_HEADER: json.dumps(header)}))
+        temporary.replace(target)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OutputError(f"{target}: {why_not_written(error, str(target))}") from error
 
 
 _APART = ("random_state", "topology", "dtype", "n_features")

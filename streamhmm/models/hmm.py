@@ -37,7 +37,8 @@ class Expectation(NamedTuple):
 class HMM(nn.Module):
     """A hidden Markov model: ``chain`` says which states follow which, ``emission`` what each looks like.
 
-    Its parameters are those of the two; ``loss = -model.log_prob(x).mean()`` trains them with any optimiser.
+    Its parameters are those of the two; ``loss = -model.log_prob(x).mean()`` trains them with any optimiser. States
+    that begin alike stay alike: ``fit`` with ``n_iter=0`` makes the first guess, and nothing more.
     """
 
     chain: Chain
