@@ -72,6 +72,16 @@ def test_padded_observations_are_joined() -> None:
     assert decoded(model, padded[:1], None).lengths == (6,)
 
 
+@pytest.mark.parametrize("draw", [plot_posteriors, plot_durations])
+def test_what_a_model_asks_besides_is_handed_on(draw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, asked = levels(2), []
+    for name in ("predict", "predict_proba"):
+        real = getattr(model, name)
+        monkeypatch.setattr(model, name, lambda x, n, context, real=real: (asked.append(context), real(x, n))[1])
+    draw(model, X[:6], context="anna")
+    assert set(asked) == {"anna"}
+
+
 @pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
 def test_each_format(kind: str, tmp_path: Path) -> None:
     path = tmp_path / f"a.{kind}"

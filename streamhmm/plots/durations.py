@@ -43,6 +43,7 @@ def plot_durations(
     *,
     names: Sequence[str] | None = None,
     frame_s: float | None = None,
+    **given: Any,
 ) -> Figure:
     """Draw how long each state lasts: the model's distribution, and the histogram of the visits in a decoded path.
 
@@ -57,6 +58,7 @@ def plot_durations(
         path: where to write it, .png, .svg or .pdf; None writes nothing.
         names: of the states; by default their numbers.
         frame_s: seconds a frame lasts; by default durations are in frames.
+        given: what the model's ``predict`` takes besides, such as a neural one's ``context``.
 
     Raises:
         ValueError: observations that the model does not take, a wrong number of names, an unknown suffix.
@@ -64,7 +66,7 @@ def plot_durations(
         OutputError: the file can't be written.
     """
     labels = state_names(model, names)
-    chances, visits = _chances(model), _visits(model, X, lengths)
+    chances, visits = _chances(model), _visits(model, X, lengths, **given)
     if len(chances) > len(labels):  # a path does not tell which of the states of an emission it is in
         labels, visits = chain_names(model, labels), []
     panels = _panels(labels, chances, visits)
@@ -94,14 +96,14 @@ def _chances(model: Estimator) -> NDArray[np.float64]:
     return np.asarray(as_array(visit_lengths(model.chain, LONGEST_FRAMES)))
 
 
-def _visits(model: Estimator, x: Any, lengths: Any) -> list[tuple[int, int, bool]]:
+def _visits(model: Estimator, x: Any, lengths: Any, **given: Any) -> list[tuple[int, int, bool]]:
     """State, frames, and whether it may be longer in truth."""
     if x is None:
         return []
-    states, given = decoded_path(model, x, lengths)
+    states, each = decoded_path(model, x, lengths, **given)
     topology = model.chain.topology
     whole = not bool(topology.first.all()) and not bool(topology.last.all())
-    return [(run.state, run.frames, run.cut and not whole) for run in runs_of(states, given)]
+    return [(run.state, run.frames, run.cut and not whole) for run in runs_of(states, each)]
 
 
 def _panels(labels: list[str], chances: NDArray[np.float64], visits: list[tuple[int, int, bool]]) -> list[_Panel]:

@@ -35,6 +35,7 @@ def plot_posteriors(
     names: Sequence[str] | None = None,
     frame_s: float | None = None,
     observations: bool = True,
+    **given: Any,
 ) -> Figure:
     """Draw the probability of each state in each frame, the decoded path, and the observations above.
 
@@ -48,6 +49,7 @@ def plot_posteriors(
         names: of the states; by default their numbers.
         frame_s: seconds a frame lasts, for a time axis; by default the axis counts frames.
         observations: draw them: lines, dots for whole numbers, an image for more than six features.
+        given: what the model's ``predict`` takes besides, such as a neural one's ``context``.
 
     Raises:
         ValueError: observations that the model does not take, a wrong number of names, an unknown suffix.
@@ -55,7 +57,7 @@ def plot_posteriors(
         OutputError: the file can't be written.
     """
     labels = state_names(model, names)
-    found = decoded(model, X, lengths)
+    found = decoded(model, X, lengths, **given)
     features = [str(name) for name in getattr(X, "columns", range(found.frames.shape[1]))]
     with drawing():
         figure = _figure(found, labels, features if observations else [], frame_s)

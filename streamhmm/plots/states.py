@@ -61,16 +61,16 @@ def state_colour(state: int) -> str:
     return COLOURS[state % len(COLOURS)]
 
 
-def decoded(model: Estimator, x: Any, lengths: Any) -> Decoded:
-    """Posteriors and path of observations as :meth:`Estimator.fit` takes them."""
-    frames, given = _joined(as_array(x), x, lengths)
-    posteriors, _ = _joined(as_array(model.predict_proba(x, lengths)), x, lengths)
-    return Decoded(frames, posteriors, decoded_path(model, x, lengths)[0], given)
+def decoded(model: Estimator, x: Any, lengths: Any, **given: Any) -> Decoded:
+    """Posteriors and path of observations as :meth:`Estimator.fit` takes them; ``given``: what else the model asks."""
+    frames, each = _joined(as_array(x), x, lengths)
+    posteriors, _ = _joined(as_array(model.predict_proba(x, lengths, **given)), x, lengths)
+    return Decoded(frames, posteriors, decoded_path(model, x, lengths, **given)[0], each)
 
 
-def decoded_path(model: Estimator, x: Any, lengths: Any) -> tuple[NDArray[np.int64], tuple[int, ...]]:
+def decoded_path(model: Estimator, x: Any, lengths: Any, **given: Any) -> tuple[NDArray[np.int64], tuple[int, ...]]:
     """(N,) states of the frames of all sequences, −1 where no path fits, and the frames of each sequence."""
-    return _joined(as_array(model.predict(x, lengths)), x, lengths)
+    return _joined(as_array(model.predict(x, lengths, **given)), x, lengths)
 
 
 def _joined(values: NDArray[Any], x: Any, lengths: Any) -> tuple[NDArray[Any], tuple[int, ...]]:
