@@ -296,7 +296,7 @@ def test_a_model_with_its_own_durations() -> None:
 def test_states_that_last_very_long() -> None:
     model = levels(2)
     model.transmat_ = [[1 - 1e-5, 1e-5], [0.5, 0.5]]
-    assert texts_of(plot_durations(model))[-2] == "model: mostly beyond 4096 frames"
+    assert texts_of(plot_durations(model))[-2] == "model: 96% beyond 4096 frames"
 
 
 # ---- training

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LONGEST_FRAMES = 4096
 _COLUMNS = 4
 _MOST_BINS, _FEWEST = 40, 6
-_NONE = 1e-6
+_NONE, _NEARLY_ALL = 1e-6, 0.9999
 _SHOWN = 0.99
 """The share of visits that the axis has room for."""
 
@@ -144,10 +144,10 @@ def _draw(axes: Axes, panel: _Panel, colour: str, frame_s: float | None) -> None
 def _notes(panel: _Panel, frame_s: float | None) -> list[str]:
     unit, scale = ("frames", 1.0) if frame_s is None else ("s", frame_s)
     total = panel.chances.sum()
-    if total < 0.5:
-        lines = [
-            "model: to the end" if total <= _NONE else f"model: mostly beyond {len(panel.chances) * scale:g} {unit}"
-        ]
+    if total <= _NONE:
+        lines = ["model: to the end"]
+    elif total < _NEARLY_ALL:  # too little of it is known to tell the mean
+        lines = [f"model: {1 - total:.0%} beyond {len(panel.chances) * scale:g} {unit}"]
     else:
         mean = float(panel.chances @ np.arange(1, len(panel.chances) + 1)) / total
         lines = [f"model: mean {mean * scale:.3g} {unit}"]
