@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields
 from typing import Any
 
 from typing_extensions import Self
@@ -37,8 +37,9 @@ class Parametrised:
 
     def __repr__(self) -> str:
         """The constructor's call, but for what is at its default."""
-        given = {each.name: (getattr(self, each.name), each.default) for each in fields(self) if each.init}
-        changed = [f"{name}={value!r}" for name, (value, default) in given.items() if not _same(value, default)]
+        given = {each.name: getattr(self, each.name) for each in fields(self) if each.init}
+        default = {each.name: _default(each) for each in fields(self)}
+        changed = [f"{name}={value!r}" for name, value in given.items() if not _same(value, default[name])]
         return f"{type(self).__name__}({', '.join(changed)})"
 
     @abstractmethod
@@ -49,6 +50,10 @@ class Parametrised:
         from sklearn.utils import Tags, TargetTags  # type: ignore[import-untyped]
 
         return Tags(estimator_type=None, target_tags=TargetTags(required=False))
+
+
+def _default(each: Field[Any]) -> Any:
+    return each.default if each.default_factory is MISSING else each.default_factory()
 
 
 def _same(value: Any, default: Any) -> bool:
