@@ -318,6 +318,12 @@ def test_a_run_that_converged(fitted: GaussianHMM) -> None:
     assert texts_of(figure) == [f"converged after {len(history)} iterations: {history[-1]:.6g} nats", "tol 0.01"]
 
 
+def test_viterbi_training_has_another_score() -> None:
+    x, _ = levels(2).sample(100)
+    figure = plot_training(GaussianHMM(2, random_state=0, fit_method="viterbi").fit(x))
+    assert titles_of(figure)[0] == "log-likelihood; of Viterbi training the score of the best paths"
+
+
 def test_several_runs(fitted: GaussianHMM) -> None:
     x, _ = levels(2).sample(100)
     early = GaussianHMM(2, random_state=1, n_iter=2, tol=1e-6).fit(x)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -38,7 +38,8 @@ def plot_training(
         BackendUnavailable: matplotlib is not installed.
         OutputError: the file can't be written.
     """
-    monitors = _monitors(runs)
+    models = _fitted(runs)
+    monitors = {name: model.monitor_ for name, model in models.items()}
     with drawing():
         figure = new_figure(9.5, 3.3)
         values, gains = figure.subplots(1, 2, width_ratios=(1.25, 1))
@@ -46,14 +47,17 @@ def plot_training(
             look = {"color": COLOURS[index % len(COLOURS)], "linestyle": _STYLES[index // len(COLOURS) % len(_STYLES)]}
             _draw_run(values, gains, name, monitor, look)
         _finish(values, gains, monitors)
+        if any(getattr(model, "fit_method", "em") == "viterbi" for model in models.values()):
+            values.set_title("log-likelihood; of Viterbi training the score of the best paths")
         if path is not None:
             save_figures([figure], path)
     return figure
 
 
-def _monitors(runs: Any) -> dict[str, ConvergenceMonitor]:
+def _fitted(runs: Any) -> dict[str, Estimator]:
+    """The models by name. Raises ValueError unless there are some, all fitted."""
     if isinstance(runs, Mapping):
-        named = dict(runs)
+        named: dict[str, Any] = dict(runs)
     elif hasattr(runs, "predict_proba"):  # a model, which may be a container of modules too
         named = {"": runs}
     else:
@@ -63,7 +67,7 @@ def _monitors(runs: Any) -> dict[str, ConvergenceMonitor]:
     for name, run in named.items():
         if not getattr(getattr(run, "monitor_", None), "history", None):
             raise ValueError(f"the model{f' {name!r}' if name else ''} was not fitted yet; call fit")
-    return {name: cast("Estimator", run).monitor_ for name, run in named.items()}
+    return named
 
 
 def _draw_run(values: Axes, gains: Axes, name: str, monitor: ConvergenceMonitor, look: dict[str, Any]) -> None:
