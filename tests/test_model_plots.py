@@ -321,7 +321,7 @@ def test_a_run_that_converged(fitted: GaussianHMM) -> None:
 def test_viterbi_training_has_another_score() -> None:
     x, _ = levels(2).sample(100)
     figure = plot_training(GaussianHMM(2, random_state=0, fit_method="viterbi").fit(x))
-    assert titles_of(figure)[0] == "log-likelihood; of Viterbi training the score of the best paths"
+    assert titles_of(figure)[0] == "log-likelihood (Viterbi training: score of the paths)"
 
 
 def test_several_runs(fitted: GaussianHMM) -> None:
@@ -329,7 +329,9 @@ def test_several_runs(fitted: GaussianHMM) -> None:
     early = GaussianHMM(2, random_state=1, n_iter=2, tol=1e-6).fit(x)
     figure = plot_training({"whole": fitted, "early": early})
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["whole", "early"]
-    assert [line.get_marker() for line in figure.axes[0].lines] == ["None", "o", "None", "X"]
+    lines = figure.axes[0].lines
+    assert [line.get_marker() for line in lines] == ["None", "o", "None", "X"]
+    assert [line.get_color() for line in lines] == [state_colour(run) for run in (0, 0, 1, 1)]
     assert "1 of 2 runs converged (disc)" in texts_of(figure)
     names = plot_training([fitted, early]).legends[0].get_texts()
     assert [text.get_text() for text in names] == ["run 0", "run 1"]

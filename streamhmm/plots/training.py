@@ -48,7 +48,7 @@ def plot_training(
             _draw_run(values, gains, name, monitor, look)
         _finish(values, gains, monitors)
         if any(getattr(model, "fit_method", "em") == "viterbi" for model in models.values()):
-            values.set_title("log-likelihood; of Viterbi training the score of the best paths")
+            values.set_title("log-likelihood (Viterbi training: score of the paths)")
         if path is not None:
             save_figures([figure], path)
     return figure
@@ -75,6 +75,7 @@ def _draw_run(values: Axes, gains: Axes, name: str, monitor: ConvergenceMonitor,
     iterations = np.arange(1, len(history) + 1)
     values.plot(iterations, history, linewidth=1.5, label=name, **look)
     marker: dict[str, Any] = {"marker": "o" if monitor.converged else "X"}
+    marker.update(markersize=7.5, markeredgecolor="white", color=look["color"], linestyle="", zorder=5)
     {
         **marker,
         "markersize": 7.5,
