@@ -76,14 +76,6 @@ def _draw_run(values: Axes, gains: Axes, name: str, monitor: ConvergenceMonitor,
     values.plot(iterations, history, linewidth=1.5, label=name, **look)
     marker: dict[str, Any] = {"marker": "o" if monitor.converged else "X"}
     marker.update(markersize=7.5, markeredgecolor="white", color=look["color"], linestyle="", zorder=5)
-    {
-        **marker,
-        "markersize": 7.5,
-        "markeredgecolor": "white",
-        "color": look["color"],
-        "linestyle": "",
-        "zorder": 5,
-    }
     values.plot(iterations[-1:], history[-1:], **marker)
     gained = np.diff(history)
     above = np.where(gained > 0, gained, np.nan)  # what a logarithm shows
