@@ -87,6 +87,25 @@ def test_parameters_may_be_arrays_backwards_or_read_only() -> None:
     np.testing.assert_allclose(model.transmat_, transitions)
 
 
+class Series:
+    """A column of a data frame, as pandas has it: an array if asked, and read-only."""
+
+    def __init__(self, *values: int) -> None:
+        self.values = np.array(values)
+        self.values.flags.writeable = False
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return self.values.copy() if copy else self.values
+
+
+def test_lengths_may_be_a_column_of_a_data_frame() -> None:
+    model = fitted(GaussianHMM)
+    assert model.score(X, Series(20, 40)) == model.score(X, [20, 40])
+
+
 def test_several_threads_get_the_same() -> None:
     model = fitted(GMMHMM)
     want = model.score(X), model.decode(X)[0], model.score(X[:20])

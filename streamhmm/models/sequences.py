@@ -152,7 +152,7 @@ def with_states(sequences: Sequences, states: Any, n_states: int) -> Sequences:
 def _as_lengths(lengths: Any) -> Tensor:
     message = f"lengths must be whole numbers from 0 on, one a sequence, got {lengths!r}"
     try:
-        given = torch.as_tensor(np.asarray(lengths) if isinstance(lengths, Sequence) else lengths).cpu()
+        given = torch.as_tensor(lengths if isinstance(lengths, Tensor) else np.array(lengths)).cpu()
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(message) from error
     whole = given.dtype in (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
