@@ -40,6 +40,21 @@ class Chain(nn.Module):
         return self.topology.n_states
 
     @property
+    def n_emissions(self) -> int:
+        """How many different emissions the states have."""
+        return self.topology.n_emissions
+
+    @property
+    def pdfs(self) -> Tensor:
+        """(S,) the emission of each state."""
+        return self.topology.pdfs
+
+    @property
+    def ends_anywhere(self) -> bool:
+        """A sequence may end in any state."""
+        return bool(self.topology.last.all())
+
+    @property
     def initial(self) -> Tensor:
         """(S,) probabilities."""
         return self.initial_logits.detach().softmax(-1)
@@ -79,6 +94,10 @@ class Chain(nn.Module):
             return Graph.dense(matrix, initial=begin, final=final, pdfs=topology.pdfs)
         arcs = self.source, self.target, matrix[self.source, self.target]
         return Graph.from_arcs(self.n_states, *arcs, pdfs=topology.pdfs, initial=begin, final=final)
+
+    def step(self, probabilities: Tensor) -> Tensor:
+        """(S,) probabilities of the states one frame later."""
+        return probabilities @ self.transitions
 
     def counts(self, expected: ExpectedCounts) -> ChainCounts:
         """Counts of the graph's arcs, summed over sequences, as (S, S)."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from streamhmm.models.chain import Chain
 from streamhmm.models.inference import known_algorithm
@@ -82,7 +82,7 @@ class Estimator(Parametrised, StepwiseTraining):
         known_method(self.fit_method)
         if self.n_init < 1:
             raise ValueError(f"n_init must be at least 1, got {self.n_init}")
-        topology = self.topology or Topology.ergodic(self.n_components)
+        topology = self._make_topology()
         if topology.n_emissions != self.n_components:
             raise ValueError(f"topology has {topology.n_emissions} emissions for n_components = {self.n_components}")
         self.chain = Chain(topology, self.dtype)
@@ -113,7 +113,7 @@ class Estimator(Parametrised, StepwiseTraining):
     ) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """A sequence from the model: (n, D) frames and (n,) states, beginning with ``currstate`` if that is given."""
         generator = generator_from(self.random_state if random_state is None else random_state)
-        states = self.chain.draw(n_samples, generator, currstate)
+        states = self._draw_states(n_samples, generator, currstate)
         emissions = self.chain.topology.pdfs[states]
         return as_numpy(self.require_emission().draw(emissions, generator)), as_numpy(emissions)
 
@@ -131,6 +131,12 @@ class Estimator(Parametrised, StepwiseTraining):
         values, vectors = np.linalg.eig(self.transmat_.T)
         stationary = vectors[:, np.argmax(values.real)].real
         return np.asarray(stationary / stationary.sum())
+
+    def _make_topology(self) -> Topology:
+        return self.topology or Topology.ergodic(self.n_components)
+
+    def _draw_states(self, count: int, generator: torch.Generator, begin: int | None) -> Tensor:
+        return self.chain.draw(count, generator, begin)
 
     def _reshape(self) -> None:
         self._modules.pop("emission", None)

@@ -15,6 +15,7 @@ from streamhmm.models.emission import Emission
 from streamhmm.models.long_gradient import long_log_prob
 from streamhmm.models.long_sequence import LongSequence
 from streamhmm.models.sequences import Sequences
+from streamhmm.models.stream_chain import StreamChain
 from streamhmm.models.sums import Sums
 from streamhmm.ops import Path, log_likelihood, posteriors, viterbi
 
@@ -97,6 +98,10 @@ class HMM(nn.Module):
             raise ValueError("there must be at least one sequence, got none")
         return Expectation(total, counts, sums)
 
+    def stream_chain(self) -> StreamChain:
+        """The chain as a stream steps through it."""
+        return self.chain
+
     @property
     def _cells(self) -> int:
         """Numbers that a frame takes."""
@@ -155,14 +160,15 @@ def _parts(sequences: Sequences, n_cells: int) -> list[Sequences]:
     return list(blocks(sequences, n_cells))
 
 
-def blocks(sequences: Sequences, n_cells: int) -> Iterator[Sequences]:
-    """Parts of at most ``BLOCK_CELLS`` numbers, ``n_cells`` a frame, padding counted; a sequence stays whole."""
-    first, longest = 0, 0
+def blocks(sequences: Sequences, n_cells: int, least_frames: int = 0) -> Iterator[Sequences]:
+    """Parts of at most ``BLOCK_CELLS`` numbers, ``n_cells`` a frame, padding counted; each sequence counts as one of
+    ``least_frames`` or more, and stays whole."""
+    first, longest = 0, least_frames
     for index, length in enumerate(sequences.lengths.tolist()):
         longest = max(longest, length)
         if index > first and (index - first + 1) * longest * n_cells > BLOCK_CELLS:
             yield sequences.part(first, index)
-            first, longest = index, length
+            first, longest = index, max(length, least_frames)
     if len(sequences.lengths):
         yield sequences.part(first, len(sequences.lengths))
 
@@ -181,5 +187,5 @@ def check_possible(likelihoods: Tensor, first: int, lengths: Tensor) -> None:
         index = int(impossible.nonzero()[0, 0])
         raise ValueError(
             f"sequence {first + index} of {int(lengths[index])} frames is impossible for this model: "
-            "no path through its states is so short, or gives what it holds"
+            "no path through its states is of that length, or gives what it holds"
         )

@@ -17,8 +17,13 @@ class Parametrised:
     """Those that the parameters' shapes follow from."""
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """What the constructor was given, by name (scikit-learn)."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
+        """What the constructor was given, by name; ``deep``: also what a model within was given, as ``outer__inner``
+        (scikit-learn)."""
+        params = {each.name: getattr(self, each.name) for each in fields(self) if each.init}
+        within = {name: value for name, value in params.items() if deep and isinstance(value, Parametrised)}
+        for outer, model in within.items():
+            params |= {f"{outer}__{inner}": value for inner, value in model.get_params().items()}
+        return params
 
     def set_params(self, **params: Any) -> Self:
         """Change what the constructor was given (scikit-learn); other shapes take away the parameters.
@@ -26,12 +31,20 @@ class Parametrised:
         Raises:
             ValueError: there is no such name, or a value that the constructor would not take.
         """
-        known = {each.name for each in fields(self)}
-        for name, value in params.items():
-            if name not in known:
+        known = {each.name for each in fields(self) if each.init}
+        reshaped = False
+        for name, value in sorted(params.items(), key=lambda each: "__" in each[0]):  # a model before what it is given
+            outer, _, inner = name.partition("__")
+            model = getattr(self, outer) if outer in known else None
+            if outer not in known or (inner and not isinstance(model, Parametrised)):
                 raise ValueError(f"{type(self).__name__} has no parameter {name!r}; it has: {', '.join(sorted(known))}")
-            setattr(self, name, value)
-        if set(params) & self._shaping:
+            if inner and isinstance(model, Parametrised):
+                model.set_params(**{inner: value})
+                reshaped |= inner in model._shaping
+            else:
+                setattr(self, name, value)
+                reshaped |= name in self._shaping
+        if reshaped:
             self._reshape()
         return self
 

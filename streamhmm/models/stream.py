@@ -45,14 +45,13 @@ class ModelStream:
         if lag is not None and lag < 0:
             raise ValueError(f"lag must be at least 0 frames, got {lag}")
         self._model, self._lag = model, lag
-        chain = model.chain
-        # Where not every state may be the last one, a frame must know that its window is not the end.
-        self._held = (lag or 0) + (0 if bool(chain.topology.last.all()) else 1)
-        self._transitions = chain.transitions
         with torch.no_grad():
-            self._decoder = OnlineViterbi(chain.graph(), max_lag=max_lag)
+            self._chain = chain = model.stream_chain()
+            self._decoder = OnlineViterbi(model.stream_chain().graph(), max_lag=max_lag)
+        # Where not every state may be the last one, a frame must know that its window is not the end.
+        self._held = (lag or 0) + (0 if chain.ends_anywhere else 1)
         self._begin = chain.initial.log()
-        self._waiting_begin, self._waiting = self._begin, self._begin.new_empty(0, chain.topology.n_emissions)
+        self._waiting_begin, self._waiting = self._begin, self._begin.new_empty(0, chain.n_emissions)
 
     @torch.no_grad()
     def push(self, x: Any) -> Heard:
@@ -71,9 +70,9 @@ class ModelStream:
 
     def _filter(self, scores: Tensor) -> NDArray[Any]:
         if not len(scores):
-            return self._by_emission(scores.new_empty(0, self._model.chain.n_states))
+            return self._by_emission(scores.new_empty(0, self._chain.n_states))
         found = filtered_posteriors(scores, self._graph(self._begin, last=False)).to(scores)
-        self._begin = (found[-1] @ self._transitions).log()
+        self._begin = self._chain.step(found[-1]).log()
         return self._by_emission(found)
 
     def _smooth(self, scores: Tensor, last: bool) -> NDArray[Any]:
@@ -82,21 +81,21 @@ class ModelStream:
         count = len(self._waiting) - (0 if last else self._held)
         if self._lag is None or count <= 0:
             self._waiting = self._waiting if self._lag is not None else self._waiting[:0]
-            return self._by_emission(scores.new_empty(0, self._model.chain.n_states))
+            return self._by_emission(scores.new_empty(0, self._chain.n_states))
         found = smooth(self._waiting, self._graph(self._waiting_begin, last), lag=self._lag).to(scores)[:count]
         past = filtered_posteriors(self._waiting[:count], self._graph(self._waiting_begin, last=False)).to(scores)
-        self._waiting_begin = (past[-1] @ self._transitions).log()
+        self._waiting_begin = self._chain.step(past[-1]).log()
         self._waiting = self._waiting[count:]
         return self._by_emission(found)
 
     def _graph(self, begin: Tensor, last: bool) -> Graph:
-        return self._model.chain.graph(begin, may_end_anywhere=not last)
+        return self._chain.graph(begin, may_end_anywhere=not last)
 
     def _by_emission(self, found: Tensor) -> NDArray[Any]:
-        pdfs = self._model.chain.topology.pdfs.to(found.device)
-        sums = found.new_zeros(len(found), self._model.chain.topology.n_emissions)
+        pdfs = self._chain.pdfs.to(found.device)
+        sums = found.new_zeros(len(found), self._chain.n_emissions)
         return np.asarray(sums.index_add_(1, pdfs, found).cpu().numpy())
 
     def _named(self, states: Tensor) -> NDArray[np.int64]:
-        emissions = self._model.chain.topology.pdfs[states.cpu()]
+        emissions = self._chain.pdfs.cpu()[states.cpu()]
         return np.asarray(emissions.masked_fill(states.cpu() < 0, -1).numpy())
