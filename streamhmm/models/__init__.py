@@ -16,18 +16,21 @@ if TYPE_CHECKING:
     from streamhmm.models.mixture import GMMHMM
     from streamhmm.models.multinomial import MultinomialHMM
     from streamhmm.models.poisson import PoissonHMM
+    from streamhmm.models.semi_markov import HSMM
     from streamhmm.models.topology import Topology
 
 _FAMILIES = {
     "CategoricalHMM": "categorical",
     "GMMHMM": "mixture",
     "GaussianHMM": "gaussian",
+    "HSMM": "semi_markov",
     "MultinomialHMM": "multinomial",
     "PoissonHMM": "poisson",
 }
 _HOMES = {**_FAMILIES, "Topology": "topology", "from_hmmlearn": "hmmlearn_models", "load": "files", "save": "files"}
 __all__ = [
     "GMMHMM",
+    "HSMM",
     "CategoricalHMM",
     "GaussianHMM",
     "MultinomialHMM",

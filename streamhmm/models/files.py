@@ -34,12 +34,10 @@ def save(model: Estimator, path: str | os.PathLike[str]) -> None:
         OutputError: the file can't be written.
     """
     emission = model.require_emission()
-    settings = {name: _plain(value) for name, value in model.get_params().items() if name not in _APART}
     header = {
         "kind": KIND,
         "format_version": FORMAT_VERSION,
-        "model": type(model).__name__,
-        "settings": settings,
+        **_told(model),
         "size": emission.size,
         "dtype": str(model.chain.initial_logits.dtype).removeprefix("torch."),
     }
@@ -83,16 +81,34 @@ def load(path: str | os.PathLike[str]) -> Estimator:
     return model
 
 
+def _told(model: Estimator) -> dict[str, Any]:
+    """The class and its settings, those of a model within as well."""
+    given = model.get_params(deep=False).items()
+    settings = {name: _plain(value) for name, value in given if name not in _APART}
+    return {"model": type(model).__name__, "settings": settings}
+
+
 def _built(header: dict[str, Any], tensors: dict[str, Tensor]) -> Estimator:
-    made: type[Estimator] = families()[header["model"]]
     parts = {part: tensors.pop(_TOPOLOGY + part, None) for part in _PARTS}
-    known = {each.name for each in fields(made)}
-    settings = {name: value for name, value in header["settings"].items() if name in known}
-    if len(settings) < len(header["settings"]):
-        raise ValueError(f"unknown settings {sorted(set(header['settings']) - known)}")
-    model = made(**settings, topology=Topology.of(**parts), dtype=getattr(torch, header["dtype"]))
+    apart = {"topology": Topology.of(**parts), "dtype": getattr(torch, header["dtype"])}
+    model = _made(header, apart)
     model.become(int(header["size"]))
     return model
+
+
+def _made(told: dict[str, Any], apart: dict[str, Any]) -> Estimator:
+    """A model as it was told. A model within has its own dtype, and no topology."""
+    made: type[Estimator] = families()[told["model"]]
+    known = {each.name for each in fields(made) if each.init}
+    settings = {name: value for name, value in told["settings"].items() if name in known}
+    if len(settings) < len(told["settings"]):
+        raise ValueError(f"unknown settings {sorted(set(told['settings']) - known)}")
+    within = {name: _made(value, {"dtype": apart["dtype"]}) for name, value in settings.items() if _is_model(value)}
+    return made(**settings | within | {name: value for name, value in apart.items() if name in known})
+
+
+def _is_model(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() == {"model", "settings"}
 
 
 def _check(path: str | os.PathLike[str], model: Estimator, tensors: dict[str, Tensor]) -> None:
@@ -118,6 +134,8 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 def _plain(value: Any) -> Any:
     """What JSON takes."""
+    if isinstance(value, Estimator):
+        return _told(value)
     if isinstance(value, Tensor):
         return value.tolist()
     if isinstance(value, (np.ndarray, np.generic)):
