@@ -44,7 +44,7 @@ def test_models_come_over_from_hmmlearn_with_their_settings(name: str, kind: str
     np.testing.assert_array_equal(ours.predict(x, LENGTHS), theirs.predict(x, LENGTHS))
 
 
-@pytest.mark.parametrize("name", sorted(families()))
+@pytest.mark.parametrize("name", sorted(families().keys() - {"HSMM"}))  # which has its states from its emissions
 def test_settings_are_told_and_changed(name: str) -> None:
     model = families()[name](3, n_iter=7)
     assert repr(model).startswith(f"{name}(")
