@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from streamhmm.models.hmmlearn_models import from_hmmlearn
     from streamhmm.models.mixture import GMMHMM
     from streamhmm.models.multinomial import MultinomialHMM
+    from streamhmm.models.networks import FrameNetwork, GaussianNetwork
+    from streamhmm.models.neural import NeuralHMM
     from streamhmm.models.poisson import PoissonHMM
     from streamhmm.models.semi_markov import HSMM
     from streamhmm.models.topology import Topology
@@ -25,15 +27,27 @@ _FAMILIES = {
     "GaussianHMM": "gaussian",
     "HSMM": "semi_markov",
     "MultinomialHMM": "multinomial",
+    "NeuralHMM": "neural",
     "PoissonHMM": "poisson",
 }
-_HOMES = {**_FAMILIES, "Topology": "topology", "from_hmmlearn": "hmmlearn_models", "load": "files", "save": "files"}
+_HOMES = {
+    **_FAMILIES,
+    "FrameNetwork": "networks",
+    "GaussianNetwork": "networks",
+    "Topology": "topology",
+    "from_hmmlearn": "hmmlearn_models",
+    "load": "files",
+    "save": "files",
+}
 __all__ = [
     "GMMHMM",
     "HSMM",
     "CategoricalHMM",
+    "FrameNetwork",
     "GaussianHMM",
+    "GaussianNetwork",
     "MultinomialHMM",
+    "NeuralHMM",
     "PoissonHMM",
     "Topology",
     "from_hmmlearn",

@@ -12,11 +12,13 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
-from torch import Tensor
+from torch import Tensor, nn
 
 from streamhmm.errors import ModelError, OutputError, why_not_written
 from streamhmm.models import families
 from streamhmm.models.estimator import Estimator
+from streamhmm.models.neural import NeuralHMM
+from streamhmm.models.neural_files import check_own, networks_told, with_networks
 from streamhmm.models.topology import Topology
 
 KIND = "streamhmm-hmm"
@@ -26,22 +28,27 @@ _TOPOLOGY = "topology."
 _PARTS = ("allowed", "first", "last", "pdfs", "ties")
 
 
-def save(model: Estimator, path: str | os.PathLike[str]) -> None:
+def save(model: Estimator | NeuralHMM, path: str | os.PathLike[str]) -> None:
     """Write a model: parameters, topology, and what its constructor was given, but for ``random_state``.
+
+    Of a module that is the user's own only the weights are kept; :func:`load` asks for it.
 
     Raises:
         ValueError: it has no parameters yet.
         OutputError: the file can't be written.
     """
-    emission = model.require_emission()
+    if isinstance(model, NeuralHMM):
+        shape: dict[str, Any] = {"networks": networks_told(model)}
+    else:
+        shape = {"size": model.require_emission().size}
     header = {
         "kind": KIND,
         "format_version": FORMAT_VERSION,
         **_told(model),
-        "size": emission.size,
+        **shape,
         "dtype": str(model.chain.initial_logits.dtype).removeprefix("torch."),
     }
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in model.state_dict().items()}
     topology = model.chain.topology
     for part in _PARTS:
         values = getattr(topology, part)
@@ -57,13 +64,19 @@ def save(model: Estimator, path: str | os.PathLike[str]) -> None:
         raise OutputError(f"{target}: {why_not_written(error, str(target))}") from error
 
 
-_APART = ("random_state", "topology", "dtype", "n_features")
+_APART = ("random_state", "topology", "dtype", "n_features", "network", "transitions")
 
 
-def load(path: str | os.PathLike[str]) -> Estimator:
+def load(
+    path: str | os.PathLike[str], *, network: nn.Module | None = None, transitions: nn.Module | None = None
+) -> Any:
     """Read a model that :func:`save` wrote.
 
+    Args:
+        network, transitions: the modules of a NeuralHMM that are the user's own; they get the weights of the file.
+
     Raises:
+        ValueError: such a module is missing, or the file has none.
         ModelError: no such file, damaged, of another kind or a newer format, or its tensors do not fit its header.
     """
     header, tensors = _read(Path(path))
@@ -72,8 +85,10 @@ def load(path: str | os.PathLike[str]) -> Estimator:
     version = header.get("format_version")
     if version != FORMAT_VERSION:
         raise ModelError(f"{path}: format version {version}, this streamhmm reads {FORMAT_VERSION}; install another")
+    own = {"network": network, "transitions": transitions}
+    check_own(header.get("networks"), own)
     try:
-        model = _built(header, tensors)
+        model = _built(header, tensors, own)
     except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: the header is damaged ({error}); save the model again") from error
     _check(path, model, tensors)
@@ -81,15 +96,19 @@ def load(path: str | os.PathLike[str]) -> Estimator:
     return model
 
 
-def _told(model: Estimator) -> dict[str, Any]:
+def _told(model: Estimator | NeuralHMM) -> dict[str, Any]:
     """The class and its settings, those of a model within as well."""
     given = model.get_params(deep=False).items()
     settings = {name: _plain(value) for name, value in given if name not in _APART}
     return {"model": type(model).__name__, "settings": settings}
 
 
-def _built(header: dict[str, Any], tensors: dict[str, Tensor]) -> Estimator:
+def _built(
+    header: dict[str, Any], tensors: dict[str, Tensor], own: dict[str, nn.Module | None]
+) -> Estimator | NeuralHMM:
     parts = {part: tensors.pop(_TOPOLOGY + part, None) for part in _PARTS}
+    if families()[header["model"]] is NeuralHMM:
+        return with_networks(header, own, Topology.of(**parts))
     apart = {"topology": Topology.of(**parts), "dtype": getattr(torch, header["dtype"])}
     model = _made(header, apart)
     model.become(int(header["size"]))
@@ -117,7 +136,9 @@ def _check(path: str | os.PathLike[str], model: Estimator, tensors: dict[str, Te
         found = tuple(tensors[name].shape) if name in tensors else None
         if found != expected.get(name):
             wanted = expected.get(name)
-            raise ModelError(f"{path}: tensor {name} has shape {found}, expected {wanted}; save the model again")
+            ours = name.partition(".")[0] not in _APART
+            advice = "save the model again" if ours else "give the module that it was saved with"
+            raise ModelError(f"{path}: tensor {name} has shape {found}, expected {wanted}; {advice}")
         if bool(tensors[name].isnan().any()):
             raise ModelError(f"{path}: tensor {name} has NaN; save the model again")
 

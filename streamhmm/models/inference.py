@@ -21,6 +21,7 @@ class Inference(nn.Module):
 
     ``X`` is (N, D), the frames of all sequences one after another with their ``lengths``, or (B, T, D), padded; NumPy
     or torch. Results are NumPy's, or tensors where ``X`` is one, and padded where it is: states −1, posteriors 0.
+    ``given``: what else the model is told, where it takes anything (the ``context`` of a NeuralHMM).
     """
 
     algorithm: str = "viterbi"
@@ -45,23 +46,23 @@ class Inference(nn.Module):
     def check_frames(self, frames: Tensor) -> None:
         """Raises ValueError for (N, D) frames that the model never gives."""
 
-    def log_prob(self, X: Any, lengths: Any = None) -> Tensor:
+    def log_prob(self, X: Any, lengths: Any = None, **given: Any) -> Tensor:
         """(B,) log-likelihood of each sequence, with gradients to the parameters."""
-        return self.sequence_log_prob(self._sequences(X, lengths))
+        return self.sequence_log_prob(self._sequences(X, lengths, **given))
 
     @torch.no_grad()
-    def score(self, X: Any, lengths: Any = None) -> float:
+    def score(self, X: Any, lengths: Any = None, **given: Any) -> float:
         """The log-likelihood of all sequences."""
-        return float(self.log_prob(X, lengths).sum())
+        return float(self.log_prob(X, lengths, **given).sum())
 
     @torch.no_grad()
-    def score_samples(self, X: Any, lengths: Any = None) -> tuple[float, Any]:
+    def score_samples(self, X: Any, lengths: Any = None, **given: Any) -> tuple[float, Any]:
         """:meth:`score` and :meth:`predict_proba`."""
-        return self.score(X, lengths), self.predict_proba(X, lengths)
+        return self.score(X, lengths, **given), self.predict_proba(X, lengths, **given)
 
-    def decode(self, X: Any, lengths: Any = None, algorithm: str | None = None) -> tuple[float, Any]:
+    def decode(self, X: Any, lengths: Any = None, algorithm: str | None = None, **given: Any) -> tuple[float, Any]:
         """The states, (N,) or (B, T), after their log-probability, or the sum of their probabilities ("map")."""
-        sequences = self._sequences(X, lengths)
+        sequences = self._sequences(X, lengths, **given)
         if known_algorithm(algorithm or self.algorithm) == "viterbi":
             path = self.sequence_paths(sequences)
             return float(path.score.sum()), _result(path.states, sequences, X)
@@ -69,28 +70,30 @@ class Inference(nn.Module):
         states = best.indices.masked_fill(best.values == 0, -1)
         return float(sequences.join(best.values).sum()), _result(states, sequences, X)
 
-    def predict(self, X: Any, lengths: Any = None) -> Any:
+    def predict(self, X: Any, lengths: Any = None, **given: Any) -> Any:
         """The states alone."""
-        return self.decode(X, lengths)[1]
+        return self.decode(X, lengths, **given)[1]
 
-    def predict_proba(self, X: Any, lengths: Any = None) -> Any:
+    def predict_proba(self, X: Any, lengths: Any = None, **given: Any) -> Any:
         """Probabilities of the states given all frames, (N, S) or (B, T, S)."""
-        sequences = self._sequences(X, lengths)
+        sequences = self._sequences(X, lengths, **given)
         return _result(self.sequence_posteriors(sequences), sequences, X)
 
-    def aic(self, X: Any, lengths: Any = None) -> float:
+    def aic(self, X: Any, lengths: Any = None, **given: Any) -> float:
         """Akaike's information criterion: −2 · log-likelihood + 2 · free parameters; lower is better (Akaike 1974)."""
-        return -2 * self.score(X, lengths) + 2 * self.free_parameters()
+        return -2 * self.score(X, lengths, **given) + 2 * self.free_parameters()
 
-    def bic(self, X: Any, lengths: Any = None) -> float:
+    def bic(self, X: Any, lengths: Any = None, **given: Any) -> float:
         """The Bayesian one: −2 · log-likelihood + free parameters · log N; lower is better (Schwarz 1978).
 
         N counts the frames that show something.
         """
-        frames = int((~self._sequences(X, lengths).frames.isnan()).any(1).sum())
-        return -2 * self.score(X, lengths) + self.free_parameters() * math.log(frames)
+        frames = int((~self._sequences(X, lengths, **given).frames.isnan()).any(1).sum())
+        return -2 * self.score(X, lengths, **given) + self.free_parameters() * math.log(frames)
 
-    def _sequences(self, x: Any, lengths: Any) -> Sequences:
+    def _sequences(self, x: Any, lengths: Any, **given: Any) -> Sequences:
+        if given:
+            raise TypeError(f"{type(self).__name__} takes no {', '.join(given)}")
         like = next(self.parameters())
         sequences = as_sequences(x, lengths, like.dtype, like.device)
         self.check_frames(sequences.frames)

@@ -12,6 +12,7 @@ from torch import Tensor
 from streamhmm.graph import Graph
 from streamhmm.models.hmm import HMM
 from streamhmm.models.sequences import as_sequences
+from streamhmm.models.stream_chain import Streamed
 from streamhmm.online import OnlineViterbi
 from streamhmm.smoothing import filter as filtered_posteriors
 from streamhmm.smoothing import smooth
@@ -32,33 +33,30 @@ class Heard(NamedTuple):
     states: NDArray[np.int64]
 
 
-class ModelStream:
-    """One sequence, chunk by chunk; made by ``model.stream()``. The cut into chunks only changes when things come.
+class ScoreStream:
+    """What is known of the states of a chain as their scores come.
 
     Args:
-        model: its parameters are taken as they are now.
-        lag: frames that ``smoothed`` waits for; None: nothing is smoothed.
-        max_lag: frames after which ``states`` are decided at the latest; None: when no other path is possible.
+        model: gives the chain.
+        columns: scores of a frame.
+        lag, max_lag: as in :class:`ModelStream`.
     """
 
-    def __init__(self, model: HMM, lag: int | None = None, max_lag: int | None = None) -> None:
+    def __init__(self, model: Streamed, columns: int, lag: int | None, max_lag: int | None) -> None:
         if lag is not None and lag < 0:
             raise ValueError(f"lag must be at least 0 frames, got {lag}")
-        self._model, self._lag = model, lag
+        self._lag = lag
         with torch.no_grad():
             self._chain = chain = model.stream_chain()
             self._decoder = OnlineViterbi(model.stream_chain().graph(), max_lag=max_lag)
         # Where not every state may be the last one, a frame must know that its window is not the end.
         self._held = (lag or 0) + (0 if chain.ends_anywhere else 1)
         self._begin = chain.initial.log()
-        self._waiting_begin, self._waiting = self._begin, self._begin.new_empty(0, chain.n_emissions)
+        self._waiting_begin, self._waiting = self._begin, self._begin.new_empty(0, columns)
 
     @torch.no_grad()
-    def push(self, x: Any) -> Heard:
-        """The next (n, D) frames; n from 0. Raises ValueError for frames that the emissions never give."""
-        frames = as_sequences(x, None, self._begin.dtype, self._begin.device).frames
-        self._model.emission.check_frames(frames)
-        scores = self._model.emission.scores(frames)
+    def hear(self, scores: Tensor) -> Heard:
+        """The next (n, V) scores."""
         states = self._decoder.push(scores) if len(scores) else torch.empty(0, dtype=torch.int64)
         return Heard(self._filter(scores), self._smooth(scores, last=False), self._named(states))
 
@@ -99,3 +97,24 @@ class ModelStream:
     def _named(self, states: Tensor) -> NDArray[np.int64]:
         emissions = self._chain.pdfs.cpu()[states.cpu()]
         return np.asarray(emissions.masked_fill(states.cpu() < 0, -1).numpy())
+
+
+class ModelStream(ScoreStream):
+    """One sequence, chunk by chunk; made by ``model.stream()``. The cut into chunks only changes when things come.
+
+    Args:
+        model: its parameters are taken as they are now.
+        lag: frames that ``smoothed`` waits for; None: nothing is smoothed.
+        max_lag: frames after which ``states`` are decided at the latest; None: when no other path is possible.
+    """
+
+    def __init__(self, model: HMM, lag: int | None = None, max_lag: int | None = None) -> None:
+        super().__init__(model, model.chain.n_emissions, lag, max_lag)
+        self._model = model
+
+    @torch.no_grad()
+    def push(self, x: Any) -> Heard:
+        """The next (n, D) frames; n from 0. Raises ValueError for frames that the emissions never give."""
+        frames = as_sequences(x, None, self._begin.dtype, self._begin.device).frames
+        self._model.emission.check_frames(frames)
+        return self.hear(self._model.emission.scores(frames))

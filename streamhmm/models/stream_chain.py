@@ -37,3 +37,10 @@ class StreamChain(Protocol):
 
     def graph(self, initial: Tensor | None = None, may_end_anywhere: bool = False) -> Graph:
         """The states with their score columns. ``initial``: (S,) logarithms in place of the chain's own."""
+
+
+class Streamed(Protocol):
+    """A model that has streams."""
+
+    def stream_chain(self) -> StreamChain:
+        """The chain as a stream steps through it."""

@@ -1,0 +1,60 @@
+"""Sequences, and what else a network is told of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from streamhmm.models.sequences import Sequences, as_sequences
+
+
+class Conditioned(Sequences):
+    """Sequences with a context: (B, C), (B, T, C) with zeros behind the ends, or None.
+
+    ``states``: (N,) the state of each frame where it is known, else −1; None: of no frame.
+    """
+
+    context: Tensor | None = None
+    states: Tensor | None = None
+
+    @staticmethod
+    def of(sequences: Sequences, context: Any, shape: tuple[int, ...]) -> Conditioned:
+        """Checks and keeps a context: (B, C), one a sequence, or one a frame, of the frames' ``shape`` (N,) or (B, T).
+
+        Raises:
+            ValueError: for other shapes.
+        """
+        result = Conditioned(*sequences)
+        if context is None:
+            return result
+        like, count = sequences.frames, len(sequences.lengths)
+        values = torch.as_tensor(context).to(like)
+        if values.dim() == 2 and len(values) == count:
+            result.context = values
+        elif values.shape[:-1] == shape:
+            lengths = sequences.lengths
+            result.context = sequences.pad(as_sequences(values, lengths, like.dtype, like.device).frames)
+        else:
+            frames = ", ".join(map(str, shape))
+            raise ValueError(f"context must be ({count}, C) or ({frames}, C), got shape {tuple(values.shape)}")
+        return result
+
+    def chosen(self, which: list[int]) -> Conditioned:
+        """Some of the sequences."""
+        result = Conditioned(self._rows(self.frames, which), self.lengths[which], self.padded)
+        result.states = None if self.states is None else self._rows(self.states, which)
+        if self.context is not None:
+            context = self.context[which]
+            result.context = context if context.dim() == 2 else context[:, : result.longest]
+        return result
+
+    def told(self) -> tuple[Tensor, ...]:
+        """What a network is given: the frames (B, T, D), zeros behind the ends, and the context if there is one."""
+        frames = self.pad(self.frames)
+        return (frames,) if self.context is None else (frames, self.context)
+
+    def _rows(self, values: Tensor, which: list[int]) -> Tensor:
+        parts = values.split(self.lengths.tolist())
+        return torch.cat([parts[index] for index in which])
