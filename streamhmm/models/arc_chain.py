@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from streamhmm.graph import Graph
 from streamhmm.models.chain import Chain
 
+SHORT_ROW = 8  # torch's log_softmax takes several times as long as its parts on rows so short
+
 
 class ArcChain(nn.Module):
     """A chain whose states are the A transitions of another, then the F states in which that may begin.
@@ -32,6 +34,8 @@ class ArcChain(nn.Module):
         entered = torch.cat((target, begins))
         self.n_arcs, self.n_groups, self._n_own = len(source), len(chain.transition_logits), topology.n_states
         self.n_emissions = topology.n_emissions
+        own_emissions = torch.equal(topology.pdfs, torch.arange(topology.n_states))
+        self._any_follows_any = own_emissions and bool(topology.allowed.all())
         self._may_begin = torch.arange(len(entered)) >= self.n_arcs
         self._may_end = topology.last[entered]
         before, after = (entered[:, None] == source).nonzero(as_tuple=True)
@@ -80,15 +84,19 @@ class ArcChain(nn.Module):
         """(B, T, A) logarithms of probabilities, from logits (B, T, G) of what differs or (B, T, S, S)."""
         arcs = self._by_arc(logits)
         if self.rows.numel() == self.n_arcs:
-            return self._in_rows(arcs).log_softmax(-1).flatten(-2)
+            return log_normalised(self._in_rows(arcs)).flatten(-2)
         padded = torch.cat((arcs, arcs.new_full((*arcs.shape[:-1], 1), -torch.inf)), -1)
         rows = self._in_rows(padded.index_select(-1, self.rows.flatten()))
-        return rows.log_softmax(-1).flatten(-2).index_select(-1, self.places)
+        return log_normalised(rows).flatten(-2).index_select(-1, self.places)
 
     def scores(self, scores: Tensor, log_transitions: Tensor, log_initial: Tensor) -> Tensor:
         """(…, T, A + F) from (…, T, V) of the emissions, (…, T, A) and (S,)."""
-        weights = log_initial[self.begins].expand(*scores.shape[:-1], -1)
-        return torch.cat((log_transitions, weights), -1) + scores.index_select(-1, self.pdfs)
+        begun = scores.index_select(-1, self.pdfs[self.n_arcs :]) + log_initial[self.begins]
+        if self._any_follows_any:  # and need not be looked up, which takes longer than the sums
+            moved = (self._in_rows(log_transitions) + scores[..., None, :]).flatten(-2)
+        else:
+            moved = log_transitions + scores.index_select(-1, self.pdfs[: self.n_arcs])
+        return torch.cat((moved, begun), -1)
 
     def by_emission(self, posteriors: Tensor) -> Tensor:
         """(…, V): the sums of (…, A + F) over the states of each emission."""
@@ -103,6 +111,13 @@ class ArcChain(nn.Module):
             flat = logits.flatten(-2)
             return flat if self.n_arcs == self._n_own**2 else flat.index_select(-1, self.cells)
         return logits if self.n_groups == self.n_arcs else logits.index_select(-1, self.group)
+
+
+def log_normalised(logits: Tensor) -> Tensor:
+    """The logarithms of the softmax along the last axis."""
+    if logits.shape[-1] > SHORT_ROW:
+        return logits.log_softmax(-1)
+    return logits - logits.logsumexp(-1, keepdim=True)
 
 
 def _by_source(source: Tensor) -> tuple[Tensor, Tensor]:
