@@ -130,7 +130,7 @@ def _is_model(value: Any) -> bool:
     return isinstance(value, dict) and value.keys() == {"model", "settings"}
 
 
-def _check(path: str | os.PathLike[str], model: Estimator, tensors: dict[str, Tensor]) -> None:
+def _check(path: str | os.PathLike[str], model: nn.Module, tensors: dict[str, Tensor]) -> None:
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     for name in sorted(expected.keys() | tensors.keys()):
         found = tuple(tensors[name].shape) if name in tensors else None
