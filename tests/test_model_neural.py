@@ -12,7 +12,7 @@ import torch
 from sklearn.base import clone
 from torch import Tensor, nn
 
-from streamhmm.models import FrameNetwork, GaussianNetwork, NeuralHMM, Topology
+from streamhmm.models import FrameNetwork, GaussianNetwork, NeuralHMM, Topology, arc_chain
 
 FRAMES, FEATURES, CONTEXT = 5, 2, 3
 TOPOLOGIES = {
@@ -100,7 +100,9 @@ def cases() -> list[tuple[str, str | None]]:
 
 
 @pytest.mark.parametrize(("name", "kind"), cases())
-def test_every_path_counts(name: str, kind: str | None) -> None:
+@pytest.mark.parametrize("widest", [16, 0])
+def test_every_path_counts(name: str, kind: str | None, widest: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arc_chain, "WIDEST", widest)
     model = model_of(name, kind)
     x, pdfs = data(), TOPOLOGIES[name].pdfs
     log_prob, states, chances = model.log_prob(x), model.predict(x), model.predict_proba(x)
@@ -280,16 +282,18 @@ def test_labels_teach(outputs: str, transitions: str | None) -> None:
         np.testing.assert_allclose(model.log_priors.exp(), counts / counts.sum(), rtol=1e-5)
 
 
-def test_complete_data_likelihood_is_that_of_the_known_path() -> None:
+def test_complete_data_likelihood_is_that_of_the_paths_through_the_labels() -> None:
     from streamhmm.models.neural_training import objective
 
-    for outputs in ("posteriors", "scores"):
-        model, x = model_of("skip", "arcs", outputs=outputs), data(1)
+    for name, kind, outputs in itertools.product(TOPOLOGIES, KINDS[:2], ("posteriors", "scores")):
+        model, x = model_of(name, kind, outputs=outputs), data(1)
         paths = every_path(model, x[0])
         path = max(paths, key=lambda each: paths[each])
         total = total_of(paths) if outputs == "scores" else 0.0
-        known = objective(model, model.conditioned(x, None, y=[list(path)]))
-        assert known.item() == pytest.approx(paths[path] - total, rel=1e-9)
+        labels = TOPOLOGIES[name].pdfs[list(path)]
+        fitting = {each: score for each, score in paths.items() if TOPOLOGIES[name].pdfs[list(each)].equal(labels)}
+        known = objective(model, model.conditioned(x, None, y=labels[None]))
+        assert known.item() == pytest.approx(total_of(fitting) - total, rel=1e-9, abs=1e-9)
 
 
 def test_gaussians_of_a_context_are_learnt() -> None:
@@ -336,7 +340,9 @@ def test_it_is_a_module_and_an_estimator() -> None:
     assert model.to(torch.float32).predict_proba(data()).dtype == torch.float32
 
 
-def test_sequences_without_frames_have_one_empty_path() -> None:
+@pytest.mark.parametrize("widest", [16, 0])
+def test_sequences_without_frames_have_no_path(widest: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arc_chain, "WIDEST", widest)
     model = model_of("ergodic", "arcs")
     assert model.log_prob(data(), [5, 0])[1] == -torch.inf
     assert model.predict(data()[:, :0]).shape == (2, 0)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from streamhmm.graph import Graph
 from streamhmm.models.chain import Chain
 
+WIDEST = 16  # pairs of transitions for each cell of a matrix, beyond which the matrices are faster
 SHORT_ROW = 8  # torch's log_softmax takes several times as long as its parts on rows so short
 
 
@@ -16,7 +17,8 @@ class ArcChain(nn.Module):
 
     To be in (i → j) in frame t is to have come from i to j: it scores log p_t(j | i) + score_t[j], and (j → k) may
     follow at no cost. What varies with time so stands in the scores, (T, A + F), and whatever takes scores and a graph
-    (sums, best paths, streams) serves as it is. Work grows with Σ_j (transitions into j) · (transitions from j).
+    (sums, best paths, streams) serves as it is. Work grows with Σ_j (transitions into j) · (transitions from j); where
+    that is ``too_wide``, whole sequences had better have graphs with a matrix for each frame.
     """
 
     group: Tensor
@@ -40,6 +42,8 @@ class ArcChain(nn.Module):
         self._may_end = topology.last[entered]
         before, after = (entered[:, None] == source).nonzero(as_tuple=True)
         self._follows = before, after
+        self.too_wide = len(before) > WIDEST * topology.n_states**2
+        self._own_pdfs, self._own_last = topology.pdfs, topology.last
         rows, places = _by_source(source)
         named = {"group": group, "rows": rows, "places": places, "begins": begins, "pdfs": topology.pdfs[entered]}
         for name, values in {**named, "cells": source * topology.n_states + target}.items():
@@ -88,6 +92,23 @@ class ArcChain(nn.Module):
         padded = torch.cat((arcs, arcs.new_full((*arcs.shape[:-1], 1), -torch.inf)), -1)
         rows = self._in_rows(padded.index_select(-1, self.rows.flatten()))
         return log_normalised(rows).flatten(-2).index_select(-1, self.places)
+
+    def matrices(self, log_transitions: Tensor) -> Tensor:
+        """(B, T, S, S) from (B, T, A); −inf where there is no transition."""
+        shape = *log_transitions.shape[:-1], self._n_own, self._n_own
+        if self.n_arcs == self._n_own**2:
+            return log_transitions.reshape(shape)
+        matrix = log_transitions.new_full((*shape[:-2], self._n_own**2), -torch.inf)
+        return matrix.index_copy(-1, self.cells, log_transitions).reshape(shape)
+
+    def graphs(self, log_transitions: Tensor, log_initial: Tensor) -> list[Graph]:
+        """Of the chain's own states, one for each sequence, from (B, T, A) and (S,)."""
+        final = log_initial.new_zeros(self._n_own).masked_fill(~self._own_last.to(log_initial.device), -torch.inf)
+        ends = {"initial": log_initial, "final": final, "pdfs": self._own_pdfs}
+        matrices = self.matrices(log_transitions)
+        if not matrices.shape[1]:
+            matrices = matrices.new_zeros(len(matrices), 1, self._n_own, self._n_own)
+        return [Graph.dense(each, **ends) for each in matrices]
 
     def scores(self, scores: Tensor, log_transitions: Tensor, log_initial: Tensor) -> Tensor:
         """(…, T, A + F) from (…, T, V) of the emissions, (…, T, A) and (S,)."""

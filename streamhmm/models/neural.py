@@ -192,13 +192,9 @@ class NeuralHMM(Parametrised, NeuralCore):
         """(B, T, S, S) probabilities of the transitions to each frame."""
         sequences = self._sequences(X, lengths, **given)
         with still(self):
-            logits = self.log_transitions(sequences.told()) if self.transitions is not None else None
-        if logits is None:
-            return self.chain.transitions.expand(len(sequences.lengths), sequences.longest, -1, -1)
-        states = self.chain.n_states
-        matrix = logits.new_zeros(*logits.shape[:-1], states * states)
-        matrix.index_copy_(-1, self.arcs.cells, logits.exp())
-        return matrix.reshape(*logits.shape[:-1], states, states)
+            if self.transitions is not None:
+                return self.arcs.matrices(self.log_transitions(sequences.told())).exp()
+        return self.chain.transitions.expand(len(sequences.lengths), sequences.longest, -1, -1)
 
     def estimate_priors(self, X: Any, lengths: Any = None, **given: Any) -> Self:
         """Remember the network's mean posteriors as the states' priors; :meth:`fit` does so at its end."""

@@ -78,14 +78,16 @@ class NeuralCore(Inference):
         for name, network in made.items():
             self.add_module(f"built_{name}", network.to(self.chain.initial_logits))
 
-    def problem(self, sequences: Sequences) -> tuple[Tensor, Graph]:
-        """Scores (B, T, V) and a graph whose paths are those of the model."""
+    def problem(self, sequences: Sequences) -> tuple[Tensor, Graph | list[Graph]]:
+        """Scores (B, T, V) and a graph, or one for each sequence, whose paths are those of the model."""
         told = sequences.told() if isinstance(sequences, Conditioned) else (sequences.pad(sequences.frames),)
         scores = self.scores_of(self.outputs_of(told), sequences)
         if self.transitions is None:
             return scores, self.chain.graph()
-        initial = self.chain.initial_logits.log_softmax(-1)
-        return self.arcs.scores(scores, self.log_transitions(told), initial), self.arcs.whole
+        initial, transitions = self.chain.initial_logits.log_softmax(-1), self.log_transitions(told)
+        if not self._through_arcs:
+            return scores, self.arcs.graphs(transitions, initial)
+        return self.arcs.scores(scores, transitions, initial), self.arcs.whole
 
     def scores_of(self, outputs: Tensor, sequences: Sequences | None = None) -> Tensor:
         """(…, S) scores of the emissions from the network's outputs for ``sequences``."""
@@ -122,14 +124,15 @@ class NeuralCore(Inference):
     def sequence_paths(self, sequences: Sequences) -> Path:
         with still(self):
             path = viterbi(*self.problem(sequences), sequences.lengths)
-        emissions = self.emissions[path.states]
+        pdfs = self.arcs.pdfs if self._through_arcs else self.chain.pdfs.to(path.states.device)
+        emissions = pdfs[path.states]
         return Path(emissions.masked_fill(path.states < 0, -1), path.score)
 
     @torch.no_grad()
     def sequence_posteriors(self, sequences: Sequences) -> Tensor:
         with still(self):
             found = posteriors(*self.problem(sequences), sequences.lengths, by="pdf")
-        return found if self.transitions is None else self.arcs.by_emission(found)
+        return self.arcs.by_emission(found) if self._through_arcs else found
 
     @torch.no_grad()
     def remember_priors(self, sequences: Conditioned) -> None:
@@ -142,9 +145,13 @@ class NeuralCore(Inference):
         self.log_priors.copy_((total / len(sequences.frames)).log())
 
     @property
-    def emissions(self) -> Tensor:
-        """The emission of each state of the graph."""
-        return self.chain.pdfs.to(self.log_priors.device) if self.transitions is None else self.arcs.pdfs
+    def columns(self) -> Tensor:
+        """(V,) the emission that each column of the scores is of."""
+        return self.arcs.pdfs if self._through_arcs else torch.arange(self.n_components).to(self.log_priors.device)
+
+    @property
+    def _through_arcs(self) -> bool:
+        return self.transitions is not None and not self.arcs.too_wide
 
     def check_frames(self, frames: Tensor) -> None:
         """Raises ValueError for features that the network was not made for, and numbers that are not finite."""

@@ -68,7 +68,7 @@ def objective(model: NeuralHMM, sequences: Conditioned) -> Tensor:
     if sequences.states is None:
         return log_likelihood(scores, graph, sequences.lengths)
     states = sequences.pad(sequences.states[:, None] + 1) - 1
-    elsewhere = (states >= 0) & (states != model.emissions)
+    elsewhere = (states >= 0) & (states != model.columns)
     known = log_likelihood(scores.masked_fill(elsewhere, -torch.inf), graph, sequences.lengths)
     return known - log_likelihood(scores, graph, sequences.lengths) if model.meaning == "scores" else known
 
