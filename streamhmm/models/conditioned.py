@@ -11,13 +11,9 @@ from streamhmm.models.sequences import Sequences, as_sequences
 
 
 class Conditioned(Sequences):
-    """Sequences with a context: (B, C), (B, T, C) with zeros behind the ends, or None.
-
-    ``states``: (N,) the state of each frame where it is known, else −1; None: of no frame.
-    """
+    """Sequences with a context: (B, C), (B, T, C) with zeros behind the ends, or None."""
 
     context: Tensor | None = None
-    states: Tensor | None = None
 
     @staticmethod
     def of(sequences: Sequences, context: Any, shape: tuple[int, ...]) -> Conditioned:
@@ -43,8 +39,8 @@ class Conditioned(Sequences):
 
     def chosen(self, which: list[int]) -> Conditioned:
         """Some of the sequences."""
-        result = Conditioned(self._rows(self.frames, which), self.lengths[which], self.padded)
-        result.states = None if self.states is None else self._rows(self.states, which)
+        states = None if self.states is None else self._rows(self.states, which)
+        result = Conditioned(self._rows(self.frames, which), self.lengths[which], self.padded, states)
         if self.context is not None:
             context = self.context[which]
             result.context = context if context.dim() == 2 else context[:, : result.longest]

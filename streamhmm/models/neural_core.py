@@ -18,7 +18,7 @@ from streamhmm.models.conditioned import Conditioned
 from streamhmm.models.em import ConvergenceMonitor
 from streamhmm.models.inference import Inference
 from streamhmm.models.networks import FrameNetwork, GaussianNetwork
-from streamhmm.models.sequences import Sequences, as_sequences
+from streamhmm.models.sequences import Sequences, as_sequences, with_states
 from streamhmm.ops import Path, log_likelihood, posteriors, viterbi
 
 BATCH = 64  # sequences that go through the network at once
@@ -173,17 +173,9 @@ class NeuralCore(Inference):
         """
         like = self.chain.initial_logits
         sequences = as_sequences(x, lengths, like.dtype, like.device)
-        shape = tuple(np.shape(x)[:-1])
-        result = Conditioned.of(sequences, context, shape)
         if y is not None:
-            given = torch.as_tensor(y)
-            if tuple(given.shape) != shape or given.is_floating_point():
-                raise ValueError(f"y must be {shape} whole numbers, got shape {tuple(given.shape)} {given.dtype}")
-            states = as_sequences(given[..., None], lengths, torch.int64, like.device).frames[:, 0]
-            if bool(((states < -1) | (states >= self.n_components)).any()):
-                raise ValueError(f"y must hold states 0 … {self.n_components - 1} or -1, got {states.tolist()}")
-            result.states = states
-        return result
+            sequences = with_states(sequences, y, self.n_components)
+        return Conditioned.of(sequences, context, tuple(np.shape(x)[:-1]))
 
     def check_sequences(self, sequences: Conditioned) -> None:
         """Raises ValueError for frames and contexts that the networks were not made for."""

@@ -24,19 +24,15 @@ WINDOW = 5  # passes whose mean is compared with that of those before: steps on 
 
 
 class GradientMonitor(ConvergenceMonitor):
-    """As :class:`ConvergenceMonitor`, but what falls now and then has not converged."""
+    """As :class:`ConvergenceMonitor`, but a pass that falls now and then has not converged."""
 
     @property
-    def converged(self) -> bool:
-        """The last passes together gained less than ``tol`` each."""
+    def gain(self) -> float:
+        """What a pass gained, nats: the last ``WINDOW`` of them on average; NaN before there are twice as many."""
         if self.iter < 2 * WINDOW:
-            return False
+            return float("nan")
         late, early = self.history[-WINDOW:], self.history[-2 * WINDOW : -WINDOW]
-        return (sum(late) - sum(early)) / WINDOW**2 < self.tol
-
-    def report(self, log_likelihood: float) -> None:
-        """Take note of one pass over the data."""
-        self.history.append(log_likelihood)
+        return (sum(late) - sum(early)) / WINDOW**2
 
 
 def learn(model: NeuralHMM, sequences: Conditioned) -> None:
@@ -55,7 +51,7 @@ def learn(model: NeuralHMM, sequences: Conditioned) -> None:
         model.monitor_ = GradientMonitor(model.tol * frames, model.n_iter, model.verbose)
         model.train()
         try:
-            iterate(lambda: _pass(model, sequences, optimizer, generator), model.monitor_)
+            iterate(lambda: _pass(model, sequences, optimizer, generator), model.monitor_, "gradients", rises=False)
         finally:
             model.eval()
     if model.meaning == "posteriors" and model.state_priors is None and sequences.states is None:
