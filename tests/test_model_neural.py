@@ -154,7 +154,7 @@ def test_gradients_reach_networks_transitions_and_initial(kind: str | None, trai
     values[names.index("chain.initial_logits")].data[2] = -1e9  # −inf has no slope to measure
 
     def loss(*given: Tensor) -> Tensor:
-        return torch.func.functional_call(model, dict(zip(names, given, strict=True)), (data(), [5, 3]))
+        return torch.func.functional_call(model, dict(zip(names, given, strict=True)), (data()[:, :3], [3, 2]))
 
     model.forward = model.log_prob  # type: ignore[method-assign]
     assert torch.autograd.gradcheck(loss, values)
@@ -285,7 +285,7 @@ def test_labels_teach(outputs: str, transitions: str | None) -> None:
 def test_complete_data_likelihood_is_that_of_the_paths_through_the_labels() -> None:
     from streamhmm.models.neural_training import objective
 
-    for name, kind, outputs in itertools.product(TOPOLOGIES, KINDS[:2], ("posteriors", "scores")):
+    for name, kind, outputs in itertools.product(("skip", "least duration"), KINDS[:2], ("posteriors", "scores")):
         model, x = model_of(name, kind, outputs=outputs), data(1)
         paths = every_path(model, x[0])
         path = max(paths, key=lambda each: paths[each])
