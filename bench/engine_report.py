@@ -25,14 +25,14 @@ BUSY_LOAD = 0.5
 
 def print_report(console: Console, results: dict[str, Any]) -> None:
     """Every table on the console."""
-    console.print(_where(results), highlight=False)
+    console.print(where(results), highlight=False)
     for table in tables(results):
         print_table(console, table)
 
 
 def write_markdown(path: Path, results: dict[str, Any]) -> None:
     """The same as a file, with the date and the commit."""
-    lines = ["# The engine beside its peers", "", f"`bench/engine.py`, {commit()}. {_where(results)}.", ""]
+    lines = ["# The engine beside its peers", "", f"`bench/engine.py`, {commit()}. {where(results)}.", ""]
     for table in tables(results):
         lines += [f"## {table.title}", "", *markdown_lines(table), ""]
         lines += [table.note, ""] if table.note else []
@@ -44,9 +44,9 @@ def tables(results: dict[str, Any]) -> Iterator[Table]:
     """What a run has to show."""
     yield _summary(results["rows"])
     yield _rates(results["rates"])
-    yield _times(results["rows"])
+    yield times(results["rows"])
     if any(row["differences"] for row in results["rows"]):
-        yield _differences(results["rows"])
+        yield differences(results["rows"])
     if "memory" in results:
         yield _memory(results["memory"])
 
@@ -87,7 +87,7 @@ def _rates(rates: list[dict[str, Any]]) -> Table:
     return Table("The machine's limit: arithmetic in registers, one thread", ["cell", "10⁹ cells/s", ""], rows)
 
 
-def _times(measured: list[dict[str, Any]]) -> Table:
+def times(measured: list[dict[str, Any]]) -> Table:
     rows = []
     for row in measured:
         for run in row["runs"]:
@@ -106,7 +106,7 @@ def _comparison(compared: dict[str, Any]) -> list[str]:
     return [compared["with"], as_ms(compared["seconds"]), *ratios, "" if bar is None else f"≥ {shown(bar)}"]
 
 
-def _differences(measured: list[dict[str, Any]]) -> Table:
+def differences(measured: list[dict[str, Any]]) -> Table:
     rows = []
     for row in measured:
         for name, difference in row["differences"].items():
@@ -128,7 +128,7 @@ def _memory(measured: list[dict[str, Any]]) -> Table:
     return Table(title, ["Viterbi", "MB", "bar", "MB of the whole process", "s", "met"], rows)
 
 
-def _where(results: dict[str, Any]) -> str:
+def where(results: dict[str, Any]) -> str:
     about, load = machine(), results["load_before"]
     busy = "; other work ran: two threads' times are too long" if load > BUSY_LOAD else ""
     return f"{about['processor']}, {about['cores']} cores, torch {about['torch']}, load before {load:.2f}{busy}"
