@@ -13,7 +13,8 @@ from rich.console import Console
 NOTE = (
     "EM: one iteration of fit, from the same parameters. Medians of one run, ours and the others in turn. ratio: their "
     "time ÷ ours, for a limit the share of it that is reached; best/best: of the shortest times, which other work "
-    "disturbs least; (recorded): on another machine. One thread: processor time; two: wall. hmmlearn has no threads of its own."
+    "disturbs least; (recorded): on another machine. One thread: processor time; two: wall. hmmlearn has no "
+    "threads of its own."
 )
 DIFFERENCES_NOTE = (
     "Largest difference of the log-likelihood of a frame and of all parameters after the iteration, of scores, "

@@ -34,7 +34,7 @@ class Gaussian(Emission):
     def scores(self, frames: Tensor) -> Tensor:
         if self.has_missing(frames):
             return missing.log_density(frames, self.means, self.covariance)
-        return in_blocks(self.covariance.densities(self.means), frames)
+        return in_blocks(self.covariance.densities(self.means), frames, self.n_cells)
 
     def statistics(self, frames: Tensor, weights: Tensor) -> Sums:
         """Of each state "post" (S,), "obs" (S, D), and "squares": (S, D), or (S, D, D) for matrices."""

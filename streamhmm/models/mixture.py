@@ -38,7 +38,7 @@ class GaussianMixture(Emission):
         if self.has_missing(frames):
             return self._joint_of_seen(frames).logsumexp(2)
         joint = self._joint()
-        return in_blocks(lambda part: joint(part).logsumexp(1), frames)
+        return in_blocks(lambda part: joint(part).logsumexp(1), frames, self.n_cells)
 
     def evaluate(self, frames: Tensor) -> tuple[Tensor, Callable[[Tensor], Sums]]:
         if self.has_missing(frames):

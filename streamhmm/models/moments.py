@@ -7,24 +7,27 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-BLOCK_FRAMES = 1024
+BLOCK_CELLS = 1 << 16
+"""Numbers in a block: half a megabyte in double precision."""
 
 
 def blocks(*rows: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """The same BLOCK_FRAMES rows of each (N, …), one block after another."""
-    yield from zip(*(each.split(BLOCK_FRAMES) for each in rows), strict=True)
+    """The same rows of each (N, …), so many that no block has more than BLOCK_CELLS numbers, one after another."""
+    count = max(1, BLOCK_CELLS // max(1, *(each[:1].numel() for each in rows)))
+    yield from zip(*(each.split(count) for each in rows), strict=True)
 
 
-def in_blocks(function: Callable[[Tensor], Tensor], frames: Tensor) -> Tensor:
-    """``function(frames)``, a function of each frame alone; whole where gradients are taken, which keep it all."""
-    if torch.is_grad_enabled() or len(frames) <= BLOCK_FRAMES:
+def in_blocks(function: Callable[[Tensor], Tensor], frames: Tensor, cells: int) -> Tensor:
+    """``function(frames)``, a function of each frame alone that makes so many ``cells`` of it; whole where gradients
+    are taken, which keep it all."""
+    count = max(1, BLOCK_CELLS // max(cells, frames.shape[1]))
+    if torch.is_grad_enabled() or len(frames) <= count:
         return function(frames)
-    parts = iter(frames.split(BLOCK_FRAMES))
-    first = function(next(parts))
+    parts = frames.split(count)
+    first = function(parts[0])
     result = first.new_empty(len(frames), *first.shape[1:])
-    result[: len(first)] = first
-    for begin, part in enumerate(parts, 1):
-        result[begin * BLOCK_FRAMES :][: len(part)] = function(part)
+    for part, room in zip(parts, result.split(count), strict=True):
+        room.copy_(first if part is parts[0] else function(part))
     return result
 
 
