@@ -8,19 +8,22 @@ import torch
 from torch import Tensor
 
 BLOCK_CELLS = 1 << 16
-"""Numbers in a block: half a megabyte in double precision."""
+"""Numbers in a block on one thread: half a megabyte in double precision, which the fastest caches hold."""
+SHARED_BLOCK_CELLS = 1 << 24
+"""Where torch's threads or a device share the work: they wait for each other in every operation of every block, on a
+busy machine for longer than a cache saves."""
 
 
 def blocks(*rows: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """The same rows of each (N, …), so many that no block has more than BLOCK_CELLS numbers, one after another."""
-    count = max(1, BLOCK_CELLS // max(1, *(each[:1].numel() for each in rows)))
+    """The same rows of each (N, …), so many that no block has too many numbers, one block after another."""
+    count = _block_rows(rows[0], max(each[:1].numel() for each in rows))
     yield from zip(*(each.split(count) for each in rows), strict=True)
 
 
 def in_blocks(function: Callable[[Tensor], Tensor], frames: Tensor, cells: int) -> Tensor:
     """``function(frames)``, a function of each frame alone that makes so many ``cells`` of it; whole where gradients
     are taken, which keep it all."""
-    count = max(1, BLOCK_CELLS // max(cells, frames.shape[1]))
+    count = _block_rows(frames, max(cells, frames.shape[1]))
     if torch.is_grad_enabled() or len(frames) <= count:
         return function(frames)
     parts = frames.split(count)
@@ -29,6 +32,11 @@ def in_blocks(function: Callable[[Tensor], Tensor], frames: Tensor, cells: int) 
     for part, room in zip(parts, result.split(count), strict=True):
         room.copy_(first if part is parts[0] else function(part))
     return result
+
+
+def _block_rows(like: Tensor, cells: int) -> int:
+    alone = like.is_cpu and torch.get_num_threads() == 1
+    return max(1, (BLOCK_CELLS if alone else SHARED_BLOCK_CELLS) // max(1, cells))
 
 
 class Moments:
