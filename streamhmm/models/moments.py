@@ -9,9 +9,8 @@ from torch import Tensor
 
 BLOCK_CELLS = 1 << 16
 """Numbers in a block on one thread: half a megabyte in double precision, which the fastest caches hold."""
-SHARED_BLOCK_CELLS = 1 << 24
-"""Where torch's threads or a device share the work: they wait for each other in every operation of every block, on a
-busy machine for longer than a cache saves."""
+SHARED_BLOCK_CELLS = 1 << 18
+"""Where torch's threads or a device share the work: they wait for each other in every operation of every block."""
 
 
 def blocks(*rows: Tensor) -> Iterator[tuple[Tensor, ...]]:
