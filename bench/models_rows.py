@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import models_recorded as recorded
 import numpy as np
 import torch
-from engine_case import MULTIPLY_ADD, NO_BARS, Case, Stopwatch, Yardstick, limit, peer, recorded
+from engine_case import MULTIPLY_ADD, NO_BARS, Case, Stopwatch, Yardstick, limit, peer
 from measure import median
 from models_peers import Model, learnt, one_iteration, pomegranate_iteration, pomegranate_learnt
 from models_problem import Array, Problem, with_parameters
@@ -21,9 +23,6 @@ TOLERANCE, SINGLE_TOLERANCE = 1e-6, 1e-3
 SELDOM = 2
 """How often a slow peer is measured."""
 HMMLEARN_GAUSSIAN, HMMLEARN_MIXTURE, POMEGRANATE = {2: 20.0}, {2: 30.0}, {2: 5.0}
-PYTORCH_HMM_S, PYTORCH_HMM_BAR = 1.168, {2: 50.0}
-PYTORCH_HMM_MIXTURES = 3
-"""Its factory's default; what was recorded does not say."""
 
 
 def rows(quick: bool) -> Rows:
@@ -32,7 +31,9 @@ def rows(quick: bool) -> Rows:
     dims = 3 if quick else 39
     gaussian = Problem(4 if quick else 16, dims, **size)
     mixture = Problem(gaussian.states, dims, **size, mixtures=2 if quick else 8)
-    spoken = Problem(5, 4 if quick else 80, 2 if quick else 32, size["frames"], mixtures=PYTORCH_HMM_MIXTURES)
+    spoken = Problem(5, 4 if quick else 80, 2 if quick else 32, size["frames"], mixtures=recorded.MIXTURES)
+    shorter = replace(spoken, sequences=2 if quick else 16, mixtures=1)
+    segments = replace(spoken, sequences=2, frames=20 if quick else 100, mixtures=1)
     return {
         f"EM, GaussianHMM diag, {gaussian.name}": partial(gaussian_iteration, gaussian, "diag"),
         f"EM, GMMHMM diag, {mixture.name}": partial(mixture_iteration, mixture),
@@ -43,7 +44,13 @@ def rows(quick: bool) -> Rows:
         **{
             f"{name}, GaussianHMM diag": partial(asked, gaussian, name) for name in ("score", "predict_proba", "decode")
         },
-        f"log_prob, GMMHMM, {spoken.name}": partial(mixture_forward, spoken),
+        f"log_prob, GMMHMM, {spoken.name}": partial(recorded.mixture_forward, spoken),
+        f"log_prob, NeuralHMM, {shorter.name}": partial(recorded.neural_forward, shorter, None),
+        f"log_prob, NeuralHMM, transitions by a network, {shorter.name}": partial(
+            recorded.neural_forward, shorter, "mlp"
+        ),
+        f"log_prob, NeuralHMM, scores and transitions given, {shorter.name}": partial(recorded.neural_scores, shorter),
+        f"log_prob, HSMM, {segments.name}": partial(recorded.semi_markov_forward, segments),
     }
 
 
@@ -121,18 +128,6 @@ def asked(problem: Problem, question: str) -> Case:
     calls = [partial(getattr(model, question), *given) for model in (ours, theirs)]
     yardstick = peer("hmmlearn", calls[1], NO_BARS, lambda: value(theirs), TOLERANCE)
     return Case(calls[0], [yardstick], lambda: value(ours))
-
-
-def mixture_forward(problem: Problem) -> Case:
-    """The log-likelihood of each sequence."""
-    model = with_parameters(models.GMMHMM(problem.states, n_mix=problem.mixtures, dtype=torch.float32), problem.mixture)
-    frames = torch.tensor(problem.vectors.reshape(problem.sequences, problem.frames, -1), dtype=torch.float32)
-
-    def ours() -> torch.Tensor:
-        with torch.no_grad():
-            return model.log_prob(frames)
-
-    return Case(ours, [recorded("pytorch_hmm", PYTORCH_HMM_S, PYTORCH_HMM_BAR)])
 
 
 def hmmlearn_iteration(

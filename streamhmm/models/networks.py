@@ -51,12 +51,24 @@ class FrameNetwork(nn.Module):
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """(B, T, outputs) from (B, T, D) and a context (B, C) or (B, T, C)."""
-        seen = [(_shifted(x, offset) - self.centre) / self.spread for offset in self.offsets]
+        seen = [_shifted(x, offset) for offset in self.offsets]
         if context is not None:
             seen.append((context if context.dim() == 3 else context[:, None].expand(-1, x.shape[1], -1)).to(x))
         if not seen:
             return self.output(x.new_zeros(*x.shape[:2], 1))  # type: ignore[no-any-return]
-        return self.output(self.hidden(torch.cat(seen, -1)))  # type: ignore[no-any-return]
+        first = nn.functional.linear(seen[0] if len(seen) == 1 else torch.cat(seen, -1), *self._first_layer())
+        return self.output(self.hidden[1:](first))  # type: ignore[no-any-return]
+
+    def _first_layer(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias for frames as they are: that features become usual ones is one pass over them less."""
+        layer = self.hidden[0]
+        assert isinstance(layer, nn.Linear)
+        seen = len(self.offsets)
+        width = layer.in_features - seen * len(self.centre)
+        scale = torch.cat((self.spread.repeat(seen), self.spread.new_ones(width)))
+        centre = torch.cat((self.centre.repeat(seen), self.centre.new_zeros(width)))
+        weight = layer.weight / scale
+        return weight, layer.bias - weight @ centre
 
     @torch.no_grad()
     def initialise(self, frames: Tensor, generator: torch.Generator) -> None:
