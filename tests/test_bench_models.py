@@ -55,7 +55,8 @@ def test_a_slow_peer_is_measured_seldom():
 
 def test_every_row_runs_and_agrees_with_its_peers(tmp_path: Path):
     pytest.importorskip("hmmlearn", reason="needs the extra bench")
-    names = "GaussianHMM diag, 4", "GMMHMM diag", "PoissonHMM", "CategoricalHMM", "predict_proba", "decode", "log_prob"
+    names = "GaussianHMM diag, 4", "GMMHMM diag", "PoissonHMM", "CategoricalHMM", "predict_proba", "decode"
+    names += "log_prob, GMMHMM", "log_prob, HSMM", "log_prob, NeuralHMM, 5", "by a network", "transitions given"
     results = {"load_before": 0.0, "rows": []}
     for name in names:
         options = Namespace(quick=True, only=name, rounds=1, threads=[1])
