@@ -112,10 +112,10 @@ def test_the_programs_in_the_readme_run(program: str, tmp_path: Path, monkeypatc
     exec(compile(program, "README.md", "exec"), {"__name__": "__main__"})
 
 
-COMMANDS = ("align", "compare", "convert", "corpus", "distill", "doctor", "export", "live", "parity", "plot", "prune")
+COMMANDS = ("align", "compare", "convert", "corpus", "distill", "doctor", "export", "live", "metrics", "parity", "plot")
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "quantize", "rtf", "train"])
+@pytest.mark.parametrize("command", [*COMMANDS, "prune", "quantize", "rtf", "train"])
 def test_the_readme_names_every_option(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main([command, "--help"])
