@@ -45,7 +45,7 @@ def test_the_monitor_tells_how_it_went() -> None:
     monitor.report(-6.75, 0.125)
     assert str(monitor).splitlines() == [
         "iteration    log-likelihood          gain   seconds",
-        "        1        -10.000000          +nan     0.250",
+        "        1        -10.000000                   0.250",
         "        2         -8.000000     +2.000000     0.500",
         "        3         -7.000000     +1.000000     0.125",
         "        4         -6.750000     +0.250000     0.125",

@@ -73,12 +73,12 @@ class ConvergenceMonitor:
 
     def __str__(self) -> str:
         lines = ["iteration    log-likelihood          gain   seconds"]
-        before = [float("nan"), *self.history]
         for index, (value, took) in enumerate(zip(self.history, self.seconds, strict=True)):
             if _SHOWN // 2 <= index < self.iter - _SHOWN // 2:
                 lines += ["        …"] if index == _SHOWN // 2 else []
                 continue
-            lines.append(f"{index + 1:>9} {value:>17.6f} {value - before[index]:>+13.6f} {took:>9.3f}")
+            gain = f"{value - self.history[index - 1]:+.6f}" if index else ""
+            lines.append(f"{index + 1:>9} {value:>17.6f} {gain:>13} {took:>9.3f}")
         return "\n".join([*lines, self.outcome])
 
 
