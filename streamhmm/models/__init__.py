@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from streamhmm.models.poisson import PoissonHMM
     from streamhmm.models.semi_markov import HSMM
     from streamhmm.models.topology import Topology
+    from streamhmm.models.variational_categorical import VariationalCategoricalHMM
+    from streamhmm.models.variational_gaussian import VariationalGaussianHMM
 
 _FAMILIES = {
     "CategoricalHMM": "categorical",
@@ -29,6 +31,8 @@ _FAMILIES = {
     "MultinomialHMM": "multinomial",
     "NeuralHMM": "neural",
     "PoissonHMM": "poisson",
+    "VariationalCategoricalHMM": "variational_categorical",
+    "VariationalGaussianHMM": "variational_gaussian",
 }
 _HOMES = {
     **_FAMILIES,
@@ -50,6 +54,8 @@ __all__ = [
     "NeuralHMM",
     "PoissonHMM",
     "Topology",
+    "VariationalCategoricalHMM",
+    "VariationalGaussianHMM",
     "from_hmmlearn",
     "load",
     "save",

@@ -86,7 +86,7 @@ class Chain(nn.Module):
         ``initial``, ``final``: (S,) logarithms in place of the chain's own, and of where it may end.
         """
         matrix, topology = self.log_transitions(), self.topology
-        begin = self.initial_logits.log_softmax(-1) if initial is None else initial
+        begin = self.log_initial() if initial is None else initial
         if final is None:
             barred = ~topology.last.to(matrix.device) & (not may_end_anywhere)
             final = matrix.new_zeros(self.n_states).masked_fill(barred, -torch.inf)
@@ -109,7 +109,7 @@ class Chain(nn.Module):
 
     def log_weight(self, counts: ChainCounts) -> Tensor:
         """() the logarithm of a path's probability that begins and passes so often, with gradients."""
-        begin, passed = self.initial_logits.log_softmax(-1), self.log_transitions()
+        begin, passed = self.log_initial(), self.log_transitions()
         begin, passed = (torch.where(n > 0, log, 0.0) * n for log, n in zip((begin, passed), counts, strict=True))
         return begin.sum() + passed.sum()
 
@@ -145,6 +145,10 @@ class Chain(nn.Module):
         """How many numbers it takes: transitions that differ, but for one in each row that differs."""
         rows = {tuple(sorted(self.group[self.source == state].tolist())) for state in range(self.n_states)}
         return int(self.topology.first.sum()) - 1 + len(self.transition_logits) - len(rows - {()})
+
+    def log_initial(self) -> Tensor:
+        """(S,) logarithms of :attr:`initial`, with gradients."""
+        return self.initial_logits.log_softmax(-1)
 
     def log_transitions(self) -> Tensor:
         """(S, S) logarithms of :attr:`transitions`, with gradients."""

@@ -85,7 +85,7 @@ class Estimator(Parametrised, StepwiseTraining):
         topology = self._make_topology()
         if topology.n_emissions != self.n_components:
             raise ValueError(f"topology has {topology.n_emissions} emissions for n_components = {self.n_components}")
-        self.chain = Chain(topology, self.dtype)
+        self.chain = self._make_chain(topology)
         if self.n_features is not None:
             self.become(self.n_features)
 
@@ -134,6 +134,9 @@ class Estimator(Parametrised, StepwiseTraining):
 
     def _make_topology(self) -> Topology:
         return self.topology or Topology.ergodic(self.n_components)
+
+    def _make_chain(self, topology: Topology) -> Chain:
+        return Chain(topology, self.dtype)
 
     def _draw_states(self, count: int, generator: torch.Generator, begin: int | None) -> Tensor:
         return self.chain.draw(count, generator, begin)

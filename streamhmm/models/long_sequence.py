@@ -53,7 +53,7 @@ class LongSequence:
     @torch.no_grad()
     def log_prob(self) -> Tensor:
         """() float64, −inf where no path fits."""
-        self._messages = [self.chain.initial_logits.double().log_softmax(-1)]
+        self._messages = [self.chain.log_initial().double()]
         total = self._messages[0].new_zeros(())
         for index in range(len(self._cuts) - 1):
             sums = end_sums(self._scores(index), self.chain, self._messages[-1])
@@ -111,7 +111,7 @@ class LongSequence:
 
     def _score_of(self, states: Tensor) -> Tensor:
         pdfs = self.chain.topology.pdfs.to(states.device)
-        initial, weights = self.chain.initial.double().log(), self.chain.transitions.double().log()
+        initial, weights = self.chain.log_initial().double(), self.chain.log_transitions().double()
         total = initial[states[0]] + weights[states[:-1], states[1:]].sum()
         for first, last in self._cuts:
             total = total + self._own_scores(first, last).gather(1, pdfs[states[first:last], None]).double().sum()

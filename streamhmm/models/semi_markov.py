@@ -23,6 +23,7 @@ from streamhmm.models.segments import Segments, SegmentWeights, segments_of
 from streamhmm.models.sequences import Sequences
 from streamhmm.models.sums import Sums
 from streamhmm.models.topology import Topology
+from streamhmm.models.variational import Variational
 from streamhmm.ops import Path, log_likelihood, posteriors, viterbi
 
 FREQUENCIES = "durations"
@@ -68,7 +69,7 @@ class HSMM(Estimator):
 
     def __post_init__(self) -> None:
         given = self.emissions
-        if not isinstance(given, Estimator) or isinstance(given, HSMM):
+        if not isinstance(given, Estimator) or isinstance(given, (HSMM, Variational)):
             raise TypeError(f"emissions must be a model such as GaussianHMM(4), got {type(given).__name__}")
         if given.topology is not None:
             raise ValueError("the topology must be given to HSMM, not to its emissions")

@@ -165,13 +165,17 @@ class Training(HMM, Inference):
     @torch.no_grad()
     def _begin(self, sequences: Sequences, letters: set[str], generator: torch.Generator) -> None:
         """The first guess."""
+        self._begin_chain(sequences)
+        self._initialise(sequences.frames, letters, generator)
+        if sequences.states is not None and letters >= set(self.emission.letters):
+            self._begin_with_states(sequences.frames, sequences.states)
+
+    def _begin_chain(self, sequences: Sequences) -> None:
+        """The first guess of the chain: all is as likely."""
         if "s" in self.init_params:
             self.chain.set_initial(normalised(self.chain.topology.first.double()))
         if "t" in self.init_params:
             self.chain.set_transitions(normalised(self.chain.topology.allowed.double()))
-        self._initialise(sequences.frames, letters, generator)
-        if sequences.states is not None and letters >= set(self.emission.letters):
-            self._begin_with_states(sequences.frames, sequences.states)
 
     @torch.no_grad()
     def _begin_with_states(self, frames: Tensor, states: Tensor) -> None:
