@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from streamhmm.models.covariance import outer
+from streamhmm.models.covariance import floored, outer
 from streamhmm.models.expected import PosteriorEmission
 from streamhmm.models.gaussian import Gaussian
 from streamhmm.models.parameters import assign
@@ -62,11 +62,16 @@ class NormalWishart(Gaussian, PosteriorEmission):
     @torch.no_grad()
     def set_wishart(self, dof: Tensor, scale: Tensor) -> None:
         """Take (G,) degrees of freedom and scales. Raises ValueError for such that make no Wishart distribution."""
+        for values, name, like in (
+            (dof, "dof_posterior_", self.dof),
+            (scale, "scale_posterior_", self.covariance.raw),
+        ):
+            if values.shape != like.shape:
+                raise ValueError(f"{name} must have shape {tuple(like.shape)}, got {tuple(values.shape)}")
         check_dof(dof, self.means.shape[1], "dof_posterior_")
-        if scale.shape != self.covariance.raw.shape:
-            raise ValueError(f"scale_posterior_ must be {tuple(self.covariance.raw.shape)}, got {tuple(scale.shape)}")
+        check_scale(scale, "scale_posterior_")
+        self.covariance.set(scale / _along(dof, scale))
         assign(self.dof, dof, "dof_posterior_")
-        self.covariance.set_floored(scale / _along(dof, scale), 0.0)
 
     def expected_scores(self, frames: Tensor) -> Tensor:
         """(N, S) E[log Normal(x; μ, Λ⁻¹)] + D/2 · log 2π: without that constant, as the literature and hmmlearn.
@@ -88,7 +93,10 @@ class NormalWishart(Gaussian, PosteriorEmission):
             self.set_beta(beta)
         if covariances:
             gained = mass.sum()[None] if self.covariance.kind == "tied" else mass
-            self.set_wishart(prior.dof + gained, prior.scale + self._spread(sums, prior))
+            scale = prior.scale + self._spread(sums, prior)
+            if scale.dim() == 3:
+                _, scale = floored(scale, 0.0, variances=False)  # of sums about 0 rounding may take what the prior adds
+            self.set_wishart(prior.dof + gained, scale)
 
     def _spread(self, sums: Sums, prior: NormalWishartPrior) -> Tensor:
         """Σ_n w_n (x_n − m)(x_n − m)ᵀ + β₀ (m − m₀)(m − m₀)ᵀ, or what is left of it by kind."""
@@ -141,6 +149,13 @@ def check_dof(dof: Tensor, n_features: int, name: str) -> None:
     """Raises ValueError for degrees of freedom with which a Wishart distribution in D dimensions has no density."""
     if not bool((dof > n_features - 1).all()):
         raise ValueError(f"{name} must be above {n_features - 1}, n_features - 1, got {float(dof.min())}")
+
+
+def check_scale(scale: Tensor, name: str) -> None:
+    """Raises ValueError for variances that are not above 0, or (G, D, D) matrices that are not positive definite."""
+    positive = scale > 0 if scale.dim() < 3 else torch.linalg.cholesky_ex(scale).info == 0
+    if not bool(positive.all() and scale.isfinite().all()):
+        raise ValueError(f"{name} must be above 0, or positive definite matrices")
 
 
 def _along(dof: Tensor, values: Tensor) -> Tensor:

@@ -34,10 +34,10 @@ class Variational(Estimator):
     """What the variational models have in common, with the names of hmmlearn's.
 
     ``monitor_.history`` has the lower bound of log p(X) before each M step. It weighs how well a model fits against
-    how much it takes to say it: of models with more or fewer states the one of the highest bound is to be taken, and
-    states that the data do not need get no frames (see :class:`VariationalGaussianHMM`). With ``fit_method="viterbi"``
-    it is the bound with the best path alone as q(states). Batches (``partial_fit``, ``fit_batches``) make it stochastic
-    variational inference (Hoffman et al. 2013), with log Z alone in the history.
+    how much it takes to say it: of models with more or fewer states the one of the highest bound is to be taken
+    (see :class:`VariationalGaussianHMM`). With ``fit_method="viterbi"`` it is the bound with the best path alone as
+    q(states). Batches (``partial_fit``, ``fit_batches``) make it stochastic variational inference (Hoffman et al.
+    2013), with log Z alone in the history.
 
     Likelihoods, paths, posteriors of states, samples and streams are those of the mean of the posterior, as
     hmmlearn's: ``startprob_``, ``transmat_`` and what the emissions have are that mean, and are not set.

@@ -49,7 +49,7 @@ class DirichletCategorical(Categorical, PosteriorEmission):
 class VariationalCategoricalHMM(Variational):
     """An HMM whose states emit symbols, with distributions over its parameters.
 
-    As ``hmmlearn.hmm.VariationalCategoricalHMM``; see :class:`Variational`.
+    As ``hmmlearn.vhmm.VariationalCategoricalHMM``; see :class:`Variational`.
 
     Args:
         emissionprob_prior: concentrations of the Dirichlet priors of the rows of ``emissionprob_``; by default 1 / V.

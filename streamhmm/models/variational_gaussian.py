@@ -14,7 +14,7 @@ from torch.nn.functional import one_hot
 from streamhmm.models.covariance import KINDS
 from streamhmm.models.emission import Emission
 from streamhmm.models.k_means import first_means, nearest_centre
-from streamhmm.models.normal_wishart import NormalWishart, NormalWishartPrior, check_dof
+from streamhmm.models.normal_wishart import NormalWishart, NormalWishartPrior, check_dof, check_scale
 from streamhmm.models.parameters import as_numpy, assign
 from streamhmm.models.sums import Sums
 from streamhmm.models.variational import Variational
@@ -27,15 +27,17 @@ _FLOOR = 1e-9
 class VariationalGaussianHMM(Variational):
     """An HMM whose states emit Gaussian vectors, with distributions over its parameters.
 
-    As ``hmmlearn.hmm.VariationalGaussianHMM``; see :class:`Variational`. A model of more states than the data need
-    leaves some without frames::
+    As ``hmmlearn.vhmm.VariationalGaussianHMM``; see :class:`Variational`. How many states there are, the bound tells::
 
-        model = VariationalGaussianHMM(8, random_state=0).fit(X)  # X drawn from 3 states
-        used = (model.beta_posterior_ - 1 > 1).sum()              # 3: beta_prior is 1, the rest are frames
+        fitted = [VariationalGaussianHMM(n, scale_prior=1.0, random_state=0).fit(X) for n in range(1, 6)]
+        best = max(fitted, key=lambda model: model.monitor_.history[-1])
 
-    and of several models of the same data the one of the highest ``monitor_.history[-1]`` is to be taken. That bound
-    lacks the constant N·D/2 · log 2π, as hmmlearn's. "diag" and "spherical" are matrices of which only such a scale
-    is kept: compare bounds of one ``covariance_type`` only.
+    A state that the data do not need loses its frames, and ``beta_posterior_`` goes to ``beta_prior``; but where a
+    state sits on a few frames far off it may keep these, as the search finds a local optimum. A ``scale_prior`` about
+    as large as the variances expected leaves fewer of those.
+
+    The bound lacks the constant −N·D/2 · log 2π, as hmmlearn's. "diag" and "spherical" are any matrices of which only
+    such a scale is sought, not matrices that are diagonal.
 
     Args:
         covariance_type: "spherical", "diag", "full", or "tied" (one matrix for all states).
@@ -166,9 +168,7 @@ class VariationalGaussianHMM(Variational):
         if scale.dim() == 0 and len(shape) == 3:
             scale = scale * torch.eye(shape[-1], dtype=scale.dtype, device=scale.device)
         scale = scale.expand(shape)
-        positive = (scale > 0).all() if len(shape) < 3 else (torch.linalg.cholesky_ex(scale).info == 0).all()
-        if not bool(positive):
-            raise ValueError("scale_prior must be above 0, or positive definite matrices")
+        check_scale(scale, "scale_prior")
         return scale
 
     def _default_prior(self, name: str) -> Any:
