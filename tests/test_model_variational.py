@@ -128,6 +128,16 @@ def test_the_bound_never_falls(method: str, letters: str) -> None:
         assert np.diff(history).min() > -1e-9 * abs(history[-1]), (model, method)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_where_the_origin_lies_makes_no_difference(kind: str) -> None:
+    x = vectors()[0]
+    near, far = (
+        VariationalGaussianHMM(3, covariance_type=kind, random_state=0, n_iter=20).fit(each) for each in (x, x + 1e6)
+    )
+    np.testing.assert_allclose(far.monitor_.history, near.monitor_.history, rtol=1e-6)
+    np.testing.assert_allclose(far.scale_posterior_, near.scale_posterior_, rtol=1e-6, atol=1e-6)
+
+
 @pytest.mark.parametrize("kind", ["diag", "full"])
 def test_the_bound_tells_the_number_of_states_and_a_state_too_many_loses_its_frames(kind: str) -> None:
     x, states = vectors()

@@ -36,7 +36,7 @@ class NormalWishart(Gaussian, PosteriorEmission):
 
     Attributes:
         beta, dof: (S,) and (G,).
-        centre: (S, D) means of the prior where these follow from the data.
+        origin: (D,) the mean of the data, about which sums are taken, so that squares lose the fewest digits.
     """
 
     def __init__(self, n_states: int, n_features: int, covariance_type: str, dtype: torch.dtype) -> None:
@@ -44,7 +44,7 @@ class NormalWishart(Gaussian, PosteriorEmission):
         groups = self.covariance.groups
         self.beta = nn.Parameter(torch.ones(n_states, dtype=dtype), requires_grad=False)
         self.dof = nn.Parameter(torch.full((groups,), float(n_features), dtype=dtype), requires_grad=False)
-        self.centre = nn.Parameter(torch.zeros(n_states, n_features, dtype=dtype), requires_grad=False)
+        self.origin = nn.Parameter(torch.zeros(n_features, dtype=dtype), requires_grad=False)
 
     @property
     def scale(self) -> Tensor:
@@ -83,26 +83,31 @@ class NormalWishart(Gaussian, PosteriorEmission):
         constant = log_precision + size * math.log(2 * math.pi) - size / self.beta
         return self.scores(frames) + 0.5 * constant
 
+    def statistics(self, frames: Tensor, weights: Tensor) -> Sums:
+        """As those of :class:`Gaussian`, about the origin."""
+        return super().statistics(frames - self.origin, weights)
+
     @torch.no_grad()
     def maximise(self, sums: Sums, prior: NormalWishartPrior, means: bool, covariances: bool) -> None:
         """The best q(μ | Λ), then the best q(Λ); with either alone the other one stays as it is."""
         mass, total = sums["post"], sums["obs"]
         if means:
             beta = prior.beta + mass
-            assign(self.means, (prior.beta[:, None] * prior.means + total) / beta[:, None], "means_posterior_")
+            away = prior.beta[:, None] * (prior.means - self.origin) + total
+            assign(self.means, self.origin + away / beta[:, None], "means_posterior_")
             self.set_beta(beta)
         if covariances:
             gained = mass.sum()[None] if self.covariance.kind == "tied" else mass
             scale = prior.scale + self._spread(sums, prior)
             if scale.dim() == 3:
-                _, scale = floored(scale, 0.0, variances=False)  # of sums about 0 rounding may take what the prior adds
+                _, scale = floored(scale, 0.0, variances=False)  # rounding may take what the prior adds
             self.set_wishart(prior.dof + gained, scale)
 
     def _spread(self, sums: Sums, prior: NormalWishartPrior) -> Tensor:
         """Σ_n w_n (x_n − m)(x_n − m)ᵀ + β₀ (m − m₀)(m − m₀)ᵀ, or what is left of it by kind."""
         mass, total, squares = sums["post"], sums["obs"], sums["squares"]
-        means = self.means.detach()
-        away = means - prior.means
+        means = self.means.detach() - self.origin
+        away = self.means.detach() - prior.means
         if squares.dim() == 2:
             inside = (squares - 2 * means * total + means.square() * mass[:, None]).clamp(min=0)
             spread = inside + prior.beta[:, None] * away.square()

@@ -136,8 +136,7 @@ class VariationalGaussianHMM(Variational):
     def _initialise(self, frames: Tensor, letters: set[str], generator: torch.Generator) -> None:
         """Means at centres, as strong as the clusters are large; the covariance of all frames for every state."""
         posterior = self._posterior
-        if self.means_prior is None:
-            posterior.centre.copy_(frames.mean(0).expand_as(posterior.centre))
+        assign(posterior.origin, frames.mean(0), "origin")
         if "m" in letters:
             assign(posterior.means, first_means(frames, self.n_components, generator), "means_posterior_")
         prior, nearest = self._emission_prior(), nearest_centre(frames, posterior.means.detach())
@@ -173,7 +172,7 @@ class VariationalGaussianHMM(Variational):
 
     def _default_prior(self, name: str) -> Any:
         if name == "means_prior":
-            return self._posterior.centre.detach()
+            return self._posterior.origin.detach()
         return {"beta_prior": 1.0, "dof_prior": float(self._posterior.size), "scale_prior": 1e-3}[name]
 
     def _shown(self, values: Tensor) -> Any:
