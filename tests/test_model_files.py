@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, safe_open, save_file
 from test_model_topology import TOPOLOGIES, model_of
-from test_models import CASES, LENGTHS, STATES, pair, vectors
+from test_models import CASES, LENGTHS, pair
 
 from streamhmm import models
 from streamhmm.errors import ModelError, OutputError
@@ -20,7 +20,7 @@ from streamhmm.models import GaussianHMM, from_hmmlearn
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    from hmmlearn import hmm, vhmm
+    from hmmlearn import hmm
 
 
 @pytest.mark.parametrize(("name", "kind"), CASES)
@@ -110,18 +110,6 @@ def test_models_of_hmmlearn_are_taken_over(name: str, kind: str | None) -> None:
     np.testing.assert_allclose(ours.score(x, LENGTHS), theirs.score(x, LENGTHS), rtol=1e-9)
     np.testing.assert_allclose(ours.predict_proba(x, LENGTHS), theirs.predict_proba(x, LENGTHS), atol=1e-8)
     assert (ours.n_iter, ours.init_params) == (6, "")
-
-
-@pytest.mark.parametrize("kind", ["spherical", "diag", "full", "tied"])
-def test_variational_gaussians_are_taken_over(kind: str) -> None:
-    fitted = vhmm.VariationalGaussianHMM(STATES, covariance_type=kind, random_state=1, n_iter=5)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        fitted.fit(vectors(), LENGTHS)
-    ours = from_hmmlearn(fitted)
-    np.testing.assert_allclose(ours.means_, fitted.means_)
-    np.testing.assert_allclose(ours.transmat_, fitted.transmat_, atol=1e-12)
-    assert np.isfinite(ours.score(vectors(), LENGTHS))
 
 
 def test_what_is_no_model_of_hmmlearn_is_refused() -> None:

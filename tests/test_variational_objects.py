@@ -68,7 +68,18 @@ def test_one_batch_that_is_all_the_data_is_the_same_as_fit() -> None:
     for model, x in every_model(n_iter=4, tol=-np.inf):
         other = clone(model).fit_batches([(x, LENGTHS)], 4, decay=0)
         assert_same(other, model.fit(x, LENGTHS))
-        assert other.partial_fit(x[:50]).monitor_.iter == 4
+
+
+def test_batches_after_a_fit_on_other_data_go_on_where_the_batches_ended() -> None:
+    for model, x in every_model(n_iter=1):
+        if isinstance(model, VariationalGaussianHMM):
+            before = model.fit_batches([x[:200]], decay=0)
+            after = copy.deepcopy(before)
+            after.emission.origin += 3.0  # as another fit does
+            for each in (before, after):
+                each.means_prior = 0.5
+                each.partial_fit(x[200:], decay=0.5)
+            assert_same(after, before, rtol=1e-8)
 
 
 @pytest.mark.parametrize("method", ["em", "viterbi"])

@@ -87,6 +87,12 @@ class NormalWishart(Gaussian, PosteriorEmission):
         """As those of :class:`Gaussian`, about the origin."""
         return super().statistics(frames - self.origin, weights)
 
+    def about_zero(self, sums: Sums) -> Sums:
+        return _moved(sums, self.origin)
+
+    def about_means(self, sums: Sums) -> Sums:
+        return _moved(sums, -self.origin)
+
     @torch.no_grad()
     def maximise(self, sums: Sums, prior: NormalWishartPrior, means: bool, covariances: bool) -> None:
         """The best q(μ | Λ), then the best q(Λ); with either alone the other one stays as it is."""
@@ -152,7 +158,7 @@ class NormalWishart(Gaussian, PosteriorEmission):
 
 def check_dof(dof: Tensor, n_features: int, name: str) -> None:
     """Raises ValueError for degrees of freedom with which a Wishart distribution in D dimensions has no density."""
-    if not bool((dof > n_features - 1).all()):
+    if not bool(((dof > n_features - 1) & dof.isfinite()).all()):
         raise ValueError(f"{name} must be above {n_features - 1}, n_features - 1, got {float(dof.min())}")
 
 
@@ -161,6 +167,16 @@ def check_scale(scale: Tensor, name: str) -> None:
     positive = scale > 0 if scale.dim() < 3 else torch.linalg.cholesky_ex(scale).info == 0
     if not bool(positive.all() and scale.isfinite().all()):
         raise ValueError(f"{name} must be above 0, or positive definite matrices")
+
+
+def _moved(sums: Sums, by: Tensor) -> Sums:
+    """What the sums were, had ``by`` (D,) been added to every frame."""
+    mass, total, squares = sums["post"], sums["obs"], sums["squares"]
+    by = by.expand_as(total)
+    moved = total + mass[:, None] * by
+    if squares.dim() == 2:
+        return Sums(post=mass, obs=moved, squares=squares + (total + moved) * by)
+    return Sums(post=mass, obs=moved, squares=squares + outer(total, by) + outer(by, moved))
 
 
 def _along(dof: Tensor, values: Tensor) -> Tensor:
