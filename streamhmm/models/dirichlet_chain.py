@@ -63,7 +63,7 @@ class DirichletChain(Chain):
         return first + divergence(passed, transition_prior.expand_as(passed))
 
 
-class ExpectedChain(Chain):
+class ExpectedChain(DirichletChain):
     """The chain of weights exp(E[log p]) of a posterior, which it shares."""
 
     def __init__(self, posterior: DirichletChain) -> None:
@@ -71,12 +71,11 @@ class ExpectedChain(Chain):
         self.topology = posterior.topology
         self.source, self.target, self.group = posterior.source, posterior.target, posterior.group
         self.initial_logits, self.transition_logits = posterior.initial_logits, posterior.transition_logits
-        self._posterior = [posterior]  # in a list, so that it is no module of this one
 
     def log_initial(self) -> Tensor:
         """(S,) E[log p]."""
-        return expected_log(self._posterior[0].initial_posterior)
+        return expected_log(self.initial_posterior)
 
     def log_transitions(self) -> Tensor:
         """(S, S) E[log p]."""
-        return expected_log(self._posterior[0].transitions_posterior)
+        return expected_log(self.transitions_posterior)

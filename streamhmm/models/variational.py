@@ -28,6 +28,9 @@ from streamhmm.models.path_counts import path_expectation
 from streamhmm.models.sequences import Sequences
 from streamhmm.models.topology import Topology
 
+_OF_CHAIN = ("startprob_prior", "transmat_prior")
+_ABOVE_ZERO = (*_OF_CHAIN, "emissionprob_prior", "beta_prior")
+
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class Variational(Estimator):
@@ -154,7 +157,3 @@ class Variational(Estimator):
         if name in _ABOVE_ZERO and not bool(((value > 0) & value.isfinite()).all()):
             raise ValueError(f"{name} must be above 0 and finite, got {float(value.min())}")
         return value
-
-
-_OF_CHAIN = ("startprob_prior", "transmat_prior")
-_ABOVE_ZERO = (*_OF_CHAIN, "emissionprob_prior", "beta_prior")
