@@ -15,12 +15,6 @@ if TYPE_CHECKING:
     from streamhmm.align.results import Alignment
     from streamhmm.align.stream import AlignmentStream
     from streamhmm.counts import ExpectedCounts, ForwardBackward, expected_counts, forward_backward
-    from streamhmm.ctc_aligner import CTCAligner
-    from streamhmm.ctc_alignment import CtcAlignment
-    from streamhmm.ctc_stream import CtcStream
-    from streamhmm.dtw_aligner import DTWAligner
-    from streamhmm.dtw_alignment import DtwAlignment
-    from streamhmm.forced_alignment import ForcedAlignment, TokenSpan, forced_align, merge_tokens
     from streamhmm.graph import Graph
     from streamhmm.online import OnlineViterbi, Survivors
     from streamhmm.ops import Path, check, log_likelihood, posteriors, viterbi
@@ -28,6 +22,12 @@ if TYPE_CHECKING:
     from streamhmm.segment import Segment
     from streamhmm.smoothing import filter as filter
     from streamhmm.smoothing import smooth
+    from streamhmm.tensor_alignment.ctc_aligner import CTCAligner
+    from streamhmm.tensor_alignment.ctc_alignment import CtcAlignment
+    from streamhmm.tensor_alignment.ctc_stream import CtcStream
+    from streamhmm.tensor_alignment.dtw_aligner import DTWAligner
+    from streamhmm.tensor_alignment.dtw_alignment import DtwAlignment
+    from streamhmm.tensor_alignment.forced_alignment import ForcedAlignment, TokenSpan, forced_align, merge_tokens
     from streamhmm.warping import WarpingPath, dtw, dtw_from_cost
     from streamhmm.warping_online import Followed, OnlineDTW
 
@@ -77,15 +77,15 @@ _HOMES = {
     "Alignment": "align.results",
     "AlignmentStream": "align.stream",
     "BatchingEngine": "align.batching",
-    "CTCAligner": "ctc_aligner",
-    "CtcAlignment": "ctc_alignment",
-    "CtcStream": "ctc_stream",
-    "DTWAligner": "dtw_aligner",
-    "DtwAlignment": "dtw_alignment",
+    "CTCAligner": "tensor_alignment.ctc_aligner",
+    "CtcAlignment": "tensor_alignment.ctc_alignment",
+    "CtcStream": "tensor_alignment.ctc_stream",
+    "DTWAligner": "tensor_alignment.dtw_aligner",
+    "DtwAlignment": "tensor_alignment.dtw_alignment",
     "Event": "align.events",
     "ExpectedCounts": "counts",
     "Followed": "warping_online",
-    "ForcedAlignment": "forced_alignment",
+    "ForcedAlignment": "tensor_alignment.forced_alignment",
     "ForwardBackward": "counts",
     "Graph": "graph",
     "OnlineDTW": "warping_online",
@@ -94,17 +94,17 @@ _HOMES = {
     "Position": "align.events",
     "Segment": "segment",
     "Survivors": "online",
-    "TokenSpan": "forced_alignment",
+    "TokenSpan": "tensor_alignment.forced_alignment",
     "WarpingPath": "warping",
     "check": "ops",
     "dtw": "warping",
     "dtw_from_cost": "warping",
     "expected_counts": "counts",
     "filter": "smoothing",
-    "forced_align": "forced_alignment",
+    "forced_align": "tensor_alignment.forced_alignment",
     "forward_backward": "counts",
     "log_likelihood": "ops",
-    "merge_tokens": "forced_alignment",
+    "merge_tokens": "tensor_alignment.forced_alignment",
     "posteriors": "ops",
     "sample": "sampling",
     "smooth": "smoothing",

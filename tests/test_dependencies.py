@@ -21,10 +21,8 @@ ENGINE = {"counts", "sampling", "smoothing", "warping", "warping_batch", "warpin
 ONLINE = {"online", "online_answers", "online_checks", "online_cpu", "online_cuda"}
 LIBRARIES = {"library", "library_semi_markov", "library_cuda", "library_cuda_dtw", "library_cuda_semi_markov"}
 CORE = ENGINE | ONLINE | LIBRARIES | {"_C", "graph", "kept", "memory", "ops", "packing"}
-CTC = {"ctc_aligner", "ctc_alignment", "ctc_paths", "ctc_stream", "forced_alignment", "token_boundaries"}
-ALIGNERS = {*CTC, "dtw_aligner", "dtw_alignment"}
 LEAVES = {"acoustic", "audio", "text", "formats"}
-COMPOSED = BASE | CORE | LEAVES | ALIGNERS | {"models"}
+COMPOSED = BASE | CORE | LEAVES | {"models", "tensor_alignment"}
 MAY_IMPORT = {
     "errors": set(),
     "segment": set(),
@@ -54,14 +52,7 @@ MAY_IMPORT = {
     "warping_batch": {"_C", "warping_checks"},
     "warping": {"_C", "library_cuda_dtw", "memory", "warping_batch", "warping_checks"},
     "warping_online": {"_C", "warping_checks"},
-    "token_boundaries": set(),
-    "ctc_paths": {"errors", "graph", "ops"},
-    "forced_alignment": {"ctc_paths", "graph"},
-    "ctc_alignment": {"forced_alignment", "segment", "token_boundaries"},
-    "ctc_stream": {"ctc_paths", "errors", "forced_alignment", "graph", "online"},
-    "ctc_aligner": BASE | ALIGNERS | {"graph", "ops", "packing"},
-    "dtw_alignment": {"segment"},
-    "dtw_aligner": {"dtw_alignment", "errors", "warping", "warping_checks"},
+    "tensor_alignment": BASE | CORE,
     "models": BASE | CORE,
     "acoustic": BASE | {"__init__"},  # for its version
     "acoustic/training": BASE | {"graph", "ops"},  # by the engine's likelihood and paths

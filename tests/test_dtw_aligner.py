@@ -9,9 +9,9 @@ import pytest
 import torch
 
 import streamhmm as sh
-from streamhmm import ctc_aligner, dtw_aligner, forced_alignment
 from streamhmm.acoustic.features import LogMel, log_mel, mfcc
 from streamhmm.errors import AlignmentError
+from streamhmm.tensor_alignment import ctc_aligner, dtw_aligner, forced_alignment
 
 
 def steps(*frames, dims=3):

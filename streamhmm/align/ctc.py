@@ -18,8 +18,8 @@ from streamhmm.align.results import Alignment, word_segments
 from streamhmm.align.unknown import unknown_words
 from streamhmm.audio import Audio
 from streamhmm.segment import Segment
+from streamhmm.tensor_alignment.token_boundaries import reach
 from streamhmm.text.letters import UNKNOWN, Spelling
-from streamhmm.token_boundaries import reach
 
 
 class CtcTask(NamedTuple):

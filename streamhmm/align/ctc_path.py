@@ -1,4 +1,4 @@
-"""The tokens of a text along the best path of a CTC network; token_boundaries.py tells how long each lasts."""
+"""The tokens of a text along the best path of a CTC network; how long each lasts, token_boundaries.py tells."""
 
 from __future__ import annotations
 

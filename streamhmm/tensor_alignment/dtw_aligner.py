@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from streamhmm.dtw_alignment import DtwAlignment
 from streamhmm.errors import AlignmentError
+from streamhmm.tensor_alignment.dtw_alignment import DtwAlignment
 from streamhmm.warping import dtw
 from streamhmm.warping_checks import Lengths, check_metric, check_options
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from streamhmm.ctc_paths import check_labels, check_log_probs
 from streamhmm.errors import AlignmentError
-from streamhmm.forced_alignment import TokenSpan
 from streamhmm.graph import Graph
 from streamhmm.online import OnlineViterbi
+from streamhmm.tensor_alignment.ctc_paths import check_labels, check_log_probs
+from streamhmm.tensor_alignment.forced_alignment import TokenSpan
 
 
 @dataclass

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from streamhmm.ctc_paths import (
+from streamhmm.graph import Graph
+from streamhmm.tensor_alignment.ctc_paths import (
     best_paths,
     check_labels,
     check_lengths,
@@ -16,7 +17,6 @@ from streamhmm.ctc_paths import (
     frames_needed,
     too_few,
 )
-from streamhmm.graph import Graph
 
 
 class ForcedAlignment(NamedTuple):

@@ -10,8 +10,12 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from streamhmm.ctc_alignment import CtcAlignment
-from streamhmm.ctc_paths import (
+from streamhmm.errors import AlignmentError
+from streamhmm.graph import Graph
+from streamhmm.ops import posteriors as graph_posteriors
+from streamhmm.packing import index_tensor
+from streamhmm.tensor_alignment.ctc_alignment import CtcAlignment
+from streamhmm.tensor_alignment.ctc_paths import (
     CtcPaths,
     best_paths,
     check_labels,
@@ -20,12 +24,8 @@ from streamhmm.ctc_paths import (
     frames_needed,
     too_few,
 )
-from streamhmm.ctc_stream import CtcStream
-from streamhmm.errors import AlignmentError
-from streamhmm.forced_alignment import TokenSpan
-from streamhmm.graph import Graph
-from streamhmm.ops import posteriors as graph_posteriors
-from streamhmm.packing import index_tensor
+from streamhmm.tensor_alignment.ctc_stream import CtcStream
+from streamhmm.tensor_alignment.forced_alignment import TokenSpan
 
 Labels: TypeAlias = Sequence[int] | Tensor
 UNLIKELY = "the targets have a probability of 0 in these frames; check that they belong together"

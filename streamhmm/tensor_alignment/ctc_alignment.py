@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from streamhmm.forced_alignment import TokenSpan
 from streamhmm.segment import Segment
-from streamhmm.token_boundaries import Reach, reach
+from streamhmm.tensor_alignment.forced_alignment import TokenSpan
+from streamhmm.tensor_alignment.token_boundaries import Reach, reach
 
 
 @dataclass(frozen=True)
