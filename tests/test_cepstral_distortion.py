@@ -155,7 +155,7 @@ WRONG: dict[str, tuple[Any, Any, dict[str, Any], type[Exception], str]] = {
         noise(4, 1),
         {"warp": False},
         ValueError,
-        r"must have equally many frames, got 5 and 4; set warp or cut",
+        r"must have equally many frames, got 5 and 4; warp them, or cut off what one is longer by",
     ),
     "orders": (noise(5, 1), noise(5, 1, 3), {}, ValueError, r"equally many coefficients, got 4 and 3"),
     "NaN": (noise(5, 1), BROKEN, {}, ValueError, r"hypothesis must be finite, got NaN or infinity in frame 3"),

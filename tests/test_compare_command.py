@@ -178,6 +178,7 @@ def test_nothing_to_compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         (["{ref}", "{hyp}", "--plot", "a.gif"], "the suffix of 'a.gif' must be one of .png, .svg, .pdf, got '.gif'"),
         (["{ref}", "{hyp}", "--tolerance-ms", "-1"], "must be a number of milliseconds from 0 on, got '-1'"),
         (["{ref}", "{hyp}", "--tolerance-ms", "nan"], "must be a number of milliseconds from 0 on, got 'nan'"),
+        (["{ref}", "{hyp}", "--seed", "-1"], "--seed: must be a whole number from 0 on, got '-1'"),
         (["{ref}", "{hyp}", "--tiers", "syllables"], "invalid choice: 'syllables'"),
     ],
 )

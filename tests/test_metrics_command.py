@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import signal
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +18,9 @@ from test_comparison import SPOKEN, tiers
 from test_speech_features import RATE, buzz
 
 from streamhmm import cli
+from streamhmm.cli.options import interruptible
 from streamhmm.formats import save
+from streamhmm.metrics import SpeechComparison, SpeechFeatures, compare_speech
 
 MEASURES = [
     *("mcd_db", "f0_rmse_hz", "f0_rmse_cents", "f0_bias_cents", "f0_log_correlation"),
@@ -170,7 +176,8 @@ def test_frames_without_warping(corpus: tuple[str, str], capsys: pytest.CaptureF
     assert cli.main(["metrics", *pair, "--unwarped"]) == 1
     errors = capsys.readouterr().err.splitlines()
     assert errors[0] == (
-        "streamhmm: 0: without warping both must have equally many frames, got 81 and 91; set warp or cut"
+        "streamhmm: 0: without warping both must have equally many frames, got 81 and 91; warp them, or cut off what "
+        "one is longer by"
     )
     assert errors[1] == f"streamhmm: {pair[0]}, {pair[1]}: nothing could be compared; check the two paths"
     assert cli.main(["metrics", *pair, "--unwarped", "--cut", "--with-c0", "--json", "-"]) == 0
@@ -211,12 +218,60 @@ def test_rates_that_differ_are_mentioned_once(corpus: tuple[str, str], capsys: p
     )
     assert cli.main(["metrics", *corpus, "--sample-rate", "14000"]) == 0
     assert capsys.readouterr().err == ""
+    soundfile.write(Path(corpus[1], "ben", "1.wav"), buzz(116, rate=8_000), 8_000)
+    assert cli.main(["metrics", *corpus]) == 0
+    assert "ben/1: rates of 8000 and 16000 Hz" in capsys.readouterr().err  # what is told does for all recordings
+
+
+def test_a_file_that_can_be_written_is_written(
+    corpus: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing, sheet = tmp_path / "missing" / "f.json", tmp_path / "f.csv"
+    assert cli.main(["metrics", *corpus, "--json", str(missing), "--csv", str(sheet)]) == 1
+    assert capsys.readouterr().err == f"streamhmm: {missing}: there is no folder {missing.parent}; make it first\n"
+    assert len(sheet.read_text().splitlines()) == 5
+
+
+def test_ctrl_c_need_not_wait_for_a_comparison(
+    corpus: tuple[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    threads = []
+
+    def compare(*sides: SpeechFeatures, **options: Any) -> SpeechComparison:
+        threads.append(threading.current_thread())
+        return compare_speech(*sides, **options)
+
+    monkeypatch.setattr("streamhmm.metrics.compare_speech", compare)
+    assert cli.main(["metrics", *corpus]) == 0
+    assert len(threads) == 4
+    assert threading.main_thread() not in threads
+
+
+def test_interruptible_work() -> None:
+    assert interruptible(lambda: 3) == 3
+    with pytest.raises(ZeroDivisionError):
+        interruptible(lambda: 1 / 0)
+    is_over = threading.Event()
+
+    def work() -> bool:
+        os.kill(os.getpid(), signal.SIGINT)
+        return is_over.wait(60)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            interruptible(work)
+    finally:
+        signal.signal(signal.SIGINT, before)
+        is_over.set()
 
 
 WRONG = {
     "--cut goes with --unwarped": ["a", "b", "--cut"],
     "--radius does not go with --unwarped": ["a", "b", "--unwarped", "--radius", "3"],
     "--json and --csv can't both be standard output": ["a", "b", "--json", "-", "--csv", "-"],
+    "sample_rate must be from 6000 to 192000 Hz, got 200000": ["a", "b", "--sample-rate", "200000"],
+    "--seed: must be a whole number from 0 on, got '-1'": ["a", "b", "--seed", "-1"],
     "order must be from 1 to 100, got 101": ["a", "b", "--order", "101"],
     "compare two files or two folders": [".", "b"],
     "--alignments: compare two files or two folders": ["a", "b", "--alignments", ".", "b"],

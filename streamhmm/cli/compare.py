@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+from streamhmm.cli.options import add_seed
 from streamhmm.cli.output import STDOUT, complain, is_terminal, write
 from streamhmm.errors import OutputError, StreamHMMError
 
@@ -41,7 +42,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )
     compare.add_argument("--tiers", nargs="+", choices=("words", "phones"), default=("words", "phones"), help="which")
     add_tier_names(compare)
-    compare.add_argument("--seed", type=int, default=0, help="of the draws behind the intervals (default: 0)")
+    add_seed(compare)
     compare.set_defaults(run=run, parser=compare)
 
 

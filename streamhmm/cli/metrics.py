@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from streamhmm.cli.compare import add_tier_names, compare_files, with_progress, without_partner
-from streamhmm.cli.options import positive_number, whole_number
+from streamhmm.cli.options import add_seed, interruptible, positive_number, whole_number
 from streamhmm.cli.output import STDOUT, complain, is_terminal, write
 from streamhmm.errors import AudioError, OutputError
 
 if TYPE_CHECKING:
-    from streamhmm.metrics import FilePair, FilePairs, RecordingComparison, SpeechComparison, SpeechSettings
+    from streamhmm.metrics import (
+        FilePair,
+        FilePairs,
+        RecordingComparison,
+        SpeechComparison,
+        SpeechEvaluation,
+        SpeechSettings,
+    )
 
 _CLEAN_BAND = 7 / 8  # of what a recording can hold; resampling filters fall off above
 
@@ -39,7 +47,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     _add_analysis(metrics)
     metrics.add_argument("--json", metavar="FILE", help="write all figures with their intervals; - is standard output")
     metrics.add_argument("--csv", metavar="FILE", help="write the figures of each recording; - is standard output")
-    metrics.add_argument("--seed", type=int, default=0, help="of the draws behind the intervals (default: 0)")
+    add_seed(metrics)
     metrics.set_defaults(run=run, parser=metrics, tolerance_ms=20.0)
 
 
@@ -107,13 +115,25 @@ def run(options: argparse.Namespace) -> int:
     evaluation = evaluate_speech(compared, alignments, seed=options.seed)
     if STDOUT not in (options.json, options.csv):
         write((metrics_report.tables if is_terminal() else metrics_report.lines)(evaluation))
-    if options.json:
-        metrics_report.write_json(options.json, evaluation, failures, unaligned, options)
-    if options.csv:
-        metrics_report.write_csv(options.csv, evaluation)
+    is_written = _write_files(evaluation, failures, unaligned, options)
     lacking = (files.only_hypothesis, aligned.only_hypothesis if aligned else ())
     pairs = zip((failures, unaligned), lacking, strict=True)
-    return int(any(name not in allowed for found, allowed in pairs for name in found))
+    return int(not is_written or any(name not in allowed for found, allowed in pairs for name in found))
+
+
+def _write_files(
+    evaluation: SpeechEvaluation, failures: dict[str, str], unaligned: dict[str, str], options: argparse.Namespace
+) -> bool:
+    """Write to every output that can be written; returns whether all could."""
+    from streamhmm.cli.metrics_report import format_csv, format_json, put
+
+    texts: list[tuple[str, str]] = []
+    if options.json:
+        texts.append((options.json, format_json(evaluation, failures, unaligned, options)))
+    if options.csv:
+        texts.append((options.csv, format_csv(evaluation)))
+    failed = [path for path, text in texts if not put(path, text)]
+    return not failed
 
 
 def _settings(options: argparse.Namespace) -> SpeechSettings:
@@ -148,7 +168,8 @@ def _compare(
     for pair in with_progress(pairs):
         try:
             ours, theirs = (speech_features(path, settings) for path in (pair.reference, pair.hypothesis))
-            yield compare_speech(
+            compare = partial(
+                compare_speech,
                 ours,
                 theirs,
                 name=pair.name,
@@ -158,21 +179,24 @@ def _compare(
                 with_c0=options.with_c0,
                 cut=options.cut,
             )
+            yield interruptible(compare)
         except (AudioError, ValueError) as error:
             failures[pair.name] = str(error) if isinstance(error, AudioError) else f"{pair.name}: {error}"
             complain(failures[pair.name])
 
 
 def _mention_rates(compared: Sequence[SpeechComparison]) -> None:
-    """Say so if the band reaches up to where resampling has left nothing on one side."""
-    for recording in compared:
-        lowest, highest = sorted(recording.source_rates)
-        if lowest != highest and recording.settings.sample_rate > lowest * _CLEAN_BAND:
-            complain(
-                f"{recording.name}: rates of {lowest} and {highest} Hz: the edge of the band counts as distortion; "
-                f"use --sample-rate {int(lowest * _CLEAN_BAND)}, or make both recordings at one rate"
-            )
-            return
+    """Say so if the band reaches up to where resampling has left nothing on one side; of the worst recording."""
+    mixed = [recording for recording in compared if len(set(recording.source_rates)) > 1]
+    if not mixed:
+        return
+    worst = min(mixed, key=lambda recording: min(recording.source_rates))
+    lowest, highest = sorted(worst.source_rates)
+    if worst.settings.sample_rate > lowest * _CLEAN_BAND:
+        complain(
+            f"{worst.name}: rates of {lowest} and {highest} Hz: the edge of the band counts as distortion; "
+            f"use --sample-rate {int(lowest * _CLEAN_BAND)}, or make both recordings at one rate"
+        )
 
 
 def _alignment_pairs(options: argparse.Namespace) -> FilePairs | None:

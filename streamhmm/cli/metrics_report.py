@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from streamhmm.cli.output import STDOUT, write
+from streamhmm.cli.output import STDOUT, complain, write
+from streamhmm.errors import OutputError
 from streamhmm.formats import atomic_write
-from streamhmm.metrics import Figure, SpeechComparison, SpeechEvaluation
+from streamhmm.metrics import DurationRow, Figure, SpeechComparison, SpeechEvaluation
 from streamhmm.metrics.speech_evaluation import SPEECH_MEASURES, measures_of
 
 SCHEMA = 1
@@ -83,15 +84,15 @@ def _note(evaluation: SpeechEvaluation) -> str:
     return "; ".join(notes) + "\n"
 
 
-def write_csv(path: str, evaluation: SpeechEvaluation) -> None:
-    """The figures of each recording to a file, or to standard output as "-"; empty where they are not known."""
+def format_csv(evaluation: SpeechEvaluation) -> str:
+    """The figures of each recording; empty where they are not known."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["name", *SPEECH_MEASURES, "voiced", *_COUNTS])
     for recording in evaluation.recordings:
         entry = _entry(recording)
         writer.writerow(["" if value is None else value for value in entry.values()])
-    _put(path, text.getvalue())
+    return text.getvalue()
 
 
 def _entry(recording: SpeechComparison) -> dict[str, Any]:
@@ -100,32 +101,19 @@ def _entry(recording: SpeechComparison) -> dict[str, Any]:
     return {"name": recording.name, **figures, "voiced": recording.pitch.voiced, **counts}
 
 
-def write_json(
-    path: str,
-    evaluation: SpeechEvaluation,
-    failures: dict[str, str],
-    unaligned: dict[str, str],
-    options: argparse.Namespace,
-) -> None:
-    """Everything as JSON to a file, or to standard output as "-"; figures that are not known are null.
+def format_json(
+    evaluation: SpeechEvaluation, failures: dict[str, str], unaligned: dict[str, str], options: argparse.Namespace
+) -> str:
+    """Everything as JSON; figures that are not known are null.
 
     ``failures`` and ``unaligned`` say why a recording, or an alignment, of that name was not compared.
     """
-    first = evaluation.recordings[0]
-    compared = first.distortion
     content = {
         "streamhmm_metrics": SCHEMA,
         "reference": options.reference,
         "hypothesis": options.hypothesis,
         "alignments": options.alignments,
-        "analysis": asdict(first.settings),
-        "comparison": {
-            "is_warped": compared.is_warped,
-            "step": compared.step,
-            "radius": compared.radius,
-            "with_c0": compared.with_c0,
-            "coefficients": compared.coefficients,
-        },
+        **_settings(evaluation.recordings[0]),
         "seed": options.seed,
         "intervals": {"level": 0.95, "units": len(evaluation.recordings)},
         "not_compared": failures,
@@ -134,17 +122,21 @@ def write_json(
         "figures": {
             name: {**_figure(f), "recordings": evaluation.known[name]} for name, f in evaluation.figures.items()
         },
-        "durations": {
-            tier: {
-                "segments": row.segments,
-                "missed": row.missed,
-                **{name: _figure(figure) for name, figure in row.figures.items()},
-            }
-            for tier, row in evaluation.durations.items()
-        },
+        "durations": {tier: _durations(row) for tier, row in evaluation.durations.items()},
         "recordings": [_entry(recording) for recording in evaluation.recordings],
     }
-    _put(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _settings(recording: SpeechComparison) -> dict[str, Any]:
+    names = ("is_warped", "step", "radius", "with_c0", "coefficients")
+    comparison = {name: getattr(recording.distortion, name) for name in names}
+    return {"analysis": asdict(recording.settings), "comparison": comparison}
+
+
+def _durations(row: DurationRow) -> dict[str, Any]:
+    figures = {name: _figure(figure) for name, figure in row.figures.items()}
+    return {"segments": row.segments, "missed": row.missed, **figures}
 
 
 def _figure(figure: Figure) -> dict[str, float | None]:
@@ -155,9 +147,15 @@ def _known(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _put(path: str, text: str) -> None:
-    if path == STDOUT:
-        write(text)
-    else:
-        with atomic_write(path) as file:
-            file.write(text)
+def put(path: str, text: str) -> bool:
+    """Write to a file, or to standard output as "-"; returns whether that went well, and says so if not."""
+    try:
+        if path == STDOUT:
+            write(text)
+        else:
+            with atomic_write(path) as file:
+                file.write(text)
+    except OutputError as error:
+        complain(str(error))
+        return False
+    return True

@@ -7,15 +7,19 @@ import io
 import math
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from threading import Thread
+from typing import TYPE_CHECKING, TypeVar
 
 from streamhmm.cli.output import complain
 from streamhmm.errors import TextError
 
 if TYPE_CHECKING:
     from streamhmm.align.aligner import Aligner
+
+Result = TypeVar("Result")
 
 STDIN = "-"
 STDIN_NAME = "<stdin>"
@@ -165,10 +169,36 @@ def interrupt_ends_at_once() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+def interruptible(work: Callable[[], Result]) -> Result:
+    """What ``work`` returns or raises. It runs in another thread, so that Ctrl-C need not wait for it: Python's handler
+    runs between calls of the main thread only, and a call of the engine may take minutes."""
+    future: Future[Result] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    return future.result()
+
+
 def whole_number(text: str) -> int:
     """A number from 1 on, or an error for argparse."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text!r}")
+    return int(text)
+
+
+def add_seed(parser: argparse.ArgumentParser) -> None:
+    """Add the seed of the bootstrap."""
+    parser.add_argument("--seed", type=_seed, default=0, help="of the draws behind the intervals (default: 0)")
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0 on, got {text!r}")
     return int(text)
 
 

@@ -84,12 +84,7 @@ def mel_cepstral_distortion(
     """
     import torch
 
-    if step not in STEPS:
-        raise ValueError(f"step must be one of {', '.join(STEPS)}, got {step!r}")
-    if warp and cut:
-        raise ValueError("cut is for warp=False: with warping no frame is left out")
-    if radius is not None and not warp:
-        raise ValueError("radius is for warp=True: without warping there is no band")
+    _check_options(warp, step, radius, cut)
     ours, theirs = _cepstra(reference, "reference"), _cepstra(hypothesis, "hypothesis")
     if ours.shape[1] != theirs.shape[1]:
         raise ValueError(
@@ -113,6 +108,15 @@ def mel_cepstral_distortion(
         radius=radius,
         path=path,
     )
+
+
+def _check_options(warp: bool, step: str, radius: int | None, cut: bool) -> None:
+    if step not in STEPS:
+        raise ValueError(f"step must be one of {', '.join(STEPS)}, got {step!r}")
+    if warp and cut:
+        raise ValueError("cut is for warp=False: with warping no frame is left out")
+    if radius is not None and not warp:
+        raise ValueError("radius is for warp=True: without warping there is no band")
 
 
 def _cepstra(values: Any, name: str) -> Tensor:
@@ -149,6 +153,7 @@ def _straight(one: Tensor, other: Tensor, cut: bool) -> Tensor:
     frames = min(len(one), len(other))
     if not cut and len(one) != len(other):
         raise ValueError(
-            f"without warping both must have equally many frames, got {len(one)} and {len(other)}; set warp or cut"
+            f"without warping both must have equally many frames, got {len(one)} and {len(other)}; warp them, or "
+            "cut off what one is longer by"
         )
     return torch.arange(frames, device=one.device)[:, None].expand(-1, 2)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 _POINTS = 1000
+_BLOCK_FRAMES = 4096
 
 
 @lru_cache
@@ -48,11 +49,16 @@ def mel_cepstra(spectra: Any, *, order: int = 24, alpha: float = 0.41) -> FloatA
         raise ValueError(f"order must be from 0 to {power.shape[1] - 1}, below the number of bins, got {order}")
     if not -1 < alpha < 1:
         raise ValueError(f"alpha must be between -1 and 1, got {alpha}")
-    if not ((power > 0) & np.isfinite(power)).all():
+    if power.size and not 0 < power.min() <= power.max() < np.inf:
         raise ValueError("spectra must be positive and finite")
-    cepstra = np.fft.irfft(np.log(power), axis=1)[:, : power.shape[1]]
-    cepstra[:, [0, -1]] /= 2  # each of the others stands for two of the even sequence
-    return cepstra @ _warping(power.shape[1], order, alpha)
+    warping = _warping(power.shape[1], order, alpha)
+    found = np.empty((len(power), order + 1))
+    for first in range(0, len(power), _BLOCK_FRAMES):  # the cepstra of an hour at once would take gigabytes
+        block = slice(first, first + _BLOCK_FRAMES)
+        cepstra = np.fft.irfft(np.log(power[block]), axis=1)[:, : power.shape[1]]
+        cepstra[:, [0, -1]] /= 2  # each of the others stands for two of the even sequence
+        np.matmul(cepstra, warping, out=found[block])
+    return found
 
 
 def _warping(coefficients: int, order: int, alpha: float) -> FloatArray:

@@ -19,7 +19,7 @@ from streamhmm.metrics.mel_cepstrum import mel_alpha, mel_cepstra
 
 FloatArray = NDArray[np.float64]
 PITCH_METHODS = ("dio", "harvest")
-_LOWEST_RATE = 6000
+_LOWEST_RATE, _HIGHEST_RATE = 6_000, 192_000
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class SpeechSettings:
     pitch_ceiling_hz: float = 800.0
 
     def __post_init__(self) -> None:
-        if not self.sample_rate >= _LOWEST_RATE:
-            raise ValueError(f"sample_rate must be at least {_LOWEST_RATE} Hz, got {self.sample_rate}")
+        if not _LOWEST_RATE <= self.sample_rate <= _HIGHEST_RATE:
+            raise ValueError(f"sample_rate must be from {_LOWEST_RATE} to {_HIGHEST_RATE} Hz, got {self.sample_rate}")
         if not 1 <= self.frame_shift_ms <= 100:
             raise ValueError(f"frame_shift_ms must be from 1 to 100, got {self.frame_shift_ms}")
         if not 1 <= self.order <= 100:
