@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 import streamhmm as sh
-from streamhmm.acoustic.features import N_MELS, LogMel
+from streamhmm.acoustic.features import N_MELS, log_mel
 from streamhmm.acoustic.labels import LABELS, SILENCE
 from streamhmm.acoustic.training.manifest import UNKNOWN, read_manifest
 
@@ -98,12 +98,10 @@ def _options() -> argparse.Namespace:
 
 
 def _examples(manifest: Path) -> Iterator[Example]:
-    features = LogMel()
     for utterance in read_manifest(manifest):
         units = [phone for unit in utterance.units or () for phone in unit.phones]
         phones = [PHONES.index(phone) for phone in units if phone not in (SILENCE, UNKNOWN)]
-        frames, cache = features(torch.from_numpy(soundfile.read(utterance.audio, dtype="float32")[0]))
-        frames = torch.cat([frames, features.finish(cache)])
+        frames = log_mel(torch.from_numpy(soundfile.read(utterance.audio, dtype="float32")[0]))
         if phones and len(frames) > 4 * len(phones):
             yield Example(frames.half(), phones)
 

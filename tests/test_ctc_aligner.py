@@ -127,6 +127,9 @@ def test_segments_of_tokens_and_words():
     assert (first.label, first.start, first.end) == ("ab", a.start, b.end)
     assert (second.label, second.start, second.end) == ("c", c.start, c.end)
     assert first.score == pytest.approx(0.97)
+    assert found.word_segments(["ab", "c"], torch.tensor(words)) == (first, second)
+    with pytest.raises(ValueError, match="names must be of all columns, 3 is one of them, got 3 names"):
+        found.segments(["-", "a", "b"])
     with pytest.raises(ValueError, match=r"words must be ascending, with every one of 0…1, got \[1, 1, 0\]"):
         found.word_segments(["ab", "c"], [1, 1, 0])
     with pytest.raises(ValueError, match=r"words must be ascending, with every one of 0…2, got \[0, 0, 1\]"):
@@ -169,11 +172,14 @@ def test_tokens_of_a_stream_come_once_they_are_sure():
 
 def test_a_stream_may_be_fed_from_one_buffer():
     log_probs, buffer = random_log_probs(40, 5, seed=2), torch.empty(4, 5, dtype=torch.float64)
-    stream, spans = ALIGNER.stream([1, 2, 3, 4]), []
+    labels = torch.tensor([1, 2, 3, 4])
+    stream, spans = ALIGNER.stream(labels), []
+    labels.fill_(4)
     for chunk in log_probs.split(4):
         spans += stream.push(buffer.copy_(chunk))
     spans += stream.finish()
     whole = ALIGNER.align(log_probs, [1, 2, 3, 4]).tokens
+    assert [span.token for span in spans] == [1, 2, 3, 4]
     assert [span.score for span in spans] == pytest.approx([span.score for span in whole])
 
 
@@ -184,10 +190,13 @@ def test_streams_that_end_early_or_are_given_what_is_wrong():
     with pytest.raises(ValueError, match=r"targets must be in 0…2, columns of log_probs, got \[1, 2, 3\]"):
         stream.push(torch.zeros(2, 3))
     assert [span.token for span in stream.push(peaks((1, 2), (0, 2)))] == [1]
+    with pytest.raises(ValueError, match=r"log_probs must be \(n, 4\) as in the first chunk, got shape \(2, 5\)"):
+        stream.push(peaks((1, 2), columns=5))
+    assert stream.final_frames == 4
     message = "the stream ended before its targets did: 1 of 3 were heard; give more audio, or targets that belong"
     with pytest.raises(AlignmentError, match=message):
         stream.finish()
-    with pytest.raises(ValueError, match=r"labels must not contain the blank"):
+    with pytest.raises(ValueError, match=r"targets must not contain the blank \(0\), sequence 0 has \[1, 0\]"):
         ALIGNER.stream([1, 0])
     assert ALIGNER.stream([]).finish() == []
 
@@ -195,7 +204,16 @@ def test_streams_that_end_early_or_are_given_what_is_wrong():
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: sh.CTCAligner(frame_s=0.0), ValueError, "frame_s must be above 0, got 0.0"),
+        (lambda: sh.CTCAligner(frame_s=0.0), ValueError, "frame_s must be above 0 and finite, got 0.0"),
+        (lambda: sh.CTCAligner(frame_s=math.inf), ValueError, "frame_s must be above 0 and finite, got inf"),
+        (lambda: sh.CTCAligner(offset_s=math.nan), ValueError, "offset_s must be finite, got nan"),
+        (lambda: sh.CTCAligner(0.0), TypeError, "blank must be an integer, got float"),
+        (
+            lambda: ALIGNER.align(torch.zeros(5, 3), "ab"),
+            TypeError,
+            "targets must be integers, the columns of the labels, got str",
+        ),
+        (lambda: ALIGNER.stream(None), TypeError, "targets must be integers, the columns of the labels, got NoneType"),
         (lambda: ALIGNER.align([[0.0]], [1]), TypeError, "log_probs must be a torch.Tensor, got list"),
         (
             lambda: ALIGNER.align(torch.zeros(1, 5, 3), [1]),

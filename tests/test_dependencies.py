@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -91,6 +92,7 @@ class Imported(NamedTuple):
     at_import: bool
 
 
+@cache
 def imports_of(source: Path) -> list[Imported]:
     """Every import statement of a file, and every ``import_module`` of a literal name."""
     home = source.relative_to(ROOT).with_suffix("").parts[:-1]

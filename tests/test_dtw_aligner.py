@@ -27,6 +27,9 @@ def test_boundaries_are_carried_to_the_frame_both_ways():
     assert (found.distance, found.reference_frames, found.query_frames) == (0.0, 10, 16)
     assert found.to_query([-1, 99]).tolist() == [0, 16]
     assert found.to_query([]).tolist() == []
+    times = torch.tensor([3.0, 4.0], requires_grad=True)
+    assert found.to_query(times).tolist() == [5, 7]
+    assert found.to_query(3.0).tolist() == 5
 
 
 def test_the_rule_at_each_kind_of_step():
@@ -99,7 +102,8 @@ def test_what_cannot_be_aligned_has_its_error_in_its_place():
     assert right == aligner.align(features[0], features[0])
     with pytest.raises(AlignmentError, match=f"^{message}$"):
         aligner.align(features[0, :2], features[0])
-    with pytest.raises(AlignmentError, match="no path fits 0 frames of the reference and 5 of the query"):
+    nothing = "^0 frames of the reference and 5 of the query: both must have one at least; give more audio$"
+    with pytest.raises(AlignmentError, match=nothing):
         aligner.align(features[0, :0], features[0])
 
 
@@ -109,7 +113,7 @@ def test_what_cannot_be_aligned_has_its_error_in_its_place():
         (lambda: sh.DTWAligner("manhattan"), ValueError, "metric must be"),
         (lambda: sh.DTWAligner(step="diagonal"), ValueError, "step must be"),
         (lambda: sh.DTWAligner(band="sakoe_chiba"), ValueError, "radius"),
-        (lambda: sh.DTWAligner(frame_s=0.0), ValueError, "frame_s must be above 0, got 0.0"),
+        (lambda: sh.DTWAligner(frame_s=0.0), ValueError, "frame_s must be above 0 and finite, got 0.0"),
         (
             lambda: sh.DTWAligner().align(torch.zeros(1, 2, 3), torch.zeros(1, 2, 3)),
             ValueError,
@@ -120,7 +124,22 @@ def test_what_cannot_be_aligned_has_its_error_in_its_place():
             ValueError,
             r"references must be \(B, N, D\), got shape \(2, 3\)",
         ),
-        (lambda: sh.DTWAligner().align(torch.zeros(2, 3), [0]), TypeError, "y must be a torch.Tensor, got list"),
+        (lambda: sh.DTWAligner().align(torch.zeros(2, 3), [0]), TypeError, "query must be a torch.Tensor, got list"),
+        (
+            lambda: sh.DTWAligner().align(torch.zeros(2, 3), torch.zeros(1, 2, 3)),
+            ValueError,
+            r"query must be \(M, D\), got shape \(1, 2, 3\); align_batch takes batches",
+        ),
+        (
+            lambda: sh.DTWAligner().align_batch(torch.zeros(1, 2, 3), torch.zeros(2, 3)),
+            ValueError,
+            r"queries must be \(B, M, D\), got shape \(2, 3\)",
+        ),
+        (
+            lambda: sh.DTWAligner().align_batch(torch.zeros(1, 2, 3), torch.zeros(1, 2, 3), None, [3]),
+            ValueError,
+            r"query_lengths must be in 0…2, got \[3\]",
+        ),
     ],
 )
 def test_wrong_input(call, error, message):

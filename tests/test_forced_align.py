@@ -124,6 +124,7 @@ def test_targets_that_are_impossible_have_no_score():
         (torch.ones(1, 5, 3, dtype=torch.int64), [[1]], {}, TypeError, "log_probs must be float16, bfloat16, .*int64"),
         ((1, 5, 3), [[1]], {"blank": 3}, ValueError, r"blank must be in 0…2, a column of log_probs, got 3"),
         ((1, 5, 3), [[1]], {"blank": -1}, ValueError, r"blank must be in 0…2, a column of log_probs, got -1"),
+        ((1, 5, 3), [[1]], {"blank": 0.0}, TypeError, "blank must be an integer, got float"),
         ((1, 5, 3), None, {}, TypeError, "targets must be a torch.Tensor, got NoneType"),
         ((1, 5, 3), [1], {}, ValueError, r"targets must be \(1, L\), a row a sequence, got shape \(1,\)"),
         ((1, 5, 3), [[1], [2]], {}, ValueError, r"targets must be \(1, L\), a row a sequence, got shape \(2, 1\)"),

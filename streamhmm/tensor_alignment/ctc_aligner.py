@@ -13,14 +13,18 @@ from torch import Tensor
 from streamhmm.errors import AlignmentError
 from streamhmm.graph import Graph
 from streamhmm.ops import posteriors as graph_posteriors
-from streamhmm.packing import index_tensor
+from streamhmm.tensor_alignment.checks import (
+    check_blank,
+    check_labels,
+    check_lengths,
+    check_log_probs,
+    check_times,
+    label_tensor,
+)
 from streamhmm.tensor_alignment.ctc_alignment import CtcAlignment
 from streamhmm.tensor_alignment.ctc_paths import (
     CtcPaths,
     best_paths,
-    check_labels,
-    check_lengths,
-    check_log_probs,
     frames_needed,
     too_few,
 )
@@ -50,12 +54,12 @@ class CTCAligner:
     Log-probabilities may be of any floating type, on the CPU or a CUDA device.
 
     Raises:
-        ValueError: ``frame_s`` is not above 0.
+        ValueError, TypeError: ``blank`` is no integer; ``frame_s`` is not above 0, or a time is not finite.
     """
 
     def __init__(self, blank: int = 0, *, frame_s: float | None = None, offset_s: float = 0.0) -> None:
-        if frame_s is not None and not frame_s > 0:
-            raise ValueError(f"frame_s must be above 0, got {frame_s}")
+        check_blank(blank)
+        check_times(frame_s, offset_s)
         self.blank, self.frame_s, self.offset_s = blank, frame_s, offset_s
 
     def align(self, log_probs: Tensor, targets: Labels, *, posteriors: bool = False) -> CtcAlignment:
@@ -106,7 +110,7 @@ class CTCAligner:
         frames = check_lengths(lengths, batch, most, "lengths")
         labels = _rows(targets, target_lengths, batch)
         for sequence, row in enumerate(labels):
-            check_labels(row, self.blank, columns, sequence)
+            check_labels(row, self.blank, sequence, columns)
         if not batch:
             return []
         within = torch.tensor(frames, dtype=torch.int64)
@@ -144,7 +148,8 @@ class CTCAligner:
         Raises:
             ValueError, TypeError: for arguments that are not as said.
         """
-        row = index_tensor(targets, "targets", allow_empty=True)
+        row = label_tensor(targets).clone()  # the caller's own may change
+        check_labels(row, self.blank, 0)
         return CtcStream(row, self.blank, max_lag=max_lag, beam=beam, certainty=certainty)
 
     def _alignment(self, spans: tuple[TokenSpan, ...], score: float, frames: int) -> CtcAlignment:
@@ -175,7 +180,7 @@ def _rows(
         raise ValueError("target_lengths go with a tensor of targets")
     if len(targets) != batch:
         raise ValueError(f"targets must be {batch} sequences, as many as log_probs, got {len(targets)}")
-    return [index_tensor(row, "targets", allow_empty=True) for row in targets]
+    return [label_tensor(row) for row in targets]
 
 
 def _along(log_probs: Tensor, paths: CtcPaths, labels: Sequence[Tensor], blank: int) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
 import torch
 from torch import Tensor
@@ -73,9 +74,13 @@ class CtcAlignment:
             One :class:`~streamhmm.Segment` a token; its score is the geometric mean of the token's probabilities.
 
         Raises:
-            ValueError: the aligner was made without ``frame_s``; another number of ``words`` than tokens.
+            ValueError: the aligner was made without ``frame_s``; another number of ``words`` than tokens; a token's
+                column has no name.
         """
         starts, ends = self._seconds(words)
+        highest = max((token.token for token in self.tokens), default=-1)
+        if highest >= len(names):
+            raise ValueError(f"names must be of all columns, {highest} is one of them, got {len(names)} names")
         found = zip(self.tokens, starts, ends, strict=True)
         return tuple(Segment(names[token.token], start, end, math.exp(token.score)) for token, start, end in found)
 
@@ -94,9 +99,10 @@ class CtcAlignment:
             ValueError: the aligner was made without ``frame_s``; ``words`` that are not as said.
         """
         starts, ends = self._seconds(words)
-        if list(dict.fromkeys(words)) != list(range(len(labels))) or list(words) != sorted(words):
-            raise ValueError(f"words must be ascending, with every one of 0…{len(labels) - 1}, got {list(words)}")
-        places = [[place for place, word in enumerate(words) if word == number] for number in range(len(labels))]
+        words = [int(word) for word in words]
+        if list(dict.fromkeys(words)) != list(range(len(labels))) or words != sorted(words):
+            raise ValueError(f"words must be ascending, with every one of 0…{len(labels) - 1}, got {words}")
+        places = [list(own) for _, own in groupby(range(len(words)), key=words.__getitem__)]
         return tuple(
             Segment(label, starts[own[0]], ends[own[-1]], math.exp(self._mean_score(own)))
             for label, own in zip(labels, places, strict=True)

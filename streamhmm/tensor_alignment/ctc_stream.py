@@ -10,7 +10,7 @@ from torch import Tensor
 from streamhmm.errors import AlignmentError
 from streamhmm.graph import Graph
 from streamhmm.online import OnlineViterbi
-from streamhmm.tensor_alignment.ctc_paths import check_labels, check_log_probs
+from streamhmm.tensor_alignment.checks import check_labels, check_log_probs
 from streamhmm.tensor_alignment.forced_alignment import TokenSpan
 
 
@@ -36,6 +36,7 @@ class CtcStream:
         graph = Graph.ctc(targets, blank)
         self._decoder = OnlineViterbi(graph, max_lag=max_lag, beam=beam, certainty=certainty)
         self._targets, self._blank, self._pdfs = targets, blank, graph.pdfs
+        self._columns: int | None = None
         self._waiting: list[Tensor] = []
         self._open: _Open | None = None
         self._told = 0
@@ -63,8 +64,13 @@ class CtcStream:
         if isinstance(log_probs, Tensor) and log_probs.dim() != 2:
             raise ValueError(f"log_probs must be (n, C), got shape {tuple(log_probs.shape)}")
         check_log_probs(log_probs.unsqueeze(0) if isinstance(log_probs, Tensor) else log_probs, self._blank)
-        check_labels(self._targets, self._blank, log_probs.shape[1], 0)
+        check_labels(self._targets, self._blank, 0, log_probs.shape[1])
+        if self._columns not in (None, log_probs.shape[1]):
+            raise ValueError(
+                f"log_probs must be (n, {self._columns}) as in the first chunk, got shape {tuple(log_probs.shape)}"
+            )
         states = self._decoder.push(log_probs.detach())
+        self._columns = log_probs.shape[1]
         self._waiting.append(log_probs.detach().clone())  # the caller's own may change
         return self._take(states)
 

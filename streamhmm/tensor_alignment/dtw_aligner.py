@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from streamhmm.errors import AlignmentError
+from streamhmm.tensor_alignment.checks import check_lengths, check_times
 from streamhmm.tensor_alignment.dtw_alignment import DtwAlignment
 from streamhmm.warping import dtw
 from streamhmm.warping_checks import Lengths, check_metric, check_options
 
+NO_FRAMES = "{reference} frames of the reference and {query} of the query: both must have one at least; give more audio"
 NO_PATH = (
     "no path fits {reference} frames of the reference and {query} of the query; widen the band, take the step pattern "
     '"symmetric2", or check that they belong together'
@@ -55,8 +57,7 @@ class DTWAligner:
     ) -> None:
         check_metric(metric)
         check_options(step, band, radius, slope, None)
-        if frame_s is not None and not frame_s > 0:
-            raise ValueError(f"frame_s must be above 0, got {frame_s}")
+        check_times(frame_s)
         self.metric, self.step = metric, step
         self.band, self.radius, self.slope = band, radius, slope
         self.open_begin, self.open_end = open_begin, open_end
@@ -67,11 +68,12 @@ class DTWAligner:
 
         Raises:
             AlignmentError: no path fits, because of the band or the step pattern, or as there are no frames.
-            ValueError, TypeError: for features that are not as said, as in :func:`streamhmm.dtw`.
+            ValueError, TypeError: for features that are not as said, as in :func:`streamhmm.dtw`, whose x is the
+                reference and y the query.
         """
-        if isinstance(reference, Tensor) and reference.dim() != 2:
-            raise ValueError(f"reference must be (N, D), got shape {tuple(reference.shape)}; align_batch takes batches")
-        found = self._warp(reference, query, None, None)[0]
+        for features, name, shape in ((reference, "reference", "(N, D)"), (query, "query", "(M, D)")):
+            _check_features(features, name, shape, 2, "; align_batch takes batches")
+        found = self._warp(reference, query, [len(reference)], [len(query)])[0]
         if isinstance(found, AlignmentError):
             raise found
         return found
@@ -90,14 +92,17 @@ class DTWAligner:
             reference_lengths, query_lengths: (B,) frames of each; all by default.
 
         Raises:
-            ValueError, TypeError: for features and lengths that are not as said, as in :func:`streamhmm.dtw`.
+            ValueError, TypeError: for features and lengths that are not as said, as in :func:`streamhmm.dtw`, whose x
+                are the references and y the queries.
         """
-        if isinstance(references, Tensor) and references.dim() != 3:
-            raise ValueError(f"references must be (B, N, D), got shape {tuple(references.shape)}")
-        return self._warp(references, queries, reference_lengths, query_lengths)
+        for features, name, shape in ((references, "references", "(B, N, D)"), (queries, "queries", "(B, M, D)")):
+            _check_features(features, name, shape, 3)
+        rows = check_lengths(reference_lengths, len(references), references.shape[1], "reference_lengths")
+        columns = check_lengths(query_lengths, len(queries), queries.shape[1], "query_lengths")
+        return self._warp(references, queries, rows, columns)
 
     def _warp(
-        self, references: Tensor, queries: Tensor, reference_lengths: Lengths, query_lengths: Lengths
+        self, references: Tensor, queries: Tensor, rows: Sequence[int], columns: Sequence[int]
     ) -> list[DtwAlignment | AlignmentError]:
         found = dtw(
             references,
@@ -109,24 +114,21 @@ class DTWAligner:
             slope=self.slope,
             open_begin=self.open_begin,
             open_end=self.open_end,
-            x_lengths=reference_lengths,
-            y_lengths=query_lengths,
+            x_lengths=rows,
+            y_lengths=columns,
         )
         paths: Sequence[Tensor] = [found.path] if isinstance(found.path, Tensor) else found.path
-        rows, columns = (
-            _sizes(lengths, len(paths), features.shape[-2])
-            for lengths, features in ((reference_lengths, references), (query_lengths, queries))
-        )
         costs = zip(found.distance.reshape(-1).tolist(), found.normalized_distance.reshape(-1).tolist(), strict=True)
         return [
             DtwAlignment(path.cpu(), *cost, row, column, self.frame_s)
             if len(path)
-            else AlignmentError(NO_PATH.format(reference=row, query=column))
+            else AlignmentError((NO_PATH if row and column else NO_FRAMES).format(reference=row, query=column))
             for path, cost, row, column in zip(paths, costs, rows, columns, strict=True)
         ]
 
 
-def _sizes(lengths: Lengths, batch: int, most: int) -> list[int]:
-    if lengths is None:
-        return [most] * batch
-    return [int(length) for length in lengths]
+def _check_features(features: Tensor, name: str, shape: str, dims: int, hint: str = "") -> None:
+    if not isinstance(features, Tensor):
+        raise TypeError(f"{name} must be a torch.Tensor, got {type(features).__name__}")
+    if features.dim() != dims:
+        raise ValueError(f"{name} must be {shape}, got shape {tuple(features.shape)}{hint}")

@@ -39,18 +39,18 @@ class DtwAlignment:
     query_frames: int
     frame_s: float | None = None
 
-    def to_query(self, times: Sequence[float] | Tensor) -> Tensor:
+    def to_query(self, times: float | Sequence[float] | Tensor) -> Tensor:
         """When the query says what the reference says at ``times``.
 
         Args:
             times: (N,) seconds, or frames without ``frame_s``; what lies outside the reference is taken for its ends.
 
         Returns:
-            (N,) float64 on the CPU, ascending if ``times`` are.
+            (N,) float64 on the CPU, ascending if ``times`` are; of a single time (), a single one.
         """
         return self._carried(times, *self._edges)
 
-    def to_reference(self, times: Sequence[float] | Tensor) -> Tensor:
+    def to_reference(self, times: float | Sequence[float] | Tensor) -> Tensor:
         """When the reference says what the query says at ``times``; the other direction of :meth:`to_query`.
 
         Times outside of what the path covers, with ``open_begin`` or ``open_end``, are taken for its ends.
@@ -81,11 +81,11 @@ class DtwAlignment:
         return _edges(self.path[:, 1], self.path[:, 0])
 
     def _carried(
-        self, times: Sequence[float] | Tensor, edges: NDArray[np.float64], carried: NDArray[np.float64]
+        self, times: float | Sequence[float] | Tensor, edges: NDArray[np.float64], carried: NDArray[np.float64]
     ) -> Tensor:
         unit = self.frame_s or 1.0
-        given = torch.as_tensor(times, dtype=torch.float64).cpu().numpy()
-        return torch.from_numpy(np.interp(given / unit, edges, carried) * unit)
+        given = torch.as_tensor(times, dtype=torch.float64).detach().cpu().numpy()
+        return torch.as_tensor(np.interp(given / unit, edges, carried) * unit)
 
 
 def _edges(frames: Tensor, others: Tensor) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -9,14 +9,8 @@ import torch
 from torch import Tensor
 
 from streamhmm.graph import Graph
-from streamhmm.tensor_alignment.ctc_paths import (
-    best_paths,
-    check_labels,
-    check_lengths,
-    check_log_probs,
-    frames_needed,
-    too_few,
-)
+from streamhmm.tensor_alignment.checks import check_labels, check_lengths, check_log_probs
+from streamhmm.tensor_alignment.ctc_paths import best_paths, frames_needed, too_few
 
 
 class ForcedAlignment(NamedTuple):
@@ -85,7 +79,7 @@ def forced_align(
     lengths = check_lengths(input_lengths, batch, frames, "input_lengths")
     labels = _labels(targets, target_lengths, batch)
     for sequence, row in enumerate(labels):
-        check_labels(row, blank, columns, sequence)
+        check_labels(row, blank, sequence, columns)
         if frames_needed(row) > lengths[sequence]:
             raise too_few(row, lengths[sequence], f"sequence {sequence}: ")
     within = torch.tensor(lengths, device=log_probs.device)
