@@ -42,6 +42,13 @@ def test_by_hand() -> None:
     assert mel_cepstral_distortion(ours, theirs, warp=False, with_c0=True).value_db == pytest.approx(7 * DECIBELS)
 
 
+def test_arrays_may_run_backwards() -> None:
+    ours, theirs = noise(6, 0), noise(6, 1)
+    assert mel_cepstral_distortion(ours[::-1], theirs[::-1], warp=False).value_db == pytest.approx(
+        mel_cepstral_distortion(ours, theirs, warp=False).value_db
+    )
+
+
 def test_the_factor_makes_decibels() -> None:
     # A cosine in the log spectrum: its root mean square in dB is what the distortion says (Parseval).
     omega = (np.arange(1000) + 0.5) * np.pi / 1000

@@ -113,3 +113,5 @@ def test_wrong_calls() -> None:
     crossed = segments(("B", 0.0, 0.2), ("AH", 0.1, 0.3))
     with pytest.raises(ValueError, match=r"hypothesis must have segments in order, without overlap"):
         frame_accuracy([], crossed)
+    with pytest.raises(ValueError, match=r"reference must have segments with finite times"):
+        frame_accuracy([Segment("T", 0.0, math.nan)], [])

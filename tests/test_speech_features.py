@@ -177,6 +177,19 @@ def test_a_low_voice_has_an_envelope_if_the_floor_is_low() -> None:
 
 
 @needs_world
+def test_a_high_floor_leaves_the_envelopes_as_they_are() -> None:
+    """WORLD's envelopes of such a floor are too short, and written beyond their memory."""
+    samples = buzz(190, 0.2)
+    high = speech_features((samples, RATE), SpeechSettings(pitch_floor_hz=1900.0, pitch_ceiling_hz=2000.0))
+    assert high.f0_hz.tolist() == [0.0] * len(high.f0_hz)
+    import pyworld
+
+    given = samples.astype(np.float32).astype(float)
+    spectra = pyworld.cheaptrick(given, high.f0_hz, 0.005 * np.arange(len(high.f0_hz)), RATE)
+    assert high.mel_cepstra == pytest.approx(mel_cepstra(spectra, alpha=0.41))
+
+
+@needs_world
 def test_settings_are_kept() -> None:
     settings = SpeechSettings(frame_shift_ms=10.0, order=12)
     found = speech_features((buzz(150), RATE), settings)

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -123,6 +125,8 @@ def _cepstra(values: Any, name: str) -> Tensor:
     """Finite numbers (T, K) in double precision."""
     import torch
 
+    if isinstance(values, np.ndarray):
+        values = np.ascontiguousarray(values)  # torch takes none that run backwards
     try:
         cepstra = torch.as_tensor(values).detach()
     except (TypeError, ValueError, RuntimeError):

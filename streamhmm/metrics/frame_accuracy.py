@@ -48,11 +48,15 @@ def frame_accuracy(
         duration_s: length of the recording; by default to the last end of either side.
         with_silence: frames that are silent in the reference count too.
 
-    Raises ValueError for a frame shift or duration that is not above 0 or not finite, and for segments out of order.
+    Raises ValueError for a frame shift or duration that is not above 0 or not finite, and for segments that are out of
+    order or have a time that is not finite.
     """
     for name, value in (("frame_shift_ms", frame_shift_ms), ("duration_s", duration_s)):
         if value is not None and not 0 < value < math.inf:
             raise ValueError(f"{name} must be above 0, got {value}")
+    for name, side in (("reference", reference), ("hypothesis", hypothesis)):
+        if not all(math.isfinite(segment.start) and math.isfinite(segment.end) for segment in side):
+            raise ValueError(f"{name} must have segments with finite times")
     ends = [segment.end for segment in (*reference, *hypothesis)]
     length_s = max(ends, default=0.0) if duration_s is None else duration_s
     centres = (np.arange(math.floor(1000 * length_s / frame_shift_ms + 0.5 + _EPSILON_S)) + 0.5) * frame_shift_ms / 1000

@@ -19,6 +19,7 @@ from streamhmm.metrics.mel_cepstrum import mel_alpha, mel_cepstra
 
 FloatArray = NDArray[np.float64]
 PITCH_METHODS = ("dio", "harvest")
+_ENVELOPE_FLOOR_HZ = 71.0  # WORLD's own
 _LOWEST_RATE, _HIGHEST_RATE = 6_000, 192_000
 
 
@@ -106,7 +107,8 @@ def speech_features(
     recording = as_audio(*audio, target_rate=rate) if isinstance(audio, tuple) else load_audio(audio, sample_rate=rate)
     samples = recording.samples.astype(np.float64)
     f0_hz, times_s = _pitch(world, samples, chosen)
-    spectra = world.cheaptrick(samples, f0_hz, times_s, rate, f0_floor=chosen.pitch_floor_hz)
+    # A floor above what CheapTrick takes unvoiced frames for, 500 Hz, makes it write beyond its memory.
+    spectra = world.cheaptrick(samples, f0_hz, times_s, rate, f0_floor=min(chosen.pitch_floor_hz, _ENVELOPE_FLOOR_HZ))
     chosen = replace(chosen, alpha=mel_alpha(rate) if chosen.alpha is None else chosen.alpha)
     assert chosen.alpha is not None
     cepstra = mel_cepstra(spectra, order=chosen.order, alpha=chosen.alpha)
