@@ -183,6 +183,15 @@ def test_a_stream_may_be_fed_from_one_buffer():
     assert [span.score for span in spans] == pytest.approx([span.score for span in whole])
 
 
+def test_a_stream_keeps_no_column_that_it_does_not_need():
+    stream = ALIGNER.stream([7, 2, 7])
+    log_probs = random_log_probs(30, 1000, seed=3)
+    stream.push(log_probs)
+    assert stream.final_frames + sum(map(len, stream._waiting)) == 30
+    assert {part.shape[1] for part in stream._waiting} == {3}
+    assert stream.finish() == list(ALIGNER.align(log_probs, [7, 2, 7]).tokens)
+
+
 def test_streams_that_end_early_or_are_given_what_is_wrong():
     stream = ALIGNER.stream([1, 2, 3], beam=3.0)
     with pytest.raises(ValueError, match=r"log_probs must be \(n, C\), got shape \(5,\)"):

@@ -35,7 +35,8 @@ class CtcStream:
     ) -> None:
         graph = Graph.ctc(targets, blank)
         self._decoder = OnlineViterbi(graph, max_lag=max_lag, beam=beam, certainty=certainty)
-        self._targets, self._blank, self._pdfs = targets, blank, graph.pdfs
+        self._targets, self._blank = targets, blank
+        self._heeded, self._places = graph.pdfs.unique(return_inverse=True)  # columns; where each state's is among them
         self._columns: int | None = None
         self._waiting: list[Tensor] = []
         self._open: _Open | None = None
@@ -64,14 +65,16 @@ class CtcStream:
         if isinstance(log_probs, Tensor) and log_probs.dim() != 2:
             raise ValueError(f"log_probs must be (n, C), got shape {tuple(log_probs.shape)}")
         check_log_probs(log_probs.unsqueeze(0) if isinstance(log_probs, Tensor) else log_probs, self._blank)
-        check_labels(self._targets, self._blank, 0, log_probs.shape[1])
-        if self._columns not in (None, log_probs.shape[1]):
+        if self._columns is None:
+            check_labels(self._targets, self._blank, 0, log_probs.shape[1])
+        elif self._columns != log_probs.shape[1]:
             raise ValueError(
                 f"log_probs must be (n, {self._columns}) as in the first chunk, got shape {tuple(log_probs.shape)}"
             )
         states = self._decoder.push(log_probs.detach())
         self._columns = log_probs.shape[1]
-        self._waiting.append(log_probs.detach().clone())  # the caller's own may change
+        self._heeded = self._heeded.to(log_probs.device)
+        self._waiting.append(log_probs.detach().index_select(1, self._heeded))  # a copy: the caller's own may change
         return self._take(states)
 
     def finish(self) -> list[TokenSpan]:
@@ -99,7 +102,7 @@ class CtcStream:
         first = self.final_frames - len(states)
         waiting = torch.cat(self._waiting)
         self._waiting = [waiting[len(states) :].clone()]
-        columns = self._pdfs[states.clamp(min=0)].to(waiting.device)
+        columns = self._places[states.clamp(min=0)].to(waiting.device)
         along = waiting[: len(states)].gather(1, columns.unsqueeze(1))[:, 0].double().tolist()
         spans: list[TokenSpan] = []
         for frame, (state, score) in enumerate(zip(states.tolist(), along, strict=True), start=first):
