@@ -65,8 +65,10 @@ class Chain(nn.Module):
         return self.log_transitions().detach().exp()
 
     def set_initial(self, probabilities: Tensor) -> None:
-        """Take (S,) probabilities. Raises ValueError unless they are."""
+        """Take (S,) probabilities. Raises ValueError unless they are, or where the topology lets nothing begin."""
         values = check_probabilities(probabilities, (self.n_states,), "startprob_")
+        if bool((values.cpu()[~self.topology.first] != 0).any()):
+            raise ValueError("startprob_ must be 0 where the topology lets no sequence begin")
         with torch.no_grad():
             self.initial_logits.copy_(values.log())
 
@@ -116,26 +118,31 @@ class Chain(nn.Module):
     def maximise(self, counts: ChainCounts, initial_prior: Tensor, transition_prior: Tensor, parts: str) -> None:
         """The M step: counts + prior − 1, at least 0, normalised; what is forbidden stays so, what is tied is pooled.
 
-        The priors are Dirichlet's concentrations, numbers or of the shape of what they are for. ``parts``: "s" for the
+        Where nothing is left of them, the probabilities stay as they are. The priors are Dirichlet's concentrations, numbers or of the shape of what they are for. ``parts``: "s" for the
         initial, "t" for the transition probabilities.
         """
         if "s" in parts:
-            initial = (initial_prior - 1 + counts.initial).clamp(min=0)
-            self.set_initial(normalised(torch.where(self.initial == 0, 0, initial)))
+            initial = torch.where(self.initial == 0, 0, (initial_prior - 1 + counts.initial).clamp(min=0))
+            self.set_initial(torch.where(initial.sum() == 0, self.initial, normalised(initial)))
         if "t" in parts:
-            weights = torch.where(self.transitions == 0, 0, (transition_prior - 1 + counts.transitions).clamp(min=0))
+            weights = torch.where(self.transitions == 0, 0, transition_prior - 1 + counts.transitions)
             pooled = torch.zeros_like(weights)
-            pooled[self.source, self.target] = self._pooled(weights)[self.group]
+            pooled[self.source, self.target] = self._pooled(weights).clamp(min=0)[self.group]
             unseen = pooled.sum(-1, keepdim=True) == 0
             self.set_transitions(torch.where(unseen, self.transitions, normalised(pooled)))
 
     def draw(self, count: int, generator: torch.Generator, begin: int | None = None) -> Tensor:
-        """(count,) states, one after another on the CPU, the first being ``begin`` if that is given."""
+        """(count,) states, one after another on the CPU, the first being ``begin`` if that is given.
+
+        Fewer where nothing follows a state.
+        """
         rows = self.transitions.cpu().cumsum(1)
         first = self.initial.cpu().cumsum(0)
         states = torch.empty(count, dtype=torch.int64)
         for index, number in enumerate(torch.rand(count, dtype=rows.dtype, generator=generator)):
             chances = rows[states[index - 1]] if index else first
+            if not chances[-1] > 0:
+                return states[:index]
             states[index] = torch.searchsorted(chances, number * chances[-1], right=True)
             if index == 0 and begin is not None:
                 states[0] = begin

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from typing_extensions import Self
 
 from streamhmm.models.chain import Chain
 from streamhmm.models.inference import known_algorithm
@@ -77,11 +78,7 @@ class Estimator(Parametrised, StepwiseTraining):
         nn.Module.__init__(self)
         if not isinstance(self.n_components, (int, np.integer)) or self.n_components < 1:
             raise ValueError(f"n_components must be a whole number of at least 1, got {self.n_components!r}")
-        known_mode(self.missing)
-        known_algorithm(self.algorithm)
-        known_method(self.fit_method)
-        if self.n_init < 1:
-            raise ValueError(f"n_init must be at least 1, got {self.n_init}")
+        self._check_settings()
         topology = self._make_topology()
         if topology.n_emissions != self.n_components:
             raise ValueError(f"topology has {topology.n_emissions} emissions for n_components = {self.n_components}")
@@ -111,7 +108,18 @@ class Estimator(Parametrised, StepwiseTraining):
     def sample(
         self, n_samples: int = 1, random_state: Any = None, currstate: int | None = None
     ) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        """A sequence from the model: (n, D) frames and (n,) states, beginning with ``currstate`` if that is given."""
+        """A sequence from the model: (n, D) frames and (n,) states, beginning with ``currstate`` if that is given.
+
+        It is shorter than ``n_samples`` where nothing follows a state. Where states share emissions, ``currstate`` is
+        one of the chain, and the states are named by emission, as :meth:`predict` does.
+
+        Raises:
+            ValueError: for a number below 0, or a state that there is not.
+        """
+        if n_samples < 0:
+            raise ValueError(f"n_samples must be at least 0, got {n_samples}")
+        if currstate is not None and not 0 <= currstate < self.chain.n_states:
+            raise ValueError(f"currstate must be in 0 … {self.chain.n_states - 1}, got {currstate}")
         generator = generator_from(self.random_state if random_state is None else random_state)
         states = self._draw_states(n_samples, generator, currstate)
         emissions = self.chain.topology.pdfs[states]
@@ -141,9 +149,23 @@ class Estimator(Parametrised, StepwiseTraining):
     def _draw_states(self, count: int, generator: torch.Generator, begin: int | None) -> Tensor:
         return self.chain.draw(count, generator, begin)
 
+    def _check_settings(self) -> None:
+        known_mode(self.missing)
+        known_algorithm(self.algorithm)
+        known_method(self.fit_method)
+        if self.n_init < 1:
+            raise ValueError(f"n_init must be at least 1, got {self.n_init}")
+
     def _reshape(self) -> None:
-        self._modules.pop("emission", None)
+        device = self.chain.initial_logits.device
         self.__post_init__()
+        self.to(device)
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Self:
+        """What ``to``, ``float`` and their like end in: emissions that are made later get the chain's dtype."""
+        super()._apply(fn, recurse)
+        self.dtype = self.chain.initial_logits.dtype
+        return self
 
     def __getattr__(self, name: str) -> Any:
         """What nn.Module holds. What follows from emissions is not there before they are."""

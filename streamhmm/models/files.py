@@ -109,8 +109,10 @@ def _built(
     parts = {part: tensors.pop(_TOPOLOGY + part, None) for part in _PARTS}
     if families()[header["model"]] is NeuralHMM:
         return with_networks(header, own, Topology.of(**parts))
-    apart = {"topology": Topology.of(**parts), "dtype": getattr(torch, header["dtype"])}
-    model = _made(header, apart)
+    topology, dtype = Topology.of(**parts), getattr(torch, header["dtype"])
+    model = _made(header, {"dtype": dtype})
+    if not model.chain.topology.same_as(topology):  # one that the model would not make of itself
+        model = _made(header, {"topology": topology, "dtype": dtype})
     model.become(int(header["size"]))
     return model
 

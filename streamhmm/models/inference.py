@@ -6,8 +6,10 @@ import math
 from abc import abstractmethod
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from streamhmm.models.parameters import as_numpy
 from streamhmm.models.sequences import Sequences, as_sequences
@@ -86,9 +88,11 @@ class Inference(nn.Module):
     def bic(self, X: Any, lengths: Any = None, **given: Any) -> float:
         """The Bayesian one: −2 · log-likelihood + free parameters · log N; lower is better (Schwarz 1978).
 
-        N counts the frames that show something.
+        N counts the frames that show something. Raises ValueError where there are none.
         """
         frames = int((~self._sequences(X, lengths, **given).frames.isnan()).any(1).sum())
+        if frames == 0:
+            raise ValueError("X must have rows that show something, got none")
         return -2 * self.score(X, lengths, **given) + self.free_parameters() * math.log(frames)
 
     def _sequences(self, x: Any, lengths: Any, **given: Any) -> Sequences:
@@ -101,7 +105,12 @@ class Inference(nn.Module):
 
 
 def _result(padded: Tensor, sequences: Sequences, x: Any) -> Any:
-    result = padded if sequences.padded else sequences.join(padded)
+    """In the form of ``x``: an array or a tensor, joined or as wide as that is."""
+    result = sequences.join(padded)
+    if sequences.padded:
+        behind = np.shape(x)[1] - padded.shape[1]
+        empty = 0 if padded.is_floating_point() else -1
+        result = pad(padded, (0, 0) * (padded.dim() - 2) + (0, behind), value=empty)
     return result if isinstance(x, Tensor) else as_numpy(result)
 
 

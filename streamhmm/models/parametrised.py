@@ -26,11 +26,21 @@ class Parametrised:
         return params
 
     def set_params(self, **params: Any) -> Self:
-        """Change what the constructor was given (scikit-learn); other shapes take away the parameters.
+        """Change what the constructor was given (scikit-learn), all or nothing; other shapes take away the parameters.
 
         Raises:
             ValueError: there is no such name, or a value that the constructor would not take.
         """
+        before = dict(self.__dict__)
+        try:
+            self._set(params)
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+        return self
+
+    def _set(self, params: dict[str, Any]) -> None:
         known = {each.name for each in fields(self) if each.init}
         reshaped = False
         for name, value in sorted(params.items(), key=lambda each: "__" in each[0]):  # a model before what it is given
@@ -44,9 +54,9 @@ class Parametrised:
             else:
                 setattr(self, name, value)
                 reshaped |= name in self._shaping
+        self._check_settings()
         if reshaped:
             self._reshape()
-        return self
 
     def __repr__(self) -> str:
         """The constructor's call, but for what is at its default."""
@@ -54,6 +64,9 @@ class Parametrised:
         default = {each.name: _default(each) for each in fields(self)}
         changed = [f"{name}={value!r}" for name, value in given.items() if not _same(value, default[name])]
         return f"{type(self).__name__}({', '.join(changed)})"
+
+    def _check_settings(self) -> None:
+        """Raises ValueError for settings that no shape follows from, and the constructor would not take."""
 
     @abstractmethod
     def _reshape(self) -> None:

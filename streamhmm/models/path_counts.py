@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from streamhmm.models.chain import ChainCounts
-from streamhmm.models.hmm import HMM, Expectation, blocks, check_possible
+from streamhmm.models.hmm import HMM, Expectation, blocks, check_possible, unless_empty
 from streamhmm.models.long_sequence import SEGMENT_CELLS
 from streamhmm.models.sequences import Sequences
 from streamhmm.models.sums import Sums
@@ -25,8 +25,9 @@ def path_expectation(model: HMM, sequences: Sequences) -> Expectation:
     counts, sums = ChainCounts(zeros[0], zeros), Sums()
     for part in blocks(sequences, n_states):
         path = model.chain_paths(part)
-        check_possible(path.score, done, part.lengths)
-        total, done = total + float(path.score.sum()), done + len(part.lengths)
+        scores = unless_empty(path.score, part.lengths)
+        check_possible(scores, done, part.lengths)
+        total, done = total + float(scores.sum()), done + len(part.lengths)
         counts = ChainCounts(*(a + b for a, b in zip(counts, passages(path.states, n_states), strict=True)))
         statistics = path_statistics(model, part.frames, part.join(path.states))
         sums = sums + statistics if sums else statistics

@@ -84,7 +84,8 @@ def as_sequences(x: Any, lengths: Any, dtype: torch.dtype, device: torch.device)
     if values.is_complex():
         raise ValueError(f"X must hold real numbers, got dtype {values.dtype}")
     if values.dim() not in (2, 3):
-        raise ValueError(f"X must be (N, D), or (B, T, D) padded, got shape {tuple(values.shape)}")
+        hint = "; one feature is X[:, None], one frame X[None]" if values.dim() == 1 else ""
+        raise ValueError(f"X must be (N, D), or (B, T, D) padded, got shape {tuple(values.shape)}{hint}")
     values = values.to(device, dtype)
     return _joined(values, lengths) if values.dim() == 2 else _from_padded(values, lengths)
 

@@ -122,8 +122,8 @@ class StepwiseTraining(Training):
             ValueError: as :meth:`fit` and :class:`StepSize`.
         """
         step, sequences = StepSize(decay, offset), self._sequences(X, lengths)
-        if "emission" not in self._modules:
-            self._begin_anew(sequences)
+        if "emission" not in self._modules or all(not bool(each.any()) for each in self.emission.parameters()):
+            self._begin_anew(sequences)  # n_features alone makes states that are alike
         running = self._running = self._running or RunningMean()
         self._take(sequences, running, step)
         self._update(self._whole(running, n_frames or running.frames))
@@ -180,6 +180,10 @@ class StepwiseTraining(Training):
         if running.batches == 0:
             raise ValueError("there must be at least one batch, got none")
         return self
+
+    def _learn(self, sequences: Sequences) -> Self:
+        self._running = None
+        return super()._learn(sequences)
 
     def _begin_anew(self, sequences: Sequences) -> None:
         self._running = None

@@ -114,7 +114,10 @@ class ModelStream(ScoreStream):
 
     @torch.no_grad()
     def push(self, x: Any) -> Heard:
-        """The next (n, D) frames; n from 0. Raises ValueError for frames that the emissions never give."""
-        frames = as_sequences(x, None, self._begin.dtype, self._begin.device).frames
+        """The next (n, D) frames; n from 0. Raises ValueError for frames that the emissions never give, or several
+        sequences."""
+        frames, _, padded, _ = as_sequences(x, None, self._begin.dtype, self._begin.device)
+        if padded:
+            raise ValueError("X must be (n, D), got several sequences; give each a stream of its own")
         self._model.emission.check_frames(frames)
         return self.hear(self._model.emission.scores(frames))

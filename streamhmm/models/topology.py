@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
@@ -32,14 +32,24 @@ class Topology:
     ties: Tensor | None = None
 
     def __post_init__(self) -> None:
-        states = len(self.pdfs)
-        shapes = {"allowed": (states, states), "first": (states,), "last": (states,)}
+        states = len(self.allowed)
+        shapes = {"allowed": (states, states), "first": (states,), "last": (states,), "pdfs": (states,)}
         for name, shape in shapes.items():
             found = tuple(getattr(self, name).shape)
             if found != shape:
                 raise ValueError(f"{name} must have shape {shape}, got {found}")
+        for name in ("first", "last"):
+            if not bool(getattr(self, name).any()):
+                raise ValueError(f"{name} must be true of a state at least, got none")
+        if int(self.pdfs.min()) < 0:
+            raise ValueError(f"pdfs must be at least 0, got {int(self.pdfs.min())}")
         if self.ties is not None:
             _check_ties(self.ties, self.allowed)
+
+    def same_as(self, other: Topology) -> bool:
+        """Whether all is equal."""
+        pairs = ((getattr(self, each.name), getattr(other, each.name)) for each in fields(self))
+        return all(a is b or (a is not None and b is not None and torch.equal(a, b)) for a, b in pairs)
 
     def __repr__(self) -> str:
         arcs, tied = int(self.allowed.sum()), "" if self.ties is None else ", tied"
@@ -63,6 +73,8 @@ class Topology:
     @staticmethod
     def left_to_right(n_states: int, skip: int = 0) -> Topology:
         """From the first state to the last: each repeats itself or goes 1 … 1 + ``skip`` states ahead (Bakis)."""
+        if skip < 0:
+            raise ValueError(f"skip must be at least 0 states, got {skip}")
         ahead = torch.arange(n_states) - torch.arange(n_states)[:, None]
         ends = torch.arange(n_states) == 0, torch.arange(n_states) == n_states - 1
         return Topology.of((ahead >= 0) & (ahead <= 1 + skip), *ends)
