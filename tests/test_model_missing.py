@@ -106,19 +106,16 @@ def expected_complete(model: Any, sums: Any) -> torch.Tensor:
     emission = model.require_emission()
     if "weight_logits" in dict(emission.named_parameters()):
         mixing = (sums["post"].reshape(emission.weight_logits.shape) * emission.weight_logits.log_softmax(-1)).sum()
-        mass, means = sums["post"], emission.means
-        about = means.detach()
-        first = sums["obs"] - mass[:, None] * about
-        squares = sums["squares"]
     elif hasattr(emission, "means"):
-        mixing, means, mass, squares = 0.0, emission.means, sums["post"], sums["squares"]
-        about, first = torch.zeros_like(means), sums["obs"]
+        mixing = 0.0
     elif hasattr(emission, "log_rates"):
         rates = emission.log_rates
         return (sums["obs"] * rates - sums["post"][:, None] * rates.exp()).sum()
     else:
         return (sums["obs"] * emission.logits.log_softmax(-1)).sum()
-    covariance = emission.covariance
+    covariance, means, mass, squares = emission.covariance, emission.means, sums["post"], sums["squares"]
+    about = means.detach()
+    first = sums["obs"] - mass[:, None] * about
     move = about - means  # E Σ w (x − μ)(x − μ)ᵀ from the sums about another point
     if covariance.kind in ("spherical", "diag"):
         variances = covariance.value.reshape(len(means), -1).expand_as(means)

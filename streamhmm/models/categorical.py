@@ -118,7 +118,9 @@ class CategoricalHMM(Estimator):
     def _features_of(self, frames: Tensor) -> int:
         return max(largest_symbol(frames) + 1, 1)
 
-    def _initialise(self, frames: Tensor, letters: set[str], generator: torch.Generator) -> None:
+    def _initialise(
+        self, frames: Tensor, letters: set[str], generator: torch.Generator, times: Tensor | None = None
+    ) -> None:
         if "e" in letters:
             shape = self._categorical.logits.shape
             self.emissionprob_ = normalised(torch.rand(shape, dtype=torch.float64, generator=generator))

@@ -118,8 +118,9 @@ class Chain(nn.Module):
     def maximise(self, counts: ChainCounts, initial_prior: Tensor, transition_prior: Tensor, parts: str) -> None:
         """The M step: counts + prior − 1, at least 0, normalised; what is forbidden stays so, what is tied is pooled.
 
-        Where nothing is left of them, the probabilities stay as they are. The priors are Dirichlet's concentrations, numbers or of the shape of what they are for. ``parts``: "s" for the
-        initial, "t" for the transition probabilities.
+        Where nothing is left of them, the probabilities stay as they are. The priors are Dirichlet's concentrations,
+        numbers or of the shape of what they are for. ``parts``: "s" for the initial, "t" for the transition
+        probabilities.
         """
         if "s" in parts:
             initial = torch.where(self.initial == 0, 0, (initial_prior - 1 + counts.initial).clamp(min=0))

@@ -118,18 +118,17 @@ class Covariance(nn.Module):
     def _diagonal(
         self, origin: Tensor, means: Tensor, log_variances: Tensor, log_weights: Tensor | None
     ) -> Callable[[Tensor], Tensor]:
-        """x² and x times matrices, of frames less the ``origin``, about which the ``means`` are too."""
+        """Of frames less the ``origin``, about which the ``means`` are too."""
         precision = (-log_variances).exp()
-        normaliser = means.shape[1] * math.log(2 * math.pi) + (log_variances + means.square() * precision).sum(1)
-        constant, linear, square = -0.5 * normaliser, means * precision, -0.5 * precision
+        constant = -0.5 * (means.shape[1] * math.log(2 * math.pi) + log_variances.sum(1))
         if log_weights is not None:
             constant = self._by_member(constant) + log_weights.mT.flatten()
-            linear, square = self._by_member(linear), self._by_member(square)
-        linear, square = linear.mT.contiguous(), square.mT.contiguous()
+            means, precision = self._by_member(means), self._by_member(precision)
+        quadratic = _one_by_one if loses_digits(means, precision) else _expanded
+        densities_of = quadratic(means, precision, constant)
 
         def densities(frames: Tensor) -> Tensor:
-            frames = frames - origin
-            found: Tensor = torch.addmm(torch.addmm(constant, frames, linear), frames.square(), square)
+            found = densities_of(frames - origin)
             return found if log_weights is None else found.reshape(-1, self.members, self.groups)
 
         return densities
@@ -159,6 +158,25 @@ class Covariance(nn.Module):
 
     def _factor(self) -> Tensor:
         return self.raw.tril(-1) + torch.diag_embed(self.raw.diagonal(dim1=-2, dim2=-1).exp())
+
+
+def loses_digits(means: Tensor, precision: Tensor) -> bool:
+    """Whether x² − 2 x μ + μ² would lose half of the digits for x near one of (K, D) means: deviations so small."""
+    sizes = (means.detach().square() * precision.detach()).sum(1)
+    return bool((sizes > torch.finfo(sizes.dtype).eps ** -0.5).any())
+
+
+def _expanded(means: Tensor, precision: Tensor, constant: Tensor) -> Callable[[Tensor], Tensor]:
+    """constant − ½ Σ_d (x − μ)² p as x² and x times matrices."""
+    constant = constant - 0.5 * (means.square() * precision).sum(1)
+    linear, square = (means * precision).mT.contiguous(), (-0.5 * precision).mT.contiguous()
+    return lambda frames: torch.addmm(torch.addmm(constant, frames, linear), frames.square(), square)
+
+
+def _one_by_one(means: Tensor, precision: Tensor, constant: Tensor) -> Callable[[Tensor], Tensor]:
+    """The same, one Gaussian after another."""
+    rows = list(zip(means, precision, strict=True))
+    return lambda frames: constant - 0.5 * torch.stack([(frames - mean).square() @ p for mean, p in rows], 1)
 
 
 def _through(factor: Tensor, frames: Tensor, means: Tensor) -> Tensor:

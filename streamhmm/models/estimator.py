@@ -163,7 +163,7 @@ class Estimator(Parametrised, StepwiseTraining):
 
     def _apply(self, fn: Any, recurse: bool = True) -> Self:
         """What ``to``, ``float`` and their like end in: emissions that are made later get the chain's dtype."""
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         self.dtype = self.chain.initial_logits.dtype
         return self
 

@@ -1,4 +1,4 @@
-"""Gaussian emissions, and the model of that name."""
+"""The model whose states emit Gaussian vectors."""
 
 from __future__ import annotations
 
@@ -8,64 +8,15 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from streamhmm.models import missing
-from streamhmm.models.covariance import KINDS, Covariance, outer
-from streamhmm.models.emission import Emission
+from streamhmm.models.covariance import KINDS, outer
 from streamhmm.models.estimator import Estimator
+from streamhmm.models.gaussian_emissions import Gaussian
 from streamhmm.models.k_means import first_means
-from streamhmm.models.moments import Moments, blocks, in_blocks
+from streamhmm.models.moments import about
 from streamhmm.models.parameters import as_numpy, assign
 from streamhmm.models.sums import Sums
-
-
-class Gaussian(Emission):
-    """A Gaussian a state."""
-
-    letters = "mc"
-
-    def __init__(self, n_states: int, n_features: int, covariance_type: str, dtype: torch.dtype) -> None:
-        super().__init__()
-        self.n_states, self.n_features = n_states, n_features
-        self.means = nn.Parameter(torch.zeros(n_states, n_features, dtype=dtype))
-        self.covariance = Covariance(covariance_type, *_groups(covariance_type, n_states), n_features, dtype)
-
-    def scores(self, frames: Tensor) -> Tensor:
-        if self.has_missing(frames):
-            return missing.log_density(frames, self.means, self.covariance)
-        return in_blocks(self.covariance.densities(self.means), frames, self.n_cells)
-
-    def statistics(self, frames: Tensor, weights: Tensor) -> Sums:
-        """Of each state "post" (S,), "obs" (S, D), and "squares": (S, D), or (S, D, D) for matrices."""
-        if self.has_missing(frames):
-            return self._about_zero(missing.deviations(frames, weights, self.means, self.covariance))
-        matrices = self.covariance.kind in ("full", "tied")
-        moments = Moments(self.n_states, frames.shape[1], matrices, frames)
-        for part, weight in blocks(frames, weights):
-            moments.add(part, weight)
-        return Sums(post=moments.mass, obs=moments.total, squares=moments.squares)
-
-    def _about_zero(self, sums: missing.Deviations) -> Sums:
-        """The same sums about 0."""
-        mass, first, squares = sums
-        means = self.means.detach()
-        total = first + mass[:, None] * means
-        if squares.dim() == 2:
-            squares = squares + (total + first) * means
-        else:
-            squares = squares + outer(first, means) + outer(means, total)
-        return Sums(post=mass, obs=total, squares=squares)
-
-    def draw(self, states: Tensor, generator: torch.Generator | None) -> Tensor:
-        return self.covariance.draw(self.means.detach(), states, generator)
-
-    def free_parameters(self) -> int:
-        return self.means.numel() + self.covariance.free_parameters()
-
-
-def _groups(kind: str, n_states: int) -> tuple[int, int]:
-    return (1, n_states) if kind == "tied" else (n_states, 1)
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -136,9 +87,11 @@ class GaussianHMM(Estimator):
     def _make_emission(self, n_features: int) -> Gaussian:
         return Gaussian(self.n_components, n_features, self.covariance_type, self.dtype)
 
-    def _initialise(self, frames: Tensor, letters: set[str], generator: torch.Generator) -> None:
+    def _initialise(
+        self, frames: Tensor, letters: set[str], generator: torch.Generator, times: Tensor | None = None
+    ) -> None:
         if "m" in letters:
-            self.means_ = first_means(frames, self.n_components, generator)
+            self.means_ = first_means(frames, self.n_components, generator, times)
         if "c" in letters:
             self._gaussian.covariance.initialise(frames, self.min_covar, self.covars_floor)
 
@@ -146,26 +99,26 @@ class GaussianHMM(Estimator):
         """Huang, Acero & Hon, Spoken Language Processing, 2001, p. 443; as hmmlearn has it."""
         shape = self._gaussian.means.shape
         strength, centre = self._prior("means_weight", *shape), self._prior("means_prior", *shape)
-        mass, total = sums["post"][:, None], sums["obs"]
+        mass, total, before = sums["post"][:, None], sums["obs"], self._gaussian.means.detach().clone()
         if "m" in self.params:
             means = (strength * centre + total) / (strength + mass)
-            assign(self._gaussian.means, torch.where(strength + mass > 0, means, self._gaussian.means), "means_")
+            assign(self._gaussian.means, torch.where(strength + mass > 0, means, before), "means_")
         if "c" in self.params:
             means = self._gaussian.means.detach()
-            value = self._kept(self._covariance(sums, means, strength, means - centre), sums["post"])
+            squares = about(means - before, sums["post"], total - mass * before, sums["squares"])
+            value = self._kept(self._covariance(sums["post"], squares, strength, means - centre), sums["post"])
             self._gaussian.covariance.set_floored(value, self.covars_floor)
 
-    def _covariance(self, sums: Sums, means: Tensor, strength: Tensor, away: Tensor) -> Tensor:
-        mass, total, squares = sums["post"], sums["obs"], sums["squares"]
-        shape = means.shape if self.covariance_type in ("spherical", "diag") else self._gaussian.covariance.raw.shape
+    def _covariance(self, mass: Tensor, squares: Tensor, strength: Tensor, away: Tensor) -> Tensor:
+        """From sums of squares about the means, which are ``away`` (S, D) from their prior's."""
+        shape = away.shape if self.covariance_type in ("spherical", "diag") else self._gaussian.covariance.raw.shape
         prior, weight = self._prior("covars_prior", *shape), self._prior("covars_weight", *shape)
         if self.covariance_type in ("spherical", "diag"):
-            spread = strength * away**2 + squares - 2 * means * total + means**2 * mass[:, None]
+            spread = strength * away**2 + squares
             value = (prior + spread) / ((weight - 1).clamp(min=0) + mass[:, None]).clamp(min=1e-5)
             return value.mean(1) if self.covariance_type == "spherical" else value
-        cross = outer(total, means)
-        spread = strength * outer(away, away) + squares - cross - cross.mT + outer(means, means) * mass[:, None, None]
-        observed = (weight - means.shape[1]).clamp(min=0)
+        spread = strength * outer(away, away) + squares
+        observed = (weight - away.shape[1]).clamp(min=0)
         if self.covariance_type == "tied":
             return ((prior + spread.sum(0)) / (observed + mass.sum()))[None]
         return (prior + spread) / (observed + mass[:, None, None])
@@ -173,7 +126,6 @@ class GaussianHMM(Estimator):
     def _kept(self, value: Tensor, mass: Tensor) -> Tensor:
         """The new covariances; of states that nothing reached, the old ones."""
         before = self._gaussian.covariance.value.detach()
-        if self.covariance_type == "tied":
-            return value
-        reached = (mass > 0).reshape(-1, *(1,) * (value.dim() - 1))
+        reached = (mass.sum(0, keepdim=True) if self.covariance_type == "tied" else mass) > 0
+        reached = reached.reshape(-1, *(1,) * (value.dim() - 1))
         return torch.where(reached, value, before)

@@ -24,12 +24,21 @@ def k_means(frames: Tensor, count: int, generator: torch.Generator) -> Tensor:
     return origin + min(runs, key=lambda centres: float(points.distances(centres).min(1).values.sum()))
 
 
-def first_means(frames: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """(K, D) centres for the means of K states. Raises ValueError for fewer frames than states."""
+def first_means(frames: Tensor, count: int, generator: torch.Generator, times: Tensor | None = None) -> Tensor:
+    """(K, D) centres for the means of K states, in the order of the mean of their frames' ``times`` (N,).
+
+    Raises:
+        ValueError: there are fewer frames than states.
+    """
     rows = int((~frames.isnan()).any(1).sum())
     if rows < count:
         raise ValueError(f"X must have at least as many rows as n_components, {count}, got {rows}")
-    return k_means(frames, count, generator)
+    centres = k_means(frames, count, generator)
+    if times is None:
+        return centres
+    labels = nearest_centre(frames, centres)
+    total = times.new_zeros(count).index_add_(0, labels, times)
+    return centres[(total / torch.bincount(labels, minlength=count)).argsort()]  # NaN, of no frames, is last
 
 
 def nearest_centre(frames: Tensor, centres: Tensor) -> Tensor:

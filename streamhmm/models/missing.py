@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from streamhmm.models.covariance import Covariance
+from streamhmm.models.covariance import Covariance, loses_digits
 
 MODES = ("error", "marginal")
 """NaN is refused; NaN is a feature that was not observed."""
@@ -62,8 +62,12 @@ def log_density(frames: Tensor, means: Tensor, covariance: Covariance) -> Tensor
         values, seen = zeroed(frames - origin)
         means, spread = means - origin, _log_variances(covariance, means)
         precision = (-spread).exp()
+        constant = seen @ (spread + math.log(2 * math.pi)).mT
+        if loses_digits(means, precision):
+            each = zip(means, precision, strict=True)
+            return -0.5 * (torch.stack([(values - mean * seen).square() @ p for mean, p in each], 1) + constant)
         squares = values.square() @ precision.mT - 2 * values @ (means * precision).mT
-        return -0.5 * (squares + seen @ (means.square() * precision + spread + math.log(2 * math.pi)).mT)
+        return -0.5 * (squares + seen @ (means.square() * precision).mT + constant)
     matrices, means = _grouped(covariance, means)
     rows, parts = [], []
     for seen, where in patterns(frames):

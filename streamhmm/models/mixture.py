@@ -1,127 +1,22 @@
-"""Mixtures of Gaussians as emissions, and the model of that name."""
+"""The model whose states emit mixtures of Gaussians."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from streamhmm.models import missing
 from streamhmm.models.chain import check_probabilities, normalised
-from streamhmm.models.covariance import KINDS, Covariance, outer
-from streamhmm.models.emission import Emission
+from streamhmm.models.covariance import KINDS, outer
 from streamhmm.models.estimator import Estimator
+from streamhmm.models.gaussian_emissions import GaussianMixture
 from streamhmm.models.k_means import first_means, k_means, nearest_centre
-from streamhmm.models.moments import Moments, blocks, in_blocks
 from streamhmm.models.parameters import as_numpy, assign
 from streamhmm.models.sums import Sums
-
-
-class GaussianMixture(Emission):
-    """M Gaussians a state, K = S · M in all. A "tied" covariance is shared by those of one state."""
-
-    letters = "wmc"
-
-    def __init__(self, n_states: int, n_mix: int, n_features: int, covariance_type: str, dtype: torch.dtype) -> None:
-        super().__init__()
-        self.n_states, self.n_mix, self.n_features = n_states, n_mix, n_features
-        self.weight_logits = nn.Parameter(torch.zeros(n_states, n_mix, dtype=dtype))
-        self.means = nn.Parameter(torch.zeros(n_states * n_mix, n_features, dtype=dtype))
-        self.covariance = Covariance(covariance_type, n_states, n_mix, n_features, dtype)
-
-    def scores(self, frames: Tensor) -> Tensor:
-        if self.has_missing(frames):
-            return self._joint_of_seen(frames).logsumexp(2)
-        joint = self._joint()
-        return in_blocks(lambda part: joint(part).logsumexp(1), frames, self.n_cells)
-
-    def evaluate(self, frames: Tensor) -> tuple[Tensor, Callable[[Tensor], Sums]]:
-        if self.has_missing(frames):
-            return super().evaluate(frames)
-        joint = self._joint()
-        scores, shares = frames.new_empty(len(frames), self.n_states), frames.new_empty(len(frames), *self._grid)
-        for part, score, share in blocks(frames, scores, shares):
-            _normalise(joint(part), score, share)
-        return scores, lambda weights: self._moments(frames, weights, shares)
-
-    def statistics(self, frames: Tensor, weights: Tensor) -> Sums:
-        """Of each Gaussian "post" (K,), "obs" (K, D), "squares" about the mean: (K, D), or (K, D, D) for matrices."""
-        if self.has_missing(frames):
-            return self._statistics_of_seen(frames, weights)
-        return self.evaluate(frames)[1](weights)
-
-    def _moments(self, frames: Tensor, weights: Tensor, shares: Tensor) -> Sums:
-        means = self.means.detach()
-        origin = means.mean(0)
-        means = means - origin
-        moments = Moments(means.shape[0], means.shape[1], self.covariance.kind in ("full", "tied"), frames)
-        for part, weight, share in blocks(frames, weights, shares):
-            moments.add(part - origin, (share * weight[:, None]).flatten(1))
-        mass, total, squares = (
-            each.unflatten(0, self._grid).transpose(0, 1).flatten(0, 1)
-            for each in (moments.mass, moments.total, moments.squares)
-        )
-        return Sums(post=mass, obs=total + mass[:, None] * origin, squares=_about(means, mass, total, squares))
-
-    def about_zero(self, sums: Sums) -> Sums:
-        shift = _about(self.means.detach(), sums["post"], sums["obs"], torch.zeros_like(sums["squares"]))
-        return Sums({**sums, "squares": sums["squares"] - shift})
-
-    def about_means(self, sums: Sums) -> Sums:
-        squares = _about(self.means.detach(), sums["post"], sums["obs"], sums["squares"])
-        return Sums({**sums, "squares": squares})
-
-    def draw(self, states: Tensor, generator: torch.Generator | None) -> Tensor:
-        chances = self.weight_logits.detach().softmax(-1).cpu()[states]
-        index = states * self.n_mix + torch.multinomial(chances, 1, generator=generator)[:, 0]
-        return self.covariance.draw(self.means.detach(), index, generator)
-
-    def free_parameters(self) -> int:
-        return self.n_states * (self.n_mix - 1) + self.means.numel() + self.covariance.free_parameters()
-
-    @property
-    def n_cells(self) -> int:
-        return self.n_states * self.n_mix
-
-    @property
-    def _grid(self) -> tuple[int, int]:
-        return self.n_mix, self.n_states
-
-    def _joint(self) -> Callable[[Tensor], Tensor]:
-        """What gives (n, M, S) log-densities with the weights in them."""
-        return self.covariance.densities(self.means, self.weight_logits.log_softmax(-1))
-
-    def _joint_of_seen(self, frames: Tensor) -> Tensor:
-        """(N, S, M) log-densities of what frames with missing features show."""
-        densities = missing.log_density(frames, self.means, self.covariance)
-        return densities.reshape(-1, self.n_states, self.n_mix) + self.weight_logits.log_softmax(-1)
-
-    def _statistics_of_seen(self, frames: Tensor, weights: Tensor) -> Sums:
-        shares = (self._joint_of_seen(frames).softmax(2) * weights[:, :, None]).flatten(1)
-        mass, first, squares = missing.deviations(frames, shares, self.means, self.covariance)
-        return Sums(post=mass, obs=first + mass[:, None] * self.means.detach(), squares=squares)
-
-
-def _normalise(joint: Tensor, scores: Tensor, shares: Tensor) -> None:
-    """Log-sums over M of (n, M, S) into (n, S), and each one's share of its sum into (n, M, S)."""
-    largest = joint.amax(1).clamp(min=torch.finfo(joint.dtype).min)
-    torch.sub(joint, largest[:, None], out=shares).exp_()
-    total = shares.sum(1)
-    torch.add(total.log(), largest, out=scores)
-    shares /= total.clamp_(min=1)[:, None]  # it is less only where nothing is possible
-
-
-def _about(means: Tensor, mass: Tensor, total: Tensor, squares: Tensor) -> Tensor:
-    """Squares about (K, D) means from those about 0."""
-    if squares.dim() == 2:
-        return squares - 2 * means * total + means**2 * mass[:, None]
-    cross = outer(total, means)
-    return squares - cross - cross.mT + outer(means, means) * mass[:, None, None]
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -213,7 +108,9 @@ class GMMHMM(Estimator):
     def _make_emission(self, n_features: int) -> GaussianMixture:
         return GaussianMixture(*self._grid, n_features, self.covariance_type, self.dtype)
 
-    def _initialise(self, frames: Tensor, letters: set[str], generator: torch.Generator) -> None:
+    def _initialise(
+        self, frames: Tensor, letters: set[str], generator: torch.Generator, times: Tensor | None = None
+    ) -> None:
         """Clusters of all frames are the states, clusters of theirs the mixtures; the covariance is that within them.
 
         One of all frames would be so wide that the mixtures of a state are all alike, and stay so for long.
@@ -221,7 +118,7 @@ class GMMHMM(Estimator):
         if "w" in letters:
             self.weights_ = torch.full(self._grid, 1 / self.n_mix)
         if "m" in letters:
-            centres = first_means(frames, self.n_components, generator)
+            centres = first_means(frames, self.n_components, generator, times)
             nearest = nearest_centre(frames, centres)
             parts = [frames[nearest == state] for state in range(self.n_components)]
             parts = [part if len(part) else frames for part in parts]

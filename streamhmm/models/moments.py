@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from streamhmm.models.covariance import outer
+
 BLOCK_CELLS = 1 << 16
 """Numbers in a block on one thread: half a megabyte in double precision, which the fastest caches hold."""
 SHARED_BLOCK_CELLS = 1 << 18
@@ -73,3 +75,11 @@ class Moments:
         if self._matrices:
             return self._squares.reshape(len(self._mass), -1, self._squares.shape[1])
         return self._squares.mT.contiguous()
+
+
+def about(means: Tensor, mass: Tensor, total: Tensor, squares: Tensor) -> Tensor:
+    """Squares about (K, D) means from such moments about 0: (K,), (K, D), and (K, D) or (K, D, D)."""
+    if squares.dim() == 2:
+        return squares - 2 * means * total + means**2 * mass[:, None]
+    cross = outer(total, means)
+    return squares - cross - cross.mT + outer(means, means) * mass[:, None, None]

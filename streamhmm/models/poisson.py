@@ -96,7 +96,9 @@ class PoissonHMM(Estimator):
     def _make_emission(self, n_features: int) -> Poisson:
         return Poisson(self.n_components, n_features, self.dtype)
 
-    def _initialise(self, frames: Tensor, letters: set[str], generator: torch.Generator) -> None:
+    def _initialise(
+        self, frames: Tensor, letters: set[str], generator: torch.Generator, times: Tensor | None = None
+    ) -> None:
         """Rates drawn from the gamma distribution whose moments are those of the data."""
         if "l" in letters:
             seen = frames[~frames.isnan()]

@@ -209,9 +209,11 @@ class HSMM(Estimator):
             found = self._expectation_with(next(self._blocks(sequences)), self.duration.vague())
             self.duration.start(found[2][FREQUENCIES])
 
-    def _initialise(self, frames: Tensor, letters: set[str], generator: torch.Generator) -> None:
+    def _initialise(
+        self, frames: Tensor, letters: set[str], generator: torch.Generator, times: Tensor | None = None
+    ) -> None:
         again = set(self.emissions.init_params) & set(self.emission.letters)
-        self._trainer()._initialise(frames, letters | again, generator)
+        self._trainer()._initialise(frames, letters | again, generator, times)
 
     def _maximise(self, sums: Sums) -> None:
         if "d" in self.params and FREQUENCIES in sums:

@@ -47,6 +47,12 @@ class Sequences(NamedTuple):
             return rows.flatten(0, 1)
         return rows[self._inside(rows.device)]
 
+    def times(self) -> Tensor:
+        """(N,) where in its sequence each frame is: 0 the first one, 1 behind the last."""
+        each = self.lengths.repeat_interleave(self.lengths)
+        begins = (self.lengths.cumsum(0) - self.lengths).repeat_interleave(self.lengths)
+        return ((torch.arange(len(each)) - begins) / each).to(self.frames)
+
     def part(self, first: int, last: int) -> Sequences:
         """Sequences ``first`` … ``last`` − 1."""
         ends = torch.cat((self.lengths.new_zeros(1), self.lengths.cumsum(0)))

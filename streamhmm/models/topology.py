@@ -46,6 +46,12 @@ class Topology:
         if self.ties is not None:
             _check_ties(self.ties, self.allowed)
 
+    @property
+    def goes_forward(self) -> bool:
+        """Emissions follow each other by number: none comes again once another has."""
+        before, after = (self.pdfs[states] for states in self.allowed.nonzero(as_tuple=True))
+        return bool((after >= before).all()) and bool((after > before).any())
+
     def same_as(self, other: Topology) -> bool:
         """Whether all is equal."""
         pairs = ((getattr(self, each.name), getattr(other, each.name)) for each in fields(self))

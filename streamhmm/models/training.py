@@ -51,8 +51,13 @@ class Training(HMM, Inference):
         """Emissions with parameters of the right shapes."""
 
     @abstractmethod
-    def _initialise(self, frames: Tensor, letters: set[str], generator: torch.Generator) -> None:
-        """Set the emissions' parameters among ``letters`` from (N, D) frames, before EM."""
+    def _initialise(
+        self, frames: Tensor, letters: set[str], generator: torch.Generator, times: Tensor | None = None
+    ) -> None:
+        """Set the emissions' parameters among ``letters`` from (N, D) frames, before EM.
+
+        ``times``: (N,) where in its sequence each frame is, 0 … 1, if the states follow each other in time.
+        """
 
     @abstractmethod
     def _maximise(self, sums: Sums) -> None:
@@ -166,7 +171,8 @@ class Training(HMM, Inference):
     def _begin(self, sequences: Sequences, letters: set[str], generator: torch.Generator) -> None:
         """The first guess."""
         self._begin_chain(sequences)
-        self._initialise(sequences.frames, letters, generator)
+        times = sequences.times() if self.chain.topology.goes_forward else None
+        self._initialise(sequences.frames, letters, generator, times)
         if sequences.states is not None and letters >= set(self.emission.letters):
             self._begin_with_states(sequences.frames, sequences.states)
 
