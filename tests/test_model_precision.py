@@ -9,6 +9,7 @@ import pytest
 import torch
 from hmmlearn import hmm
 from model_cases import close, drawn, known
+from torch.nn.functional import one_hot
 
 from streamhmm.models import GMMHMM, HSMM, GaussianHMM, Topology
 from streamhmm.models.sequences import as_sequences
@@ -79,6 +80,33 @@ def test_em_far_from_zero_is_em_about_zero(name: str, missing: bool) -> None:
     np.testing.assert_allclose(there.monitor_.history, here.monitor_.history, rtol=1e-7)
     there.means_ = there.means_ - far
     close(there, here, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("family", [GaussianHMM, GMMHMM])
+def test_the_moments_of_narrow_gaussians_are_those_of_their_frames(family: Any, kind: str, dtype: torch.dtype) -> None:
+    x, states = narrow()
+    frames = torch.from_numpy(x).to(dtype)
+    model = family(3, covariance_type=kind, dtype=dtype, n_features=2)
+    model.means_ = LEVELS.repeat(2, 1).reshape(model.means_.shape)
+    model.covars_ = model.covars_ * WIDTH**2
+    with torch.no_grad():
+        sums = model.emission.statistics(frames, one_hot(torch.from_numpy(states), 3).to(dtype))
+    away = (frames.numpy() - LEVELS[states].astype(frames.numpy().dtype)).astype(np.float64)
+    squares = np.stack([away[states == each].T @ away[states == each] for each in range(3)])
+    expected = squares if kind in ("full", "tied") else np.diagonal(squares, axis1=1, axis2=2)
+    np.testing.assert_allclose(sums["squares"], expected, rtol=1e-5)
+
+
+def test_single_precision_keeps_matrices_positive_definite() -> None:
+    """Of so few frames that they lie in a plane."""
+    x = np.array([[1.0, 1.0, 3.0], [2.0, 2.0, -1.0], [4.0, 4.0, 0.5]]) * 100
+    options: dict[str, Any] = {"covariance_type": "full", "dtype": torch.float32, "n_iter": 2, "covars_prior": 0.0}
+    with pytest.warns(RuntimeWarning, match="variances of 1 states or mixtures were below 1e-09"):
+        model = GaussianHMM(1, **options, covars_weight=0.0).fit(x)
+    assert np.isfinite(model.score(x))
+    np.testing.assert_allclose(model.covars_[0], np.cov(x.T, bias=True), rtol=1e-4)
 
 
 def test_a_tied_covariance_that_nothing_tells_of_stays() -> None:

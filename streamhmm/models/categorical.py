@@ -64,7 +64,8 @@ class Categorical(Emission):
         largest = largest_symbol(frames)
         super().check_frames(frames)
         if largest >= self.n_symbols:
-            raise ValueError(f"X must hold symbols below {self.n_symbols}, got {largest}")
+            hint = "n_features tells how many there are where the first data do not have all"
+            raise ValueError(f"X must hold symbols below {self.n_symbols}, got {largest}; {hint}")
 
 
 def largest_symbol(frames: Tensor) -> int:

@@ -68,7 +68,7 @@ class Covariance(nn.Module):
         Warns:
             RuntimeWarning: some were below.
         """
-        low, value = floored(value, floor, self.kind in ("spherical", "diag"))
+        low, value = floored(value, floor, self.kind in ("spherical", "diag"), torch.finfo(self.raw.dtype).eps)
         if low:
             text = f"variances of {low} states or mixtures were below {floor:g}: constant features, or too few frames"
             warnings.warn(text, RuntimeWarning, stacklevel=2)
@@ -108,6 +108,13 @@ class Covariance(nn.Module):
         factors = self._factor()[index // self.members if self.kind == "tied" else index]
         return means[index] + (factors @ noise[:, :, None]).squeeze(2)
 
+    def least_variances(self) -> Tensor:
+        """(K,) the least of each Gaussian; of matrices no more than about that."""
+        if self.kind in ("spherical", "diag"):
+            return self.raw.detach().reshape(len(self.raw), -1).amin(1).exp()
+        least = (2 * self.raw.detach().diagonal(dim1=-2, dim2=-1).amin(1)).exp()
+        return least.repeat_interleave(self.members if self.kind == "tied" else 1)
+
     def free_parameters(self) -> int:
         """How many numbers it takes."""
         if self.kind in ("spherical", "diag"):
@@ -122,8 +129,8 @@ class Covariance(nn.Module):
         precision = (-log_variances).exp()
         constant = -0.5 * (means.shape[1] * math.log(2 * math.pi) + log_variances.sum(1))
         if log_weights is not None:
-            constant = self._by_member(constant) + log_weights.mT.flatten()
-            means, precision = self._by_member(means), self._by_member(precision)
+            constant = self.by_member(constant) + log_weights.mT.flatten()
+            means, precision = self.by_member(means), self.by_member(precision)
         quadratic = _one_by_one if loses_digits(means, precision) else _expanded
         densities_of = quadratic(means, precision, constant)
 
@@ -152,7 +159,7 @@ class Covariance(nn.Module):
 
         return densities
 
-    def _by_member(self, values: Tensor) -> Tensor:
+    def by_member(self, values: Tensor) -> Tensor:
         """(K, …) with the first of every group first."""
         return values.reshape(self.groups, self.members, *values.shape[1:]).transpose(0, 1).flatten(0, 1)
 
@@ -222,14 +229,17 @@ def _shaped(matrix: Tensor, like: Covariance) -> Tensor:
     return values[like.kind].expand(like.raw.shape)
 
 
-def floored(value: Tensor, floor: float, variances: bool) -> tuple[int, Tensor]:
-    """How many of the covariances (along the first axis) were too small, and what they become; NaN is too small."""
+def floored(value: Tensor, floor: float, variances: bool, precision: float) -> tuple[int, Tensor]:
+    """How many of the covariances (along the first axis) were too small, and what they become; NaN is too small.
+
+    ``precision`` is that of the numbers they will be kept in, relatively.
+    """
     if variances:
         low = ~(value >= floor)
         return int(low.reshape(len(value), -1).any(1).sum()), torch.where(low, floor, value)
     known = torch.where(value.isfinite(), value, 0)
     values, axes = torch.linalg.eigh((known + known.mT) / 2)
-    least = (16 * values.shape[1] * torch.finfo(value.dtype).eps * values[:, -1:]).clamp(min=floor)
+    least = (16 * values.shape[1] * precision * values[:, -1:]).clamp(min=floor)
     low = ~(values >= least).all(1)
     if not bool(low.any()):
         return 0, value

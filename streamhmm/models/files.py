@@ -41,19 +41,9 @@ def save(model: Estimator | NeuralHMM, path: str | os.PathLike[str]) -> None:
         shape: dict[str, Any] = {"networks": networks_told(model)}
     else:
         shape = {"size": model.require_emission().size}
-    header = {
-        "kind": KIND,
-        "format_version": FORMAT_VERSION,
-        **_told(model),
-        **shape,
-        "dtype": str(model.chain.initial_logits.dtype).removeprefix("torch."),
-    }
-    tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in model.state_dict().items()}
-    topology = model.chain.topology
-    for part in _PARTS:
-        values = getattr(topology, part)
-        if values is not None:
-            tensors[_TOPOLOGY + part] = values.clone()
+    dtype = str(model.chain.initial_logits.dtype).removeprefix("torch.")
+    header = {"kind": KIND, "format_version": FORMAT_VERSION, **_told(model), **shape, "dtype": dtype}
+    tensors = _tensors(model)
     target = Path(path)
     temporary = target.with_name(target.name + ".part")
     try:
@@ -94,6 +84,16 @@ def load(
     _check(path, model, tensors)
     model.load_state_dict(tensors)
     return model
+
+
+def _tensors(model: Estimator | NeuralHMM) -> dict[str, Tensor]:
+    """Parameters and topology."""
+    tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in model.state_dict().items()}
+    for part in _PARTS:
+        values = getattr(model.chain.topology, part)
+        if values is not None:
+            tensors[_TOPOLOGY + part] = values.clone()
+    return tensors
 
 
 def _told(model: Estimator | NeuralHMM) -> dict[str, Any]:

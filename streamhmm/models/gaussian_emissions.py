@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from streamhmm.models import missing
-from streamhmm.models.covariance import Covariance
+from streamhmm.models.covariance import Covariance, loses_digits
 from streamhmm.models.emission import Emission
 from streamhmm.models.moments import Moments, about, blocks, in_blocks
 from streamhmm.models.sums import Sums
@@ -29,18 +29,20 @@ class Gaussians(Emission):
         squares = about(self.means.detach(), sums["post"], sums["obs"], sums["squares"])
         return Sums({**sums, "squares": squares})
 
-    def _origin(self) -> Tensor:
-        """(D,) where sums of squares lose the fewest digits."""
-        return self.means.detach().mean(0)
+    def _points(self) -> Tensor:
+        """Where sums of squares keep their digits: (D,) the mean of the means, or (K, D) these where they are far from
+        there."""
+        means = self.means.detach()
+        origin = means.mean(0)
+        return means if loses_digits(means - origin, 1 / self.covariance.least_variances()[:, None]) else origin
 
-    def _moments(self, origin: Tensor) -> Moments:
-        count, size = self.means.shape
-        return Moments(count, size, self.covariance.kind in ("full", "tied"), origin)
+    def _moments(self, points: Tensor) -> Moments:
+        return Moments(len(self.means), self.covariance.kind in ("full", "tied"), points)
 
-    def _sums(self, origin: Tensor, mass: Tensor, total: Tensor, squares: Tensor) -> Sums:
-        """Statistics from moments about the ``origin``."""
-        squares = about(self.means.detach() - origin, mass, total, squares)
-        return Sums(post=mass, obs=total + mass[:, None] * origin, squares=squares)
+    def _sums(self, points: Tensor, mass: Tensor, total: Tensor, squares: Tensor) -> Sums:
+        """Statistics from moments about the ``points``."""
+        squares = about(self.means.detach() - points, mass, total, squares)
+        return Sums(post=mass, obs=total + mass[:, None] * points, squares=squares)
 
     def _sums_of_seen(self, frames: Tensor, weights: Tensor) -> Sums:
         """Statistics of frames with missing features, (N, K) ``weights`` of them for each Gaussian."""
@@ -68,11 +70,11 @@ class Gaussian(Gaussians):
     def statistics(self, frames: Tensor, weights: Tensor) -> Sums:
         if self.has_missing(frames):
             return self._sums_of_seen(frames, weights)
-        origin = self._origin()
-        moments = self._moments(origin)
+        points = self._points()
+        moments = self._moments(points)
         for part, weight in blocks(frames, weights):
-            moments.add(part - origin, weight)
-        return self._sums(origin, moments.mass, moments.total, moments.squares)
+            moments.add(part, weight)
+        return self._sums(points, moments.mass, moments.total, moments.squares)
 
     def draw(self, states: Tensor, generator: torch.Generator | None) -> Tensor:
         return self.covariance.draw(self.means.detach(), states, generator)
@@ -116,12 +118,12 @@ class GaussianMixture(Gaussians):
 
     def _shared(self, frames: Tensor, weights: Tensor, shares: Tensor) -> Sums:
         """Statistics of (N, S) ``weights``, of which the mixtures have (N, M, S) ``shares``."""
-        origin = self._origin()
-        moments = self._moments(origin)
+        points = self._points()
+        moments = self._moments(points if points.dim() == 1 else self.covariance.by_member(points))
         for part, weight, share in blocks(frames, weights, shares):
-            moments.add(part - origin, (share * weight[:, None]).flatten(1))
+            moments.add(part, (share * weight[:, None]).flatten(1))
         found = (moments.mass, moments.total, moments.squares)
-        return self._sums(origin, *(each.unflatten(0, self._grid).transpose(0, 1).flatten(0, 1) for each in found))
+        return self._sums(points, *(each.unflatten(0, self._grid).transpose(0, 1).flatten(0, 1) for each in found))
 
     def draw(self, states: Tensor, generator: torch.Generator | None) -> Tensor:
         chances = self.weight_logits.detach().softmax(-1).cpu()[states]

@@ -41,17 +41,36 @@ def _block_rows(like: Tensor, cells: int) -> int:
 
 
 class Moments:
-    """Σ_n w_nk · (1, x_n, and x_n² or, with ``matrices``, x_n x_nᵀ) of K columns of weights and D features."""
+    """Σ_n w_nk · (1, x_n, and x_n² or, with ``matrices``, x_n x_nᵀ) of K columns of weights and D features.
 
-    def __init__(self, weights: int, features: int, matrices: bool, like: Tensor) -> None:
-        self._matrices = matrices
-        self._mass = like.new_zeros(weights)
-        self._total = like.new_zeros(features, weights)
-        self._squares = like.new_zeros((weights * features, features) if matrices else (features, weights))
+    The x_n are frames about the ``points``: (D,) one for all columns, or (K, D), which takes longer.
+    """
+
+    def __init__(self, weights: int, matrices: bool, points: Tensor) -> None:
+        self._matrices, self._points = matrices, points
+        features = points.shape[-1]
+        self._mass = points.new_zeros(weights)
+        self._total = points.new_zeros(features, weights)
+        self._squares = points.new_zeros((weights * features, features) if matrices else (features, weights))
 
     def add(self, frames: Tensor, weights: Tensor) -> None:
         """(n, D) frames with (n, K) weights."""
         self._mass += weights.sum(0)
+        if self._points.dim() == 1:
+            self._add_all(frames - self._points, weights)
+            return
+        for column, point in enumerate(self._points):
+            self._add_one(column, frames - point, weights[:, column])
+
+    def _add_one(self, column: int, frames: Tensor, weights: Tensor) -> None:
+        self._total[:, column].addmv_(frames.mT, weights)
+        if self._matrices:
+            size = frames.shape[1]
+            self._squares[column * size :][:size].addmm_((frames * weights[:, None]).mT, frames)
+        else:
+            self._squares[:, column].addmv_(frames.square().mT, weights)
+
+    def _add_all(self, frames: Tensor, weights: Tensor) -> None:
         self._total.addmm_(frames.mT, weights)
         if self._matrices:
             weighted = weights.mT[:, None, :] * frames.mT
