@@ -89,6 +89,15 @@ def test_results_are_as_wide_as_padded_observations(tensor: bool) -> None:
     assert np.shape(model.decode(given, [7, 5], algorithm="map")[1]) == (2, 20)
 
 
+def test_no_sequences_have_no_results() -> None:
+    model = known("diag")
+    assert model.log_prob(np.zeros((0, 5, 2))).shape == (0,)
+    assert model.predict(np.zeros((0, 5, 2))).shape == (0, 5)
+    assert model.predict_proba(np.zeros((0, 2)), []).shape == (0, 3)
+    with pytest.raises(ValueError, match="X must have rows to learn from, got none"):
+        model.fit(np.zeros((0, 2)), [])
+
+
 def test_a_stream_is_of_one_sequence() -> None:
     with pytest.raises(ValueError, match=r"X must be \(n, D\), got several sequences"):
         known("diag").stream().push(np.zeros((2, 5, 2)))

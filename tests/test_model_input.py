@@ -72,7 +72,7 @@ def test_wrong_counts_and_symbols(name: str, bad: float, found: str) -> None:
         (["5"], "lengths must be whole numbers from 0 on, one a sequence, got"),
         ("5", "lengths must be whole numbers from 0 on, one a sequence, got '5'"),
         ([True] * 5, "lengths must be whole numbers from 0 on, one a sequence, got"),
-        ([], "lengths must be whole numbers from 0 on, one a sequence, got"),
+        ([], "lengths must add up to the 5 rows of X, got a sum of 0"),
     ],
 )
 def test_wrong_lengths(lengths: Any, message: str) -> None:

@@ -78,5 +78,8 @@ def test_a_terminal_shows_progress(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_fall_is_warned_of() -> None:
     x, _ = drawn("diag")
     model = known("diag", n_iter=2, means_prior=50.0, means_weight=1000.0)
-    with pytest.warns(RuntimeWarning, match="iteration 2 lowered the log-likelihood by .*: priors or floors outweigh"):
+    with pytest.warns(
+        RuntimeWarning, match="iteration 2 lowered the log-likelihood by .*: priors or floors outweigh"
+    ) as told:
         model.fit(x)
+    assert told[0].filename == __file__

@@ -99,6 +99,19 @@ def test_the_moments_of_narrow_gaussians_are_those_of_their_frames(family: Any, 
     np.testing.assert_allclose(sums["squares"], expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["spherical", "diag"])
+def test_the_moments_of_what_narrow_gaussians_show(kind: str) -> None:
+    x, states = narrow()
+    x[::3, 1] = np.nan
+    model = with_levels(kind, missing="marginal")
+    weights = one_hot(torch.from_numpy(states), 3).double()
+    with torch.no_grad():
+        sums = model.require_emission().statistics(torch.from_numpy(x), weights)
+    away = (x - LEVELS[states]) ** 2
+    away = np.where(np.isnan(x), WIDTH**2, away)
+    np.testing.assert_allclose(sums["squares"], weights.numpy().T @ away, rtol=1e-7)
+
+
 def test_single_precision_keeps_matrices_positive_definite() -> None:
     """Of so few frames that they lie in a plane."""
     x = np.array([[1.0, 1.0, 3.0], [2.0, 2.0, -1.0], [4.0, 4.0, 0.5]]) * 100

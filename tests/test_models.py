@@ -224,7 +224,7 @@ def test_wrong_observations_are_refused(x: np.ndarray, lengths: Any, message: st
 @pytest.mark.parametrize(
     ("name", "x", "message"),
     [
-        ("CategoricalHMM", [[7]], "X must hold symbols below 7, got 7"),
+        ("CategoricalHMM", [[7]], "X must hold symbols below 7, got 7; n_features tells how many there are"),
         ("CategoricalHMM", [[-1]], r"X must be whole numbers from 0 on, got \[-1.0\] in row 0"),
         ("CategoricalHMM", [[1, 2]], r"X must be \(N, 1\) symbols, got shape \(1, 2\)"),
         ("PoissonHMM", [[1, 2, 0.5]], "X must be whole numbers from 0 on"),

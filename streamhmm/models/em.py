@@ -69,7 +69,7 @@ class ConvergenceMonitor:
         """Warns RuntimeWarning where the last iteration lowered the log-likelihood by more than rounding does."""
         if self.gain < -PRECISION * max(1.0, abs(self.history[-1])):
             fall = f"iteration {self.iter} lowered the log-likelihood by {-self.gain:.3g}"
-            warnings.warn(f"{fall}: priors or floors outweigh the data", RuntimeWarning, stacklevel=4)
+            warnings.warn(f"{fall}: priors or floors outweigh the data", RuntimeWarning, stacklevel=5)
 
     def __str__(self) -> str:
         lines = ["iteration    log-likelihood          gain   seconds"]

@@ -82,9 +82,15 @@ def deviations(frames: Tensor, weights: Tensor, means: Tensor, covariance: Covar
     if covariance.kind in ("spherical", "diag"):
         origin = means.mean(0)
         values, seen = zeroed(frames - origin)
-        means, observed, total = means - origin, weights.mT @ seen, weights.mT @ values
+        means, observed = means - origin, weights.mT @ seen
+        variances = _log_variances(covariance, means).detach().exp()
+        unseen = (mass[:, None] - observed).clamp(min=0) * variances
+        if loses_digits(means, 1 / variances):
+            away = [(values - mean * seen, shares) for mean, shares in zip(means, weights.mT, strict=True)]
+            first, squares = (torch.stack([w @ x**power for x, w in away]) for power in (1, 2))
+            return Deviations(mass, first, squares + unseen)
+        total = weights.mT @ values
         squares = weights.mT @ values.square() - 2 * means * total + means.square() * observed
-        unseen = (mass[:, None] - observed).clamp(min=0) * _log_variances(covariance, means).detach().exp()
         return Deviations(mass, total - means * observed, squares + unseen)
     matrices, grid = _grouped(covariance, means)
     first, second = torch.zeros_like(means), means.new_zeros(*means.shape, means.shape[1])

@@ -162,7 +162,8 @@ def _as_lengths(lengths: Any) -> Tensor:
         given = torch.as_tensor(lengths if isinstance(lengths, Tensor) else np.array(lengths)).cpu()
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(message) from error
-    whole = given.dtype in (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+    integers = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+    whole = given.dtype in integers or not given.numel()  # an empty list is of no type
     if given.dim() != 1 or not whole or bool((given < 0).any()):
         raise ValueError(message)
     return given.to(torch.int64)

@@ -181,12 +181,11 @@ class StepwiseTraining(Training):
             raise ValueError("there must be at least one batch, got none")
         return self
 
-    def _learn(self, sequences: Sequences) -> Self:
-        self._running = None
-        return super()._learn(sequences)
+    def _prepare(self, sequences: Sequences) -> set[str]:
+        self._running = None  # what was gathered before tells nothing of where this begins
+        return super()._prepare(sequences)
 
     def _begin_anew(self, sequences: Sequences) -> None:
-        self._running = None
         self._begin(sequences, self._prepare(sequences), generator_from(self.random_state))
 
     def _take(self, sequences: Sequences, running: RunningMean, step: StepSize) -> float:
