@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from streamhmm.models.covariance import floored, outer
 from streamhmm.models.expected import PosteriorEmission
-from streamhmm.models.gaussian import Gaussian
+from streamhmm.models.gaussian_emissions import Gaussian
+from streamhmm.models.moments import blocks
 from streamhmm.models.parameters import assign
 from streamhmm.models.sums import Sums
 
@@ -84,8 +85,11 @@ class NormalWishart(Gaussian, PosteriorEmission):
         return self.scores(frames) + 0.5 * constant
 
     def statistics(self, frames: Tensor, weights: Tensor) -> Sums:
-        """As those of :class:`Gaussian`, about the origin."""
-        return super().statistics(frames - self.origin, weights)
+        """Of each state "post" (S,), "obs" (S, D) and "squares", (S, D) or (S, D, D): moments about the origin."""
+        moments = self._moments(self.origin.detach())
+        for part, weight in blocks(frames, weights):
+            moments.add(part, weight)
+        return Sums(post=moments.mass, obs=moments.total, squares=moments.squares)
 
     def about_zero(self, sums: Sums) -> Sums:
         return _moved(sums, self.origin)
@@ -106,7 +110,9 @@ class NormalWishart(Gaussian, PosteriorEmission):
             gained = mass.sum()[None] if self.covariance.kind == "tied" else mass
             scale = prior.scale + self._spread(sums, prior)
             if scale.dim() == 3:
-                _, scale = floored(scale, 0.0, variances=False)  # rounding may take what the prior adds
+                _, scale = floored(
+                    scale, 0.0, False, torch.finfo(self.means.dtype).eps
+                )  # rounding may take what the prior adds
             self.set_wishart(prior.dof + gained, scale)
 
     def _spread(self, sums: Sums, prior: NormalWishartPrior) -> Tensor:

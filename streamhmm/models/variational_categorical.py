@@ -94,7 +94,9 @@ class VariationalCategoricalHMM(Variational):
     def _features_of(self, frames: Tensor) -> int:
         return max(largest_symbol(frames) + 1, 1)
 
-    def _initialise(self, frames: Tensor, letters: set[str], generator: torch.Generator) -> None:
+    def _initialise(
+        self, frames: Tensor, letters: set[str], generator: torch.Generator, times: Tensor | None = None
+    ) -> None:
         """Random shares of the frames: states that begin alike stay alike."""
         if "e" in letters:
             shape = self._categorical.logits.shape

@@ -133,12 +133,14 @@ class VariationalGaussianHMM(Variational):
         return NormalWishart(self.n_components, n_features, self.covariance_type, self.dtype)
 
     @torch.no_grad()
-    def _initialise(self, frames: Tensor, letters: set[str], generator: torch.Generator) -> None:
+    def _initialise(
+        self, frames: Tensor, letters: set[str], generator: torch.Generator, times: Tensor | None = None
+    ) -> None:
         """Means at centres, as strong as the clusters are large; the covariance of all frames for every state."""
         posterior = self._posterior
         assign(posterior.origin, frames.mean(0), "origin")
         if "m" in letters:
-            assign(posterior.means, first_means(frames, self.n_components, generator), "means_posterior_")
+            assign(posterior.means, first_means(frames, self.n_components, generator, times), "means_posterior_")
         prior, nearest = self._emission_prior(), nearest_centre(frames, posterior.means.detach())
         counts = one_hot(nearest, self.n_components).sum(0).to(prior.beta)
         if "m" in letters:
