@@ -48,7 +48,8 @@ class Estimator(Parametrised, StepwiseTraining):
         missing: what NaN in ``X`` is: "error", or "marginal": a feature that was not observed, which is integrated out.
         topology: which states may follow which; any may follow any other by default. Its emissions are the
             ``n_components``; where it has more states than these, ``startprob_`` and ``transmat_`` are those of its
-            states, and all else is told by emission.
+            states, and all else is told by emission. If no state comes again once another has, the first means of
+            Gaussians are in the order of time.
         n_features: D, where parameters are wanted before there is data.
         dtype: of the parameters.
 
