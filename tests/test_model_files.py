@@ -81,7 +81,12 @@ def rewrite(path: Path, header: dict[str, Any], tensors: dict[str, torch.Tensor 
         ({}, {"emission.means": torch.zeros(4, 6)}, r"tensor emission.means has shape \(4, 6\), expected \(4, 5\)"),
         ({}, {"extra": torch.zeros(1)}, r"tensor extra has shape \(1,\), expected None"),
         ({}, {"emission.means": torch.full((4, 5), torch.nan)}, "tensor emission.means has NaN"),
+        ({}, {"emission.means": torch.full((4, 5), torch.inf).double()}, "tensor emission.means has inf"),
+        ({}, {"emission.means": torch.zeros(4, 5)}, r"tensor emission.means holds torch.float32, expected torch.float"),
         ({}, {"topology.allowed": None}, "the header is damaged"),
+        ({"size": float("inf")}, {}, "the header is damaged"),
+        ({"size": 10**9}, {}, r"tensor emission.means has shape \(4, 5\), expected \(4, 1000000000\)"),
+        ({"settings": {"n_components": 10**9}}, {}, "n_components is 1000000000, the topology has 4 states"),
     ],
 )
 def test_damaged_files_are_named(tmp_path: Path, header: Any, tensors: Any, message: str) -> None:
@@ -91,6 +96,23 @@ def test_damaged_files_are_named(tmp_path: Path, header: Any, tensors: Any, mess
     with pytest.raises(ModelError, match=message) as caught:
         models.load(path)
     assert str(path) in str(caught.value)
+
+
+def test_a_header_of_endless_depth_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    save_file({"a": torch.zeros(1)}, path, {"streamhmm": "[" * 100_000})
+    with pytest.raises(ModelError, match="no safetensors file, or damaged"):
+        models.load(path)
+
+
+def test_settings_are_kept_or_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    models.save(GaussianHMM(2, n_features=2, startprob_prior=[np.int64(1), np.float32(2)]), path)
+    assert models.load(path).startprob_prior == [1, 2]
+    path.unlink()
+    with pytest.raises(ValueError, match="settings must be numbers, text, arrays or models to be saved, got <built-in"):
+        models.save(GaussianHMM(2, n_features=2, tol=print), path)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no model", b"\x80\x04K\x01."])

@@ -12,7 +12,7 @@ import torch
 from sklearn.base import clone
 from torch import Tensor, nn
 
-from streamhmm.models import FrameNetwork, GaussianNetwork, NeuralHMM, Topology, arc_chain
+from streamhmm.models import FrameNetwork, GaussianNetwork, NeuralHMM, Topology, arc_chain, conditioned
 
 FRAMES, FEATURES, CONTEXT = 5, 2, 3
 TOPOLOGIES = {
@@ -80,14 +80,14 @@ def every_path(model: NeuralHMM, x: Tensor, context: Tensor | None = None) -> di
         outputs = model.network(x[None], *told)[0]
         scores = outputs.log_softmax(-1) - model.log_priors if model.meaning == "posteriors" else outputs
         matrices = model.transition_proba(x[None], context=None if context is None else context[None])[0].log()
-    begin, found = model.chain.initial_logits.detach().log_softmax(-1), {}
+    begin = model.chain.initial_logits.detach().log_softmax(-1).tolist()
+    end = [0.0 if last else -np.inf for last in topology.last]
+    steps, fits = matrices.tolist(), scores[:, topology.pdfs].tolist()
+    found = {}
     for path in itertools.product(range(topology.n_states), repeat=len(x)):
-        total = begin[path[0]] + (0.0 if topology.last[path[-1]] else -torch.inf)
-        for frame, (before, after) in enumerate(itertools.pairwise(path), 1):
-            total = total + matrices[frame, before, after]
-        for frame, state in enumerate(path):
-            total = total + scores[frame, topology.pdfs[state]]
-        found[path] = float(total)
+        total = begin[path[0]] + end[path[-1]]
+        total += sum(steps[frame][path[frame - 1]][path[frame]] for frame in range(1, len(path)))
+        found[path] = total + sum(fit[state] for fit, state in zip(fits, path, strict=True))
     return found
 
 
@@ -114,11 +114,9 @@ def test_every_path_counts(name: str, kind: str | None, widest: int, monkeypatch
         best_score += paths[best]
         assert log_prob[index].item() == pytest.approx(total, rel=1e-9)
         assert states[index].tolist() == pdfs[list(best)].tolist()
-        wanted = torch.zeros(FRAMES, model.n_components, dtype=torch.float64)
-        for path, score in paths.items():
-            for frame, state in enumerate(path):
-                wanted[frame, pdfs[state]] += np.exp(score - total)
-        torch.testing.assert_close(chances[index], wanted, atol=1e-9, rtol=0)
+        shares, each = np.exp(np.array(list(paths.values())) - total), pdfs.numpy()[np.array(list(paths))]
+        wanted = [[shares[each[:, frame] == pdf].sum() for pdf in range(model.n_components)] for frame in range(FRAMES)]
+        np.testing.assert_allclose(chances[index], wanted, atol=1e-9, rtol=0)
     assert model.decode(x)[0] == pytest.approx(best_score)
     assert model.score(x) == pytest.approx(float(log_prob.sum().detach()))
     assert model.score_samples(x)[0] == model.score(x)
@@ -228,6 +226,40 @@ def test_log_prob_of_posteriors_is_a_ratio_of_densities() -> None:
         alpha = (alpha @ torch.from_numpy(model.transmat_)) * emission[:, symbol]
     wanted = alpha.sum().log() - marginal[symbols].log().sum()
     assert model.score(x) == pytest.approx(float(wanted))
+
+
+def test_a_state_that_no_frame_is_in_costs_nothing() -> None:
+    x = data(4).float()
+    network, smaller = nn.Linear(FEATURES, 3), nn.Linear(FEATURES, 2)
+    with torch.no_grad():
+        network.bias[2] = -300  # which no float32 holds the exponential of
+        smaller.weight.copy_(network.weight[:2])
+        smaller.bias.copy_(network.bias[:2])
+    found = NeuralHMM(3, network=network, topology=Topology.of(np.diag([1, 1, 1])[:, [1, 0, 2]])).estimate_priors(x)
+    without = NeuralHMM(2, network=smaller, topology=Topology.of([[0, 1], [1, 0]])).estimate_priors(x)
+    assert found.log_priors.isfinite().all()
+    found.startprob_ = [0.5, 0.5, 0]
+    torch.testing.assert_close(found.eval().log_prob(x), without.eval().log_prob(x))
+    assert np.isfinite(NeuralHMM(3, network=network, n_iter=1, random_state=0).fit(x).score(x))
+
+
+def test_many_sequences_go_through_the_networks_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, x, context = model_of("ring", "arcs", n_context=CONTEXT), data(7), torch.randn(7, CONTEXT).double()
+    given: dict[str, Any] = {"lengths": [2, 5, 0, 3, 4, 0, 1], "context": context}
+    asked = [model.score, model.predict_proba, lambda *a, **b: torch.tensor(model.decode(*a, **b)[0]), model.predict]
+    wanted = [torch.as_tensor(ask(x, **given)) for ask in asked]
+    seen: list[int] = []
+    model.network.register_forward_hook(lambda _, inputs, __: seen.append(len(inputs[0])))
+    monkeypatch.setattr(conditioned, "AT_ONCE", 3)
+    for ask, value in zip(asked, wanted, strict=True):
+        torch.testing.assert_close(torch.as_tensor(ask(x, **given)), value)
+    assert seen == [3, 3, 1] * 4
+
+
+def test_learning_anew_forgets_the_first_state() -> None:
+    model = bare(n_iter=1, random_state=0)
+    model.startprob_ = [1, 0]
+    assert model.fit(data().numpy()[0]).startprob_.min() > 0
 
 
 def test_in_training_the_priors_are_those_of_the_batch() -> None:
@@ -341,10 +373,11 @@ def test_it_is_a_module_and_an_estimator() -> None:
 
 
 @pytest.mark.parametrize("widest", [16, 0])
-def test_sequences_without_frames_have_no_path(widest: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sequences_without_frames_are_certain(widest: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arc_chain, "WIDEST", widest)
     model = model_of("ergodic", "arcs")
-    assert model.log_prob(data(), [5, 0])[1] == -torch.inf
+    assert model.log_prob(data(), [5, 0])[1] == 0
+    assert model.decode(data(), [5, 0])[0] == model.decode(data()[:1])[0]
     assert model.predict(data()[:, :0]).shape == (2, 0)
 
 
@@ -358,12 +391,16 @@ ONE = np.zeros((4, FEATURES))
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: NeuralHMM(0), "n_components must be at least 1, got 0"),
+        (lambda: NeuralHMM(0), "n_components must be a whole number of at least 1, got 0"),
         (lambda: NeuralHMM(2, network="lstm"), "network must be a module or one of 'mlp', 'gaussian', got 'lstm'"),
         (lambda: NeuralHMM(2, transitions="x"), "transitions must be a module or one of 'mlp', None, got 'x'"),
         (lambda: NeuralHMM(2, outputs="odds"), "outputs must be one of 'posteriors', 'densities', 'scores', None, got"),
         (lambda: NeuralHMM(2, algorithm="best"), "algorithm must be one of viterbi, map, got 'best'"),
         (lambda: NeuralHMM(2, receptive_field=(1, -1)), r"receptive_field must be two numbers of frames from 0 on"),
+        (lambda: NeuralHMM(2.5), "n_components must be a whole number of at least 1, got 2.5"),
+        (lambda: NeuralHMM(2, state_priors=[1.0, 0.0]), r"state_priors must be above 0, got \[1.0, 0.0\]"),
+        (lambda: bare().estimate_priors(ONE[:0]), "X must have rows to learn from, got none"),
+        (lambda: bare(n_context=1).score(ONE, context=[[np.nan]]), "context must be finite, got NaN or inf"),
         (lambda: NeuralHMM(2, state_priors=[1.0]), r"state_priors must have shape \(2,\), got \(1,\)"),
         (lambda: NeuralHMM(2, state_priors=[1.0, 1.0]), "state_priors must be probabilities that add up to 1"),
         (lambda: NeuralHMM(3, topology=Topology.ergodic(2)), "topology has 2 emissions for n_components = 3"),

@@ -69,6 +69,9 @@ def test_modules_that_are_not_asked_for_are_refused(tmp_path: Path) -> None:
         models.load(path, network=nn.Linear(FEATURES, 2))
 
 
+SETTINGS = {"n_features": 2, "n_outputs": 2, "hidden": 10**9}  # 4 · 10¹⁸ bytes
+
+
 def test_weights_that_are_shared_are_kept(tmp_path: Path) -> None:
     def tied() -> nn.Sequential:
         layer = nn.Linear(2, 2)
@@ -86,6 +89,10 @@ def test_weights_that_are_shared_are_kept(tmp_path: Path) -> None:
         ({"networks": {"network": {"class": "Oracle", "given": None, "settings": {}}}}, "the header is damaged"),
         ({"settings": {"speed": 1}}, r"the header is damaged \(unknown settings \['speed'\]\)"),
         ({"dtype": "complex"}, "the header is damaged"),
+        (
+            {"networks": {"network": {"class": "FrameNetwork", "given": "mlp", "settings": SETTINGS}}},
+            r"tensor built_network.hidden.0.weight has shape \(64, 2\), expected \(1000000000, 2\)",
+        ),
     ],
 )
 def test_damaged_files_are_named(tmp_path: Path, header: dict[str, Any], message: str) -> None:

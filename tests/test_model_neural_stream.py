@@ -130,4 +130,9 @@ def test_wrong_streams_are_refused() -> None:
         stream.push(np.zeros((3, 1)))
     with pytest.raises(ValueError, match="context must have 0 numbers for network, got 3"):
         stream.push(np.zeros((4, 2)), context=np.zeros((4, 3)))
+    with pytest.raises(ValueError, match=r"X must be \(n, D\), got several sequences; give each a stream of its own"):
+        stream.push(np.zeros((2, 3, 2)))
     assert len(stream.finish().filtered) == 0
+    for call in (lambda: stream.push(np.zeros((0, 2))), stream.finish):
+        with pytest.raises(ValueError, match="the stream has ended: finish was called"):
+            call()

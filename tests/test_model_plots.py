@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from streamhmm.errors import BackendUnavailable, OutputError
-from streamhmm.models import CategoricalHMM, GaussianHMM, Topology
+from streamhmm.models import CategoricalHMM, GaussianHMM, NeuralHMM, Topology
 from streamhmm.models.chain import Chain
 from streamhmm.models.visits import visit_lengths
 from streamhmm.plots import plot_durations, plot_posteriors, plot_training, plot_transitions
@@ -344,3 +344,21 @@ def test_what_was_not_fitted() -> None:
         plot_training(levels(2))
     with pytest.raises(ValueError, match=r"^the model 'a' was not fitted yet; call fit$"):
         plot_training({"a": levels(2)})
+
+
+def test_durations_that_vary_with_time_are_of_the_path_alone() -> None:
+    model = NeuralHMM(2, n_features=1, transitions="mlp")
+    figure = plot_durations(model, np.arange(40.0)[:, None])
+    assert [line for axes in figure.axes for line in axes.lines] == []
+    assert all(text.startswith("model: varies with time") for text in texts_of(figure) if "model" in text)
+
+
+def test_gains_of_passes_are_those_that_tol_is_compared_with() -> None:
+    rng = np.random.RandomState(0)
+    model = NeuralHMM(2, n_iter=13, tol=-np.inf, random_state=0).fit(rng.randn(20, 1))
+    line = plot_training(model).axes[1].lines[0]
+    history = np.array(model.monitor_.history)
+    wanted = [(history[end - 5 : end].mean() - history[end - 10 : end - 5].mean()) / 5 for end in range(10, 14)]
+    assert line.get_xdata().tolist() == [10, 11, 12, 13]
+    np.testing.assert_allclose(line.get_ydata(), np.where(np.array(wanted) > 0, wanted, np.nan), rtol=1e-6)
+    assert model.monitor_.gain == pytest.approx(wanted[-1])

@@ -49,10 +49,10 @@ def test_models_come_over_from_hmmlearn_with_their_settings(name: str, kind: str
 def test_settings_are_told_and_changed(name: str) -> None:
     model = families()[name](3, n_iter=7)
     assert repr(model).startswith(f"{name}(")
-    assert {"n_components", "n_iter", "tol", "missing", "topology"} <= set(model.get_params(deep=False))
-    changed = model.set_params(n_iter=9, missing="marginal", topology=Topology.left_to_right(2), n_components=2)
+    assert {"n_components", "n_iter", "tol", "verbose", "topology"} <= set(model.get_params(deep=False))
+    changed = model.set_params(n_iter=9, verbose=True, topology=Topology.left_to_right(2), n_components=2)
     assert changed is model
-    assert (model.n_iter, model.missing, model.transmat_.shape) == (9, "marginal", (2, 2))
+    assert (model.n_iter, model.verbose, model.transmat_.shape) == (9, True, (2, 2))
     with pytest.raises(ValueError, match=f"{name} has no parameter 'speed'; it has: algorithm, "):
         model.set_params(speed=3)
     with pytest.raises(ValueError, match="n_components must be a whole number of at least 1, got 0"):

@@ -56,3 +56,22 @@ def test_wrong_streams_are_refused() -> None:
     with pytest.raises(ValueError, match="X must hold symbols below 3, got 3"):
         stream.push([[3]])
     assert stream.push(np.zeros((0, 1))).filtered.shape == (0, 3)
+    with pytest.raises(ValueError, match=r"X must be \(n, D\), got several sequences; give each a stream of its own"):
+        stream.push(np.zeros((2, 3, 1)))
+    stream.finish()
+    for call in (lambda: stream.push(np.zeros((1, 1))), lambda: stream.push(np.zeros((0, 1))), stream.finish):
+        with pytest.raises(ValueError, match="the stream has ended: finish was called"):
+            call()
+
+
+def test_a_stream_goes_on_with_the_parameters_that_it_began_with() -> None:
+    model = GaussianHMM(2, n_features=1)
+    model.means_, model.transmat_ = [[0.0], [1.0]], [[0.8, 0.2], [0.3, 0.7]]
+    x = model.sample(20, 0)[0]
+    wanted = heard(model, x, 20, lag=3)
+    stream = model.stream(lag=3)
+    parts = [stream.push(x[:10])]
+    model.means_, model.transmat_ = [[7.0], [-3.0]], [[0.1, 0.9], [0.9, 0.1]]
+    parts += [stream.push(x[10:]), stream.finish()]
+    for one, other in zip(zip(*parts, strict=True), wanted, strict=True):
+        np.testing.assert_allclose(np.concatenate(one), other, atol=1e-12)

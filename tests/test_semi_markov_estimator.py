@@ -244,6 +244,11 @@ def test_wrong_calls_are_refused(case: str) -> None:
         ({}, {"duration.raw": torch.zeros(3, 1)}, r"tensor duration.raw has shape \(3, 1\), expected \(3, 2\)"),
         ({}, {"duration.raw": None}, r"tensor duration.raw has shape None, expected \(3, 2\)"),
         ({}, {"duration.raw": torch.full((3, 2), torch.nan)}, "tensor duration.raw has NaN"),
+        (
+            {"durations": "categorical", "max_duration": 10**9},
+            {},
+            "max_duration is 1000000000, the tensors have 2",
+        ),
     ],
 )
 def test_damaged_files_are_named(tmp_path: Path, settings: Any, tensors: Any, message: str) -> None:

@@ -10,7 +10,7 @@ import torch
 from segment_oracle import Listed, enumerate_model
 
 from streamhmm.models import HSMM, CategoricalHMM, GaussianHMM, Topology, hmm
-from streamhmm.models.durations import KINDS
+from streamhmm.models.durations import KINDS, Durations
 
 STATES, FRAMES, LONGEST = 3, 6, 4
 SHAPES: dict[str, Any] = {
@@ -183,3 +183,20 @@ def test_blocks_hold_as_much_and_tell_the_same(monkeypatch: pytest.MonkeyPatch) 
         np.testing.assert_allclose(one, other, atol=1e-12)
     for name, one in parts.statistics.items():
         np.testing.assert_allclose(one, whole.statistics[name], atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["negative-binomial", "gamma"])
+def test_single_precision_keeps_steep_durations(kind: str) -> None:
+    single = Durations(kind, 1, 100, torch.float32)
+    with torch.no_grad():
+        single.raw.copy_(torch.tensor([[3.0, 12.0]]))
+    double = Durations(kind, 1, 100, torch.float64)
+    double.load_state_dict(single.state_dict())
+    torch.testing.assert_close(single.table().double(), double.table(), rtol=1e-6, atol=1e-6)
+
+
+def test_durations_of_no_probability_are_refused() -> None:
+    with pytest.raises(ValueError, match="durations_ must be probabilities for each state, got none for 1"):
+        model_of("categorical").durations_ = np.eye(STATES, LONGEST) * [[1], [0], [1]]
+    with pytest.raises(ValueError, match=r"durations_prior must be a number, or of shape \(3, 4\), got shape \(2, 2\)"):
+        model_of("categorical", durations_prior=np.ones((2, 2))).fit(observations())

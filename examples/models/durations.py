@@ -3,10 +3,10 @@
 A machine idles, heats up and runs; each state lasts a typical time. An HMM believes that a state ends as likely in one
 minute as in any other, so the shortest visits are the likeliest. The HSMM learns a duration for each state.
 
-python examples/models/durations.py
+python examples/models/durations.py [--plot durations.png]
 """
 
-from __future__ import annotations
+import argparse
 
 import numpy as np
 
@@ -18,7 +18,7 @@ POWER_KW = (1.0, 3.0, 2.0)
 LONGEST_MIN = 120
 
 
-def shifts(rng: np.random.Generator, count: int = 30, minutes: int = 480) -> tuple[np.ndarray, np.ndarray]:
+def shifts(rng: np.random.Generator, count: int = 20, minutes: int = 480) -> tuple[np.ndarray, np.ndarray]:
     """Power (count · minutes, 1) and states (count · minutes,) of some shifts."""
     states = []
     for _ in range(count):
@@ -32,8 +32,11 @@ def shifts(rng: np.random.Generator, count: int = 30, minutes: int = 480) -> tup
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--plot", metavar="FILE", help="how long the states last, of the HSMM: .png, .svg or .pdf")
+    plot = parser.parse_args().plot
     power, states = shifts(np.random.default_rng(1))
-    lengths = [480] * 30
+    lengths = [480] * 20
     emissions = GaussianHMM(3, random_state=0)
     models = {
         "HMM": GaussianHMM(3, random_state=0, n_iter=100),
@@ -51,6 +54,12 @@ def main() -> None:
     print(f"{'minutes':12}" + "".join(f"{minutes:8}" for minutes in range(5, 65, 10)))
     for state, each in zip(STATES, model.durations_[order], strict=True):
         print(f"{state:12}" + "".join(f"{each[minutes - 1]:8.3f}" for minutes in range(5, 65, 10)))
+
+    if plot:
+        from streamhmm.plots import plot_durations
+
+        names = [STATES[list(order).index(state)] for state in range(3)]
+        plot_durations(model, power, lengths, path=plot, names=names)
 
 
 if __name__ == "__main__":

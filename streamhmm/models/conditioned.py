@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from streamhmm.models.sequences import Sequences, as_sequences
+
+AT_ONCE = 64  # sequences that go through a network
 
 
 class Conditioned(Sequences):
@@ -54,3 +56,22 @@ class Conditioned(Sequences):
     def _rows(self, values: Tensor, which: list[int]) -> Tensor:
         parts = values.split(self.lengths.tolist())
         return torch.cat([parts[index] for index in which])
+
+
+def told_of(sequences: Sequences) -> tuple[Tensor, ...]:
+    """As :meth:`Conditioned.told`, of sequences that may have no context."""
+    return sequences.told() if isinstance(sequences, Conditioned) else (sequences.pad(sequences.frames),)
+
+
+def batches(sequences: Sequences) -> list[Sequences]:
+    """Parts of at most ``AT_ONCE`` sequences."""
+    count = len(sequences.lengths)
+    if count <= AT_ONCE or not isinstance(sequences, Conditioned):
+        return [sequences]
+    return [sequences.chosen([*range(first, min(first + AT_ONCE, count))]) for first in range(0, count, AT_ONCE)]
+
+
+def together(parts: list[Tensor], longest: int, fill: float) -> Tensor:
+    """(B, T, …) of all sequences from those of their parts, each as long as its own longest."""
+    behind = [(0, 0) * (part.dim() - 2) + (0, longest - part.shape[1]) for part in parts]
+    return torch.cat([nn.functional.pad(*each, value=fill) for each in zip(parts, behind, strict=True)])

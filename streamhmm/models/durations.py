@@ -53,7 +53,9 @@ class Durations(nn.Module):
 
     def table(self) -> Tensor:
         """(S, D) logarithms of the probabilities."""
-        return self._log_probabilities(self.raw)
+        if self.kind == "categorical":
+            return self._log_probabilities(self.raw)
+        return self._log_probabilities(self.raw.double()).to(self.raw)  # terms far larger than what is left of them
 
     def vague(self) -> Tensor:
         """(S, D) logarithms of probabilities ∝ 1 / d, whatever the kind."""
@@ -85,6 +87,9 @@ class Durations(nn.Module):
             ValueError: they are none, or a state lasts longer than it may.
         """
         values = check_probabilities(probabilities, (len(self.raw), self.width), "durations_").to(self.raw.device)
+        never = values.sum(1) == 0
+        if bool(never.any()):
+            raise ValueError(f"durations_ must be probabilities for each state, got none for {int(never.nonzero()[0])}")
         self.check_longest(values)
         self.start(values)
         self.maximise(values)

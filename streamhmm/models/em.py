@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import torch
 from rich.console import Console
@@ -40,6 +41,11 @@ class ConvergenceMonitor:
     def iter(self) -> int:
         """Iterations done."""
         return len(self.history)
+
+    @property
+    def gains(self) -> list[float]:
+        """What the last iterations gained, nats: all but the first."""
+        return [after - before for before, after in pairwise(self.history)]
 
     @property
     def gain(self) -> float:

@@ -87,24 +87,6 @@ class Estimator(Parametrised, StepwiseTraining):
         if self.n_features is not None:
             self.become(self.n_features)
 
-    @property
-    def startprob_(self) -> NDArray[np.floating[Any]]:
-        """(S,) probabilities of the first state."""
-        return as_numpy(self.chain.initial)
-
-    @startprob_.setter
-    def startprob_(self, value: Any) -> None:
-        self.chain.set_initial(self._tensor(value))
-
-    @property
-    def transmat_(self) -> NDArray[np.floating[Any]]:
-        """(S, S) probabilities, row i those of what follows state i."""
-        return as_numpy(self.chain.transitions)
-
-    @transmat_.setter
-    def transmat_(self, value: Any) -> None:
-        self.chain.set_transitions(self._tensor(value))
-
     @torch.no_grad()
     def sample(
         self, n_samples: int = 1, random_state: Any = None, currstate: int | None = None

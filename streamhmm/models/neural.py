@@ -8,17 +8,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from typing_extensions import Self
 
 from streamhmm.models.arc_chain import ArcChain
 from streamhmm.models.chain import Chain, check_probabilities
+from streamhmm.models.chain_parameters import ChainParameters
 from streamhmm.models.inference import known_algorithm
 from streamhmm.models.neural_core import NeuralCore, still
 from streamhmm.models.neural_stream import NeuralStream
 from streamhmm.models.neural_training import learn
-from streamhmm.models.parameters import as_numpy
 from streamhmm.models.parametrised import Parametrised
 from streamhmm.models.stream_chain import StreamChain
 from streamhmm.models.topology import Topology
@@ -27,7 +26,7 @@ OUTPUTS = ("posteriors", "densities", "scores")
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class NeuralHMM(Parametrised, NeuralCore):
+class NeuralHMM(Parametrised, ChainParameters, NeuralCore):
     """An HMM whose networks say how well each frame fits each state, and how likely each transition is at each time.
 
     A network is any module that takes frames (B, T, D), zeros behind the ends, and, where there is one, a context:
@@ -106,8 +105,8 @@ class NeuralHMM(Parametrised, NeuralCore):
         return model
 
     def __post_init__(self) -> None:
-        if self.n_components < 1:
-            raise ValueError(f"n_components must be at least 1, got {self.n_components}")
+        if not isinstance(self.n_components, (int, np.integer)) or self.n_components < 1:
+            raise ValueError(f"n_components must be a whole number of at least 1, got {self.n_components!r}")
         known_algorithm(self.algorithm)
         _known(self.network, "network", ("mlp", "gaussian"))
         _known(self.transitions, "transitions", ("mlp", None))
@@ -132,26 +131,6 @@ class NeuralHMM(Parametrised, NeuralCore):
         """What the network's outputs are: one of ``OUTPUTS``."""
         own = "densities" if self.network == "gaussian" else getattr(self.network, "outputs", "posteriors")
         return self.outputs or str(own)
-
-    @property
-    def startprob_(self) -> NDArray[np.floating[Any]]:
-        """(S,) probabilities of the first state."""
-        return as_numpy(self.chain.initial)
-
-    @startprob_.setter
-    def startprob_(self, value: Any) -> None:
-        self.chain.set_initial(torch.as_tensor(value).to(self.chain.initial_logits.device, torch.float64))
-
-    @property
-    def transmat_(self) -> NDArray[np.floating[Any]]:
-        """(S, S) probabilities, row i those of what follows state i."""
-        self._check_constant()
-        return as_numpy(self.chain.transitions)
-
-    @transmat_.setter
-    def transmat_(self, value: Any) -> None:
-        self._check_constant()
-        self.chain.set_transitions(torch.as_tensor(value).to(self.chain.initial_logits.device, torch.float64))
 
     def fit(self, X: Any, lengths: Any = None, *, context: Any = None) -> Self:
         """Raise :meth:`log_prob` by steps along its gradient, on batches of sequences in random order.
@@ -237,6 +216,8 @@ class NeuralHMM(Parametrised, NeuralCore):
         if self.state_priors is None:
             return torch.full((self.n_components,), 1 / self.n_components, dtype=self.dtype)
         priors = torch.as_tensor(self.state_priors).to(self.dtype)
+        if bool((priors == 0).any()):
+            raise ValueError(f"state_priors must be above 0, got {priors.tolist()}")
         return check_probabilities(priors, (self.n_components,), "state_priors")
 
     def _check_constant(self) -> None:

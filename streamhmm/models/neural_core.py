@@ -14,14 +14,15 @@ from torch import Tensor, nn
 from streamhmm.graph import Graph
 from streamhmm.models.arc_chain import ArcChain, log_normalised
 from streamhmm.models.chain import Chain
-from streamhmm.models.conditioned import Conditioned
+from streamhmm.models.conditioned import Conditioned, batches, together, told_of
 from streamhmm.models.em import ConvergenceMonitor
+from streamhmm.models.hmm import unless_empty
 from streamhmm.models.inference import Inference
 from streamhmm.models.networks import FrameNetwork, GaussianNetwork
 from streamhmm.models.sequences import Sequences, as_sequences, with_states
 from streamhmm.ops import Path, log_likelihood, posteriors, viterbi
 
-BATCH = 64  # sequences that go through the network at once
+LEAST_LOG_PRIOR = -1e30
 MOMENTUM = 0.1  # a batch's share in the priors that a model in training remembers
 
 
@@ -80,7 +81,7 @@ class NeuralCore(Inference):
 
     def problem(self, sequences: Sequences) -> tuple[Tensor, Graph | list[Graph]]:
         """Scores (B, T, V) and a graph, or one for each sequence, whose paths are those of the model."""
-        told = sequences.told() if isinstance(sequences, Conditioned) else (sequences.pad(sequences.frames),)
+        told = told_of(sequences)
         scores = self.scores_of(self.outputs_of(told), sequences)
         if self.transitions is None:
             return scores, self.chain.graph()
@@ -117,32 +118,37 @@ class NeuralCore(Inference):
         return self.arcs.log_transitions(found)
 
     def sequence_log_prob(self, sequences: Sequences) -> Tensor:
-        scores, graph = self.problem(sequences)
-        return log_likelihood(scores, graph, sequences.lengths)
+        """(B,) log-likelihoods, with gradients; without, a few sequences at a time, but in training mode, where all
+        together have their priors. A sequence without frames has 0.
+        """
+        parts = [sequences] if self.training or torch.is_grad_enabled() else batches(sequences)
+        return torch.cat([self._log_prob(part) for part in parts])
 
     @torch.no_grad()
     def sequence_paths(self, sequences: Sequences) -> Path:
         with still(self):
-            path = viterbi(*self.problem(sequences), sequences.lengths)
-        pdfs = self.arcs.pdfs if self._through_arcs else self.chain.pdfs.to(path.states.device)
-        emissions = pdfs[path.states]
-        return Path(emissions.masked_fill(path.states < 0, -1), path.score)
+            found = [viterbi(*self.problem(part), part.lengths) for part in batches(sequences)]
+        states = together([each.states for each in found], sequences.longest, -1)
+        pdfs = self.arcs.pdfs if self._through_arcs else self.chain.pdfs.to(states.device)
+        scores = unless_empty(torch.cat([each.score for each in found]), sequences.lengths)
+        return Path(pdfs[states].masked_fill(states < 0, -1), scores)
 
     @torch.no_grad()
     def sequence_posteriors(self, sequences: Sequences) -> Tensor:
         with still(self):
-            found = posteriors(*self.problem(sequences), sequences.lengths, by="pdf")
-        return self.arcs.by_emission(found) if self._through_arcs else found
+            return together([self._posteriors(part) for part in batches(sequences)], sequences.longest, 0)
 
     @torch.no_grad()
     def remember_priors(self, sequences: Conditioned) -> None:
-        """The network's mean posteriors become the states' priors."""
-        total = torch.zeros_like(self.log_priors)
+        """The network's mean posteriors become the states' priors. Raises ValueError where there are no frames."""
+        if not len(sequences.frames):
+            raise ValueError("X must have rows to learn from, got none")
+        sums = []
         with still(self):
-            for first in range(0, len(sequences.lengths), BATCH):
-                part = sequences.chosen([*range(first, min(first + BATCH, len(sequences.lengths)))])
-                total += part.join(self.outputs_of(part.told()).softmax(-1)).sum(0)
-        self.log_priors.copy_((total / len(sequences.frames)).log())
+            for part in batches(sequences):
+                if part.longest:
+                    sums.append(part.join(log_normalised(self.outputs_of(told_of(part)))).logsumexp(0))
+        self.log_priors.copy_(possible(torch.stack(sums).logsumexp(0) - math.log(len(sequences.frames))))
 
     @property
     def columns(self) -> Tensor:
@@ -191,10 +197,19 @@ class NeuralCore(Inference):
 
     def _check_context(self, sequences: Conditioned) -> None:
         given = 0 if sequences.context is None else sequences.context.shape[-1]
+        if sequences.context is not None and not bool(sequences.context.isfinite().all()):
+            raise ValueError("context must be finite, got NaN or inf")
         for name, network in self.networks().items():
             wanted = getattr(network, "settings", {}).get("n_context", given)
             if given != wanted:
                 raise ValueError(f"context must have {wanted} numbers for {name}, got {given}")
+
+    def _log_prob(self, part: Sequences) -> Tensor:
+        return unless_empty(log_likelihood(*self.problem(part), part.lengths), part.lengths)
+
+    def _posteriors(self, part: Sequences) -> Tensor:
+        found = posteriors(*self.problem(part), part.lengths, by="pdf")
+        return self.arcs.by_emission(found) if self._through_arcs else found
 
     def _priors_of(self, logits: Tensor, sequences: Sequences) -> Tensor:
         """(S,) logarithms of the priors: those remembered; in training the mean posteriors of the batch."""
@@ -202,10 +217,15 @@ class NeuralCore(Inference):
         if not self.training or labelled or self.state_priors is not None or not len(sequences.frames):
             return self.log_priors
         inside = sequences.join(logits)
-        found = inside.logsumexp(0) - math.log(len(inside))
-        with torch.no_grad():
-            self.log_priors.copy_(((1 - MOMENTUM) * self.log_priors.exp() + MOMENTUM * found.exp()).log())
+        found = possible(inside.logsumexp(0) - math.log(len(inside)))
+        kept, added = self.log_priors + math.log1p(-MOMENTUM), found.detach() + math.log(MOMENTUM)
+        self.log_priors.copy_(torch.logaddexp(kept, added))
         return found
+
+
+def possible(log_priors: Tensor) -> Tensor:
+    """Priors of states that no frame is in, too, that scores can be divided by."""
+    return log_priors.clamp(min=LEAST_LOG_PRIOR)
 
 
 @contextmanager

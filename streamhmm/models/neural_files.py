@@ -6,8 +6,9 @@ from dataclasses import fields
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from streamhmm.models.file_checks import check_module
 from streamhmm.models.networks import BUILT_IN, settings_of
 from streamhmm.models.neural import NeuralHMM
 from streamhmm.models.topology import Topology
@@ -37,7 +38,9 @@ def check_own(told: Any, own: dict[str, nn.Module | None]) -> None:
             raise ValueError(f"{name} is no module of your own in that file; leave it out")
 
 
-def with_networks(header: dict[str, Any], own: dict[str, nn.Module | None], topology: Topology) -> NeuralHMM:
+def with_networks(
+    header: dict[str, Any], own: dict[str, nn.Module | None], topology: Topology, tensors: dict[str, Tensor]
+) -> NeuralHMM:
     """The model that a file's header tells of, in evaluation mode, with the user's ``own`` networks."""
     told: dict[str, Any] = header["networks"]
     settings: dict[str, Any] = dict(header["settings"])
@@ -45,7 +48,7 @@ def with_networks(header: dict[str, Any], own: dict[str, nn.Module | None], topo
     if unknown:
         raise ValueError(f"unknown settings {sorted(unknown)}")
     dtype = getattr(torch, header["dtype"])
-    found = {name: own[name] or _made(entry).to(dtype) for name, entry in told.items()}
+    found = {name: own[name] or _made(name, entry, tensors).to(dtype) for name, entry in told.items()}
     if settings["receptive_field"] is not None:
         settings["receptive_field"] = tuple(settings["receptive_field"])
     given: dict[str, Any] = {name: told[name]["given"] or network for name, network in found.items()}
@@ -56,5 +59,9 @@ def with_networks(header: dict[str, Any], own: dict[str, nn.Module | None], topo
     return model.eval()
 
 
-def _made(entry: dict[str, Any]) -> nn.Module:
-    return BUILT_IN[entry["class"]](**entry["settings"])
+def _made(name: str, entry: dict[str, Any], tensors: dict[str, Tensor]) -> nn.Module:
+    def make() -> nn.Module:
+        return BUILT_IN[entry["class"]](**entry["settings"])
+
+    check_module(make, f"built_{name}" if entry["given"] else name, tensors)
+    return make()

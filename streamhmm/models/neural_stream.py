@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from streamhmm.models.neural_core import still
+from streamhmm.models.sequences import one_sequence
 from streamhmm.models.stream import Heard, ScoreStream
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class NeuralStream(ScoreStream):
     were.
 
     Args:
-        model: its parameters are taken as they are now, in evaluation mode.
+        model: its chain is taken as it is now; its networks, in evaluation mode, must not learn in the meantime.
         lag, max_lag: as in :class:`ModelStream`.
         context: (C,), the same for all frames; None: there is none, or it comes with the frames.
 
@@ -61,6 +62,7 @@ class NeuralStream(ScoreStream):
             raise ValueError("context was given when the stream was made; name it there or here")
         constant = None if self._context is None else self._context[None]
         given = self._model.conditioned(x, None, constant if context is None else context)
+        one_sequence(given)
         self._model.check_sequences(given)
         told = given.context
         if context is not None and told is not None and told.dim() == 2:

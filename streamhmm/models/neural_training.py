@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from streamhmm.models.chain import normalised
 from streamhmm.models.conditioned import Conditioned
 from streamhmm.models.em import ConvergenceMonitor, iterate
 from streamhmm.models.networks import FrameNetwork, GaussianNetwork
@@ -27,11 +28,16 @@ class GradientMonitor(ConvergenceMonitor):
     """As :class:`ConvergenceMonitor`, but a pass that falls now and then has not converged."""
 
     @property
+    def gains(self) -> list[float]:
+        """What the last passes gained, nats: ``WINDOW`` of them on average, from the second ``WINDOW`` on."""
+        return [self._gain(end) for end in range(2 * WINDOW, self.iter + 1)]
+
+    @property
     def gain(self) -> float:
-        """What a pass gained, nats: the last ``WINDOW`` of them on average; NaN before there are twice as many."""
-        if self.iter < 2 * WINDOW:
-            return float("nan")
-        late, early = self.history[-WINDOW:], self.history[-2 * WINDOW : -WINDOW]
+        return self._gain(self.iter) if self.iter >= 2 * WINDOW else float("nan")
+
+    def _gain(self, end: int) -> float:
+        late, early = self.history[end - WINDOW : end], self.history[end - 2 * WINDOW : end - WINDOW]
         return (sum(late) - sum(early)) / WINDOW**2
 
 
@@ -80,7 +86,7 @@ def _begin(model: NeuralHMM, sequences: Conditioned, generator: torch.Generator)
     chain = model.chain
     stays = chain.group[chain.source == chain.target]
     with torch.no_grad():
-        chain.initial_logits.copy_(chain.initial_logits.clamp(max=0).where(chain.initial_logits == -torch.inf, 0))
+        chain.set_initial(normalised(chain.topology.first.double()).to(chain.initial_logits.device))
         chain.transition_logits.zero_()[stays] = STAY
         mover = networks["transitions"] if model.transitions == "mlp" else None
         if isinstance(mover, FrameNetwork):

@@ -114,7 +114,11 @@ class HSMM(Estimator):
         return Path(states.masked_fill(path.states < 0, -1), path.score)
 
     def path_expectation(self, sequences: Sequences) -> Expectation:
-        """The E step of Viterbi training: the segments of the best paths, the last one as long as is expected."""
+        """The E step of Viterbi training: the segments of the best paths, the last one as long as is expected.
+
+        A path tells emissions: where states share one, or there is one state only, all segments that it leaves possible
+        count, and the score may fall.
+        """
         path = self.sequence_paths(sequences)
         found = self.expectation(sequences._replace(states=sequences.join(path.states)))
         return found._replace(log_likelihood=float(path.score.sum()))
@@ -217,7 +221,8 @@ class HSMM(Estimator):
 
     def _maximise(self, sums: Sums) -> None:
         if "d" in self.params and FREQUENCIES in sums:
-            self.duration.maximise((sums[FREQUENCIES] + self._tensor(self.durations_prior) - 1).clamp(min=0))
+            prior = self._prior("durations_prior", *sums[FREQUENCIES].shape)
+            self.duration.maximise((sums[FREQUENCIES] + prior - 1).clamp(min=0))
         self._trainer()._maximise(sums)
 
     def _trainer(self) -> Estimator:

@@ -96,6 +96,13 @@ def as_sequences(x: Any, lengths: Any, dtype: torch.dtype, device: torch.device)
     return _joined(values, lengths) if values.dim() == 2 else _from_padded(values, lengths)
 
 
+def one_sequence(sequences: Sequences) -> Sequences:
+    """The same. Raises ValueError where they are padded."""
+    if sequences.padded:
+        raise ValueError("X must be (n, D), got several sequences; give each a stream of its own")
+    return sequences
+
+
 def _as_array(x: Any) -> NDArray[Any]:
     """A contiguous array that torch takes; the same memory where that is one."""
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from streamhmm.graph import Graph
 from streamhmm.models.hmm import HMM
-from streamhmm.models.sequences import as_sequences
+from streamhmm.models.sequences import as_sequences, one_sequence
 from streamhmm.models.stream_chain import Streamed
 from streamhmm.online import OnlineViterbi
 from streamhmm.smoothing import filter as filtered_posteriors
@@ -47,7 +48,7 @@ class ScoreStream:
             raise ValueError(f"lag must be at least 0 frames, got {lag}")
         self._lag = lag
         with torch.no_grad():
-            self._chain = chain = model.stream_chain()
+            self._chain = chain = deepcopy(model.stream_chain())
             self._decoder = OnlineViterbi(model.stream_chain().graph(), max_lag=max_lag)
         # Where not every state may be the last one, a frame must know that its window is not the end.
         self._held = (lag or 0) + (0 if chain.ends_anywhere else 1)
@@ -57,7 +58,7 @@ class ScoreStream:
     @torch.no_grad()
     def hear(self, scores: Tensor) -> Heard:
         """The next (n, V) scores."""
-        states = self._decoder.push(scores) if len(scores) else torch.empty(0, dtype=torch.int64)
+        states = self._decoder.push(scores)
         return Heard(self._filter(scores), self._smooth(scores, last=False), self._named(states))
 
     @torch.no_grad()
@@ -110,14 +111,12 @@ class ModelStream(ScoreStream):
 
     def __init__(self, model: HMM, lag: int | None = None, max_lag: int | None = None) -> None:
         super().__init__(model, model.chain.n_emissions, lag, max_lag)
-        self._model = model
+        self._emission = deepcopy(model.emission)
 
     @torch.no_grad()
     def push(self, x: Any) -> Heard:
         """The next (n, D) frames; n from 0. Raises ValueError for frames that the emissions never give, or several
         sequences."""
-        frames, _, padded, _ = as_sequences(x, None, self._begin.dtype, self._begin.device)
-        if padded:
-            raise ValueError("X must be (n, D), got several sequences; give each a stream of its own")
-        self._model.emission.check_frames(frames)
-        return self.hear(self._model.emission.scores(frames))
+        frames = one_sequence(as_sequences(x, None, self._begin.dtype, self._begin.device)).frames
+        self._emission.check_frames(frames)
+        return self.hear(self._emission.scores(frames))

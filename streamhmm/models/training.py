@@ -12,6 +12,7 @@ from torch.nn.functional import one_hot
 from typing_extensions import Self
 
 from streamhmm.models.chain import normalised
+from streamhmm.models.chain_parameters import ChainParameters
 from streamhmm.models.em import ConvergenceMonitor, Snapshot, iterate
 from streamhmm.models.emission import Emission
 from streamhmm.models.hmm import HMM, Expectation
@@ -26,7 +27,7 @@ METHODS = ("em", "viterbi")
 """All paths count, by their probabilities; the best one alone counts."""
 
 
-class Training(HMM, Inference):
+class Training(ChainParameters, HMM, Inference):
     """First guess, E step and M step, and the loops that they make.
 
     Models of another kind (other emissions, durations) redefine the steps: ``_initialise``, ``expectation``,
@@ -203,10 +204,6 @@ class Training(HMM, Inference):
             found = f"shape {tuple(np.shape(given))}" if np.ndim(given) else repr(given)
             raise ValueError(f"{name} must be a number, or of shape {shape}, got {found}") from error
         return value
-
-    def _tensor(self, value: Any) -> Tensor:
-        given = value if isinstance(value, Tensor) else np.array(value, order="C")  # which may be backwards
-        return torch.as_tensor(given).to(self.chain.initial_logits.device, torch.float64)
 
 
 def known_method(name: str) -> str:

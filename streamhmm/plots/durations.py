@@ -49,8 +49,9 @@ def plot_durations(
 
     That of an HMM follows from its transitions: geometric for a single state, of phase type where several share an
     emission (:func:`streamhmm.models.visits.visit_lengths`). A semi-Markov model has its own; where several of its
-    states share an emission, no histogram is drawn. Visits that the beginning or the end of a sequence may have cut off
-    are left out of the histogram, unless all sequences begin and end there.
+    states share an emission, no histogram is drawn. Where transitions vary with time, there is only that. Visits
+    that the beginning or the end of a sequence may have cut off are left out of the histogram, unless all sequences
+    begin and end there.
 
     Args:
         model: with parameters.
@@ -87,7 +88,9 @@ def plot_durations(
 
 
 def _chances(model: Estimator) -> NDArray[np.float64]:
-    """(S, D)."""
+    """(S, D); NaN where transitions, and so durations, vary with time."""
+    if getattr(model, "transitions", None) is not None:
+        return np.full((model.n_components, 1), np.nan)
     own = getattr(model, "durations_", None)
     if own is not None:
         return np.asarray(as_array(own), dtype=np.float64)
@@ -144,7 +147,9 @@ def _draw(axes: Axes, panel: _Panel, colour: str, frame_s: float | None) -> None
 def _notes(panel: _Panel, frame_s: float | None) -> list[str]:
     unit, scale = ("frames", 1.0) if frame_s is None else ("s", frame_s)
     total = panel.chances.sum()
-    if total <= _NONE:
+    if np.isnan(total):
+        lines = ["model: varies with time"]
+    elif total <= _NONE:
         lines = ["model: to the end"]
     elif total < _NEARLY_ALL:  # too little of it is known to tell the mean
         lines = [f"model: {1 - total:.0%} beyond {len(panel.chances) * scale:g} {unit}"]

@@ -27,7 +27,8 @@ def plot_training(
 ) -> Figure:
     """Draw the log-likelihood before each iteration, and what each iteration gained beside the ``tol`` that ends it.
 
-    A disc marks where a run converged, a cross where it ended without.
+    An iteration of a NeuralHMM is a pass over the data, and its gain the mean of several, as ``tol`` is compared with
+    it. A disc marks where a run converged, a cross where it ended without.
 
     Args:
         runs: a fitted model, several, or several by name.
@@ -77,9 +78,9 @@ def _draw_run(values: Axes, gains: Axes, name: str, monitor: ConvergenceMonitor,
     marker: dict[str, Any] = {"marker": "o" if monitor.converged else "X"}
     marker.update(markersize=7.5, markeredgecolor="white", color=look["color"], linestyle="", zorder=5)
     values.plot(iterations[-1:], history[-1:], **marker)
-    gained = np.diff(history)
+    gained = np.array(monitor.gains)
     above = np.where(gained > 0, gained, np.nan)  # what a logarithm shows
-    gains.plot(iterations[1:], above, linewidth=1.5, **look)
+    gains.plot(iterations[len(history) - len(gained) :], above, linewidth=1.5, **look)
     gains.plot(iterations[-1:][: len(gained)], above[-1:], **marker)
 
 
