@@ -8,6 +8,7 @@
 #include "constrained_viterbi.h"
 #include "cpu/isa.h"
 #include "cpu/thread_pool.h"
+#include "diagonal.h"
 #include "dtw.h"
 #include "dtw_follower.h"
 #include "filter.h"
@@ -130,6 +131,25 @@ void run_semi_markov_sums(const Batch& batch, const Durations& durations, uintpt
     invalid = semi_markov_sums(batch, durations, sums, pointer<double>(segment_counts));
   }
   raise_invalid(invalid);
+}
+
+FrameRows make_frame_rows(uintptr_t frames, bool is_double, int64_t count, int64_t dims, int64_t stride,
+                          uintptr_t origin, int32_t threads) {
+  return {pointer<void>(frames), is_double, count, dims, stride, pointer<void>(origin), threads};
+}
+
+void run_diagonal_densities(const FrameRows& frames, int64_t gaussians, uintptr_t constant, uintptr_t linear,
+                            uintptr_t square, uintptr_t out) {
+  py::gil_scoped_release release;
+  diagonal_densities(frames, {gaussians, pointer<void>(constant), pointer<void>(linear), pointer<void>(square)},
+                     pointer<void>(out));
+}
+
+void run_diagonal_moments(const FrameRows& frames, int64_t gaussians, uintptr_t weights, int64_t weights_stride,
+                          uintptr_t mass, uintptr_t total, uintptr_t squares) {
+  py::gil_scoped_release release;
+  diagonal_moments(frames, {gaussians, pointer<void>(weights), weights_stride, pointer<double>(mass),
+                            pointer<double>(total), pointer<double>(squares)});
 }
 
 DtwBatch make_dtw_batch(uintptr_t x, uintptr_t y, bool is_double, int64_t batch, int64_t rows, int64_t columns,
@@ -294,6 +314,14 @@ PYBIND11_MODULE(_C, m) {
   m.def("semi_markov_sums", &run_semi_markov_sums, py::arg("batch"), py::arg("durations"), py::arg("log_likelihood"),
         py::arg("by_state"), py::arg("states_wide"), py::arg("by_pdf"), py::arg("counts"), py::arg("counts_stride"),
         py::arg("segment_counts"));
+
+  py::class_<FrameRows>(m, "FrameRows")
+      .def(py::init(&make_frame_rows), py::arg("frames"), py::arg("is_double"), py::arg("count"), py::arg("dims"),
+           py::arg("stride"), py::arg("origin"), py::arg("threads"));
+  m.def("diagonal_densities", &run_diagonal_densities, py::arg("frames"), py::arg("gaussians"), py::arg("constant"),
+        py::arg("linear"), py::arg("square"), py::arg("out"));
+  m.def("diagonal_moments", &run_diagonal_moments, py::arg("frames"), py::arg("gaussians"), py::arg("weights"),
+        py::arg("weights_stride"), py::arg("mass"), py::arg("total"), py::arg("squares"));
 
   py::class_<DtwBatch>(m, "DtwBatch")
       .def(py::init(&make_dtw_batch), py::arg("x"), py::arg("y"), py::arg("is_double"), py::arg("batch"),

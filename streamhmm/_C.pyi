@@ -86,6 +86,21 @@ def semi_markov_sums(
 ) -> None:
     """Writes what has an address, see csrc/semi_markov.h. Raises ValueError for invalid scores or graphs."""
 
+class FrameRows:
+    """Frames of one call, see csrc/diagonal.h; keeps no tensor alive."""
+
+    def __init__(
+        self, frames: int, is_double: bool, count: int, dims: int, stride: int, origin: int, threads: int
+    ) -> None: ...
+
+def diagonal_densities(frames: FrameRows, gaussians: int, constant: int, linear: int, square: int, out: int) -> None:
+    """Writes out (count, gaussians), of the frames' type."""
+
+def diagonal_moments(
+    frames: FrameRows, gaussians: int, weights: int, weights_stride: int, mass: int, total: int, squares: int
+) -> None:
+    """Writes float64 sums: mass (gaussians,), total and squares (gaussians, dims)."""
+
 class DtwBatch:
     """Pairs of sequences of one call of dtw, see csrc/dtw.h; keeps no tensor alive."""
 

@@ -13,6 +13,7 @@ void fill_dense_product(Kernels& table);
 void fill_dense_rows(Kernels& table);
 void fill_dense_viterbi(Kernels& table);
 void fill_dense_walk(Kernels& table);
+void fill_diagonal(Kernels& table);
 void fill_linear_viterbi(Kernels& table);
 void fill_linear_sums(Kernels& table);
 void fill_online(Kernels& table);
@@ -32,6 +33,7 @@ void fill_table(Kernels& table) {
   fill_dense_rows(table);
   fill_dense_viterbi(table);
   fill_dense_walk(table);
+  fill_diagonal(table);
   fill_linear_viterbi(table);
   fill_linear_sums(table);
   fill_online(table);

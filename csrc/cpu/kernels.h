@@ -6,6 +6,7 @@
 
 #include "../params.h"
 #include "dense.h"
+#include "diagonal_rows.h"
 #include "dtw_strip.h"
 #include "linear_sums.h"
 #include "linear_viterbi.h"
@@ -104,6 +105,13 @@ struct KernelsOf {
 
   // The largest finite |score| in the columns of all frames; `columns` is not read where there are no others.
   double (*largest)(const ScoreRows<Real>& scores, const int32_t* columns, int32_t count);
+
+  // out[n][k] = constant[k] + Σ_d (linear[d][k] + square[d][k] · x_d) · x_d with x = frames[n] − origin
+  void (*diagonal_densities)(const DiagonalDensities<Real>& d);
+
+  // mass[k] += Σ_n w_nk, total[d][k] += Σ_n w_nk · x_nd, squares[d][k] += Σ_n w_nk · x_nd², with x as above; one row
+  // after the other in every sum
+  void (*diagonal_moments)(const DiagonalMoments<Real>& m);
 
   // Arithmetic in registers alone, for rates.h: `steps` steps from the numbers w and b, their sum into result.
   // Returns the cells computed.

@@ -9,6 +9,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from streamhmm.models import diagonal
+from streamhmm.models.moments import in_blocks
+
 KINDS = ("spherical", "diag", "full", "tied")
 """A variance each; a variance for each feature each; a matrix each; one matrix for all of a group."""
 
@@ -132,10 +135,10 @@ class Covariance(nn.Module):
             constant = self.by_member(constant) + log_weights.mT.flatten()
             means, precision = self.by_member(means), self.by_member(precision)
         quadratic = _one_by_one if loses_digits(means, precision) else _expanded
-        densities_of = quadratic(means, precision, constant)
+        densities_of = quadratic(origin, means, precision, constant)
 
         def densities(frames: Tensor) -> Tensor:
-            found = densities_of(frames - origin)
+            found = densities_of(frames)
             return found if log_weights is None else found.reshape(-1, self.members, self.groups)
 
         return densities
@@ -147,7 +150,7 @@ class Covariance(nn.Module):
         constant = -0.5 * means.shape[1] * math.log(2 * math.pi) - factors.diagonal(dim1=1, dim2=2).log().sum(1)
         groups = list(zip(factors, means.split(together), constant, strict=True))
 
-        def densities(frames: Tensor) -> Tensor:
+        def by_solving(frames: Tensor) -> Tensor:
             frames = frames - origin
             found: Tensor = torch.cat(
                 [_through(factor, frames, centres) + offset for factor, centres, offset in groups], 1
@@ -157,7 +160,7 @@ class Covariance(nn.Module):
             joint: Tensor = found.reshape(-1, self.groups, self.members).mT + log_weights.mT
             return joint
 
-        return densities
+        return lambda frames: in_blocks(by_solving, frames, self.groups * self.members)
 
     def by_member(self, values: Tensor) -> Tensor:
         """(K, …) with the first of every group first."""
@@ -173,17 +176,32 @@ def loses_digits(means: Tensor, precision: Tensor) -> bool:
     return bool((sizes > torch.finfo(sizes.dtype).eps ** -0.5).any())
 
 
-def _expanded(means: Tensor, precision: Tensor, constant: Tensor) -> Callable[[Tensor], Tensor]:
-    """constant − ½ Σ_d (x − μ)² p as x² and x times matrices."""
+def _expanded(origin: Tensor, means: Tensor, precision: Tensor, constant: Tensor) -> Callable[[Tensor], Tensor]:
+    """constant − ½ Σ_d (x − μ)² p, x less the ``origin``, as x² and x times matrices."""
     constant = constant - 0.5 * (means.square() * precision).sum(1)
     linear, square = (means * precision).mT.contiguous(), (-0.5 * precision).mT.contiguous()
-    return lambda frames: torch.addmm(torch.addmm(constant, frames, linear), frames.square(), square)
+
+    def by_products(frames: Tensor) -> Tensor:
+        frames = frames - origin
+        return torch.addmm(torch.addmm(constant, frames, linear), frames.square(), square)
+
+    def densities(frames: Tensor) -> Tensor:
+        if diagonal.serves(frames, origin, constant, linear, square):
+            return diagonal.densities(frames, origin, constant, linear, square)
+        return in_blocks(by_products, frames, len(constant))
+
+    return densities
 
 
-def _one_by_one(means: Tensor, precision: Tensor, constant: Tensor) -> Callable[[Tensor], Tensor]:
+def _one_by_one(origin: Tensor, means: Tensor, precision: Tensor, constant: Tensor) -> Callable[[Tensor], Tensor]:
     """The same, one Gaussian after another."""
     rows = list(zip(means, precision, strict=True))
-    return lambda frames: constant - 0.5 * torch.stack([(frames - mean).square() @ p for mean, p in rows], 1)
+
+    def by_differences(frames: Tensor) -> Tensor:
+        frames = frames - origin
+        return constant - 0.5 * torch.stack([(frames - mean).square() @ p for mean, p in rows], 1)
+
+    return lambda frames: in_blocks(by_differences, frames, len(constant))
 
 
 def _through(factor: Tensor, frames: Tensor, means: Tensor) -> Tensor:
@@ -191,11 +209,6 @@ def _through(factor: Tensor, frames: Tensor, means: Tensor) -> Tensor:
     white = torch.linalg.solve_triangular(factor, torch.cat((frames, means)).mT, upper=False).mT
     frames, means = white[: len(frames)], white[len(frames) :]
     return -0.5 * torch.stack([(frames - mean).square().sum(1) for mean in means], dim=1)
-
-
-def outer(a: Tensor, b: Tensor) -> Tensor:
-    """(K, D, D) from (K, D) and (K, D)."""
-    return a[:, :, None] * b[:, None, :]
 
 
 def first_covariance(frames: Tensor, floor: float) -> Tensor:

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from streamhmm.models.covariance import KINDS, outer
+from streamhmm.models.covariance import KINDS
 from streamhmm.models.estimator import Estimator
 from streamhmm.models.gaussian_emissions import Gaussian
 from streamhmm.models.k_means import first_means
-from streamhmm.models.moments import about
+from streamhmm.models.moments import about, outer
 from streamhmm.models.parameters import as_numpy, assign
 from streamhmm.models.sums import Sums
 

@@ -65,15 +65,14 @@ class Gaussian(Gaussians):
     def scores(self, frames: Tensor) -> Tensor:
         if self.has_missing(frames):
             return missing.log_density(frames, self.means, self.covariance)
-        return in_blocks(self.covariance.densities(self.means), frames, self.n_cells)
+        return self.covariance.densities(self.means)(frames)
 
     def statistics(self, frames: Tensor, weights: Tensor) -> Sums:
         if self.has_missing(frames):
             return self._sums_of_seen(frames, weights)
         points = self._points()
         moments = self._moments(points)
-        for part, weight in blocks(frames, weights):
-            moments.add(part, weight)
+        moments.add(frames, weights)
         return self._sums(points, moments.mass, moments.total, moments.squares)
 
     def draw(self, states: Tensor, generator: torch.Generator | None) -> Tensor:

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from streamhmm.models.chain import check_probabilities, normalised
-from streamhmm.models.covariance import KINDS, outer
+from streamhmm.models.covariance import KINDS
 from streamhmm.models.estimator import Estimator
 from streamhmm.models.gaussian_emissions import GaussianMixture
 from streamhmm.models.k_means import first_means, k_means, nearest_centre
+from streamhmm.models.moments import outer
 from streamhmm.models.parameters import as_numpy, assign
 from streamhmm.models.sums import Sums
 

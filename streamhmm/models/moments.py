@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from streamhmm.models.covariance import outer
+from streamhmm.models import diagonal
 
 BLOCK_CELLS = 1 << 16
 """Numbers in a block on one thread: half a megabyte in double precision, which the fastest caches hold."""
@@ -55,6 +55,17 @@ class Moments:
 
     def add(self, frames: Tensor, weights: Tensor) -> None:
         """(n, D) frames with (n, K) weights."""
+        is_plain = self._points.dim() == 1 and not self._matrices
+        if is_plain and diagonal.serves(frames, weights, self._points):
+            mass, total, squares = diagonal.moments(frames, weights, self._points)
+            self._mass += mass
+            self._total += total.mT
+            self._squares += squares.mT
+            return
+        for part, weight in blocks(frames, weights):
+            self._add_block(part, weight)
+
+    def _add_block(self, frames: Tensor, weights: Tensor) -> None:
         self._mass += weights.sum(0)
         if self._points.dim() == 1:
             self._add_all(frames - self._points, weights)
@@ -94,6 +105,11 @@ class Moments:
         if self._matrices:
             return self._squares.reshape(len(self._mass), -1, self._squares.shape[1])
         return self._squares.mT.contiguous()
+
+
+def outer(a: Tensor, b: Tensor) -> Tensor:
+    """(K, D, D) from (K, D) and (K, D)."""
+    return a[:, :, None] * b[:, None, :]
 
 
 def about(means: Tensor, mass: Tensor, total: Tensor, squares: Tensor) -> Tensor:

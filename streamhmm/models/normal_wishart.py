@@ -15,10 +15,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from streamhmm.models.covariance import floored, outer
+from streamhmm.models.covariance import floored
 from streamhmm.models.expected import PosteriorEmission
 from streamhmm.models.gaussian_emissions import Gaussian
-from streamhmm.models.moments import blocks
+from streamhmm.models.moments import blocks, outer
 from streamhmm.models.parameters import assign
 from streamhmm.models.sums import Sums
 

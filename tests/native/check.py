@@ -25,7 +25,7 @@ QUICK = "not any_size and not beam and not many_arcs and not same_path and not h
 FILLED = "max_malloc_fill_size=1073741824:malloc_fill_byte=149"  # what is read before it is written shows every time
 STREAMED = ("online",)  # which keeps state: streams take the place of recorded calls
 STREAMS = 300
-RECORDED_TOO = ("constraints", "sample", "semi_markov", "dtw", "strips")
+RECORDED_TOO = ("constraints", "sample", "semi_markov", "dtw", "strips", "diagonal")
 
 
 def run(*words: object, **environment: str) -> None:

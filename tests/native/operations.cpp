@@ -1,6 +1,7 @@
 #include "operations.h"
 
 #include "../../csrc/constrained_viterbi.h"
+#include "../../csrc/diagonal.h"
 #include "../../csrc/dtw.h"
 #include "../../csrc/filter.h"
 #include "../../csrc/forward_backward.h"
@@ -72,6 +73,30 @@ bool run_semi_markov_sums(const Arguments& a) {
   return semi_markov_sums(batch_of(a), durations_of(a), sums_of(a), a.buffer<double>("segment_counts")).sequence < 0;
 }
 
+FrameRows frame_rows_of(const Arguments& a) {
+  return {a.buffer<void>("frames"),
+          a.integer("is_double") != 0,
+          a.integer("count"),
+          a.integer("dims"),
+          a.integer("stride"),
+          a.buffer<void>("origin"),
+          static_cast<int32_t>(a.integer("threads"))};
+}
+
+bool run_diagonal_densities(const Arguments& a) {
+  const DiagonalGaussians model{a.integer("gaussians"), a.buffer<void>("constant"), a.buffer<void>("linear"),
+                                a.buffer<void>("square")};
+  diagonal_densities(frame_rows_of(a), model, a.buffer<void>("out"));
+  return true;
+}
+
+bool run_diagonal_moments(const Arguments& a) {
+  diagonal_moments(frame_rows_of(a),
+                   {a.integer("gaussians"), a.buffer<void>("weights"), a.integer("weights_stride"),
+                    a.buffer<double>("mass"), a.buffer<double>("total"), a.buffer<double>("squares")});
+  return true;
+}
+
 bool run_dtw(const Arguments& a) {
   const Band band{static_cast<Band::Shape>(a.integer("band")), a.real("width")};
   const DtwBatch batch{a.buffer<void>("x"),
@@ -108,6 +133,8 @@ constexpr Operation kOperations[] = {
     {"sample", 0, 0, run_sample},
     {"semi_markov_viterbi", 0, 0, run_semi_markov_viterbi},
     {"semi_markov_sums", 1e-4, 1e-9, run_semi_markov_sums},
+    {"diagonal_densities", 1e-4, 1e-9, run_diagonal_densities},
+    {"diagonal_moments", 1e-4, 1e-9, run_diagonal_moments},
     {"dtw", 0, 0, run_dtw},
 };
 
