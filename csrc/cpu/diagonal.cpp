@@ -14,6 +14,8 @@ constexpr int64_t kJobCells = 1 << 18;       // frames × features × Gaussians 
 constexpr int64_t kMostParts = 32;           // of the rows, each with sums of its own
 constexpr int64_t kMostPartCells = 1 << 22;  // numbers in all these sums
 
+int64_t in_groups(int64_t count, int64_t group) { return (count + group - 1) / group * group; }
+
 template <class Real>
 const Real* as(const void* data) {
   return static_cast<const Real*>(data);

@@ -11,8 +11,6 @@ constexpr int64_t kFeatureGroup = 4;
 constexpr int64_t kDensityRows = 64;  // rows whose features less the origin are held at once
 constexpr int64_t kMomentRows = 32;   // the same, with their squares and weights
 
-constexpr int64_t in_groups(int64_t count, int64_t group) { return (count + group - 1) / group * group; }
-
 // Some rows of frames, and the densities of each.
 template <class Real>
 struct DiagonalDensities {
@@ -20,9 +18,9 @@ struct DiagonalDensities {
   int64_t rows;
   int64_t dims;
   int64_t stride;
-  const Real* origin;    // (dims)
-  int64_t gaussians;     // K, and `padded` in whole groups
-  int64_t padded;        //
+  const Real* origin;  // (dims)
+  int64_t gaussians;   // K, and `padded` in whole groups
+  int64_t padded;
   const Real* constant;  // (padded)
   const Real* linear;    // (dims, padded)
   const Real* square;    // (dims, padded)

@@ -164,8 +164,11 @@ class Training(ChainParameters, HMM, Inference):
             raise ValueError("X must have rows to learn from, got none")
         fresh = "emission" not in self._modules
         self.become(self._features_of(sequences.frames))
-        self.require_emission().check_frames(sequences.frames)
-        check_observed(sequences.frames)
+        emission = self.require_emission()
+        if fresh:  # which was not there to be asked when the frames came
+            emission.check_frames(sequences.frames)
+        if emission.marginal:
+            check_observed(sequences.frames)
         return {each for each in self.emission.letters if fresh or each in self.init_params}
 
     @torch.no_grad()
