@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from streamhmm.models.covariance import floored
 from streamhmm.models.expected import PosteriorEmission
 from streamhmm.models.gaussian_emissions import Gaussian
-from streamhmm.models.moments import blocks, outer
+from streamhmm.models.moments import outer
 from streamhmm.models.parameters import assign
 from streamhmm.models.sums import Sums
 
@@ -87,8 +87,7 @@ class NormalWishart(Gaussian, PosteriorEmission):
     def statistics(self, frames: Tensor, weights: Tensor) -> Sums:
         """Of each state "post" (S,), "obs" (S, D) and "squares", (S, D) or (S, D, D): moments about the origin."""
         moments = self._moments(self.origin.detach())
-        for part, weight in blocks(frames, weights):
-            moments.add(part, weight)
+        moments.add(frames, weights)
         return Sums(post=moments.mass, obs=moments.total, squares=moments.squares)
 
     def about_zero(self, sums: Sums) -> Sums:
