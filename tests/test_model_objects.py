@@ -73,7 +73,8 @@ def test_copies_and_pickles_are_models_of_their_own(family: Any) -> None:
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_another_process_says_the_same(method: str) -> None:
     model = fitted(GaussianHMM)
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(method)) as pool:
+    alone = {"initializer": torch.set_num_threads, "initargs": (1,)}  # torch's threads do not survive a fork
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(method), **alone) as pool:
         assert pool.submit(model.score, X).result(timeout=120) == model.score(X)
 
 
