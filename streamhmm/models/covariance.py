@@ -170,6 +170,12 @@ class Covariance(nn.Module):
         return self.raw.tril(-1) + torch.diag_embed(self.raw.diagonal(dim1=-2, dim2=-1).exp())
 
 
+def check_kind(covariance_type: str) -> None:
+    """Raises ValueError for none of ``KINDS``."""
+    if covariance_type not in KINDS:
+        raise ValueError(f"covariance_type must be one of {', '.join(KINDS)}, got {covariance_type!r}")
+
+
 def loses_digits(means: Tensor, precision: Tensor) -> bool:
     """Whether x² − 2 x μ + μ² would lose half of the digits for x near one of (K, D) means: deviations so small."""
     sizes = (means.detach().square() * precision.detach()).sum(1)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from streamhmm.models.covariance import KINDS
+from streamhmm.models.covariance import check_kind
 from streamhmm.models.estimator import Estimator
 from streamhmm.models.gaussian_emissions import Gaussian
 from streamhmm.models.k_means import first_means
@@ -50,8 +50,7 @@ class GaussianHMM(Estimator):
     init_params: str = "stmc"
 
     def __post_init__(self) -> None:
-        if self.covariance_type not in KINDS:
-            raise ValueError(f"covariance_type must be one of {', '.join(KINDS)}, got {self.covariance_type!r}")
+        check_kind(self.covariance_type)
         super().__post_init__()
 
     @property

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from streamhmm.models.chain import check_probabilities, normalised
-from streamhmm.models.covariance import KINDS
+from streamhmm.models.covariance import check_kind
 from streamhmm.models.estimator import Estimator
 from streamhmm.models.gaussian_emissions import GaussianMixture
 from streamhmm.models.k_means import first_means, k_means, nearest_centre
@@ -56,8 +56,7 @@ class GMMHMM(Estimator):
     init_params: str = "stmcw"
 
     def __post_init__(self) -> None:
-        if self.covariance_type not in KINDS:
-            raise ValueError(f"covariance_type must be one of {', '.join(KINDS)}, got {self.covariance_type!r}")
+        check_kind(self.covariance_type)
         if not isinstance(self.n_mix, (int, np.integer)) or self.n_mix < 1:
             raise ValueError(f"n_mix must be a whole number of at least 1, got {self.n_mix!r}")
         super().__post_init__()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from streamhmm.models.covariance import KINDS
+from streamhmm.models.covariance import check_kind
 from streamhmm.models.emission import Emission
 from streamhmm.models.k_means import first_means, nearest_centre
 from streamhmm.models.normal_wishart import NormalWishart, NormalWishartPrior, check_dof, check_scale
@@ -66,8 +66,7 @@ class VariationalGaussianHMM(Variational):
     init_params: str = "stmc"
 
     def __post_init__(self) -> None:
-        if self.covariance_type not in KINDS:
-            raise ValueError(f"covariance_type must be one of {', '.join(KINDS)}, got {self.covariance_type!r}")
+        check_kind(self.covariance_type)
         super().__post_init__()
 
     @property
